@@ -1,0 +1,127 @@
+"""ChromaAPI: the verbs of Chroma's HTTP API v2 as coroutines on typed data.
+
+The engine behind it (:mod:`chroma_async.api.local`) and a server at the end of a connection (:mod:`chroma_async.client.http`) both
+speak it,
+so clients and tests need not know which one they hold. Every method raises :class:`chroma_async.errors.ChromaError` subclasses only.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from chroma_async.types import (
+    CollectionInfo,
+    Database,
+    DeleteRequest,
+    GetRequest,
+    Health,
+    Identity,
+    Json,
+    Neighbours,
+    Preflight,
+    QueryRequest,
+    ReadLevel,
+    RecordBatch,
+    Records,
+    Scope,
+    Tenant,
+    WriteKind,
+)
+
+
+class ChromaAPI(Protocol):
+    """All verbs. Collections are named by scope and id together; a mismatch is a NotFoundError."""
+
+    async def heartbeat(self) -> int:
+        """The server's clock in nanoseconds since the epoch."""
+
+    async def health(self) -> Health:
+        """Whether reads and writes are served."""
+
+    async def version(self) -> str:
+        """The API's version string; "1.0.0" whatever the release, as Chroma says it."""
+
+    async def preflight(self) -> Preflight:
+        """Batch limits and encodings."""
+
+    async def identity(self) -> Identity:
+        """Who the caller is."""
+
+    async def reset(self) -> bool:
+        """Delete everything. :raises ResetDisabledError: not allowed."""
+
+    async def create_tenant(self, name: str) -> None:
+        """:raises InvalidArgumentError: shorter than 3 characters. :raises UniqueConstraintError: it exists."""
+
+    async def get_tenant(self, name: str) -> Tenant:
+        """:raises NotFoundError:"""
+
+    async def update_tenant(self, name: str, resource_name: str) -> None:
+        """Set its resource name."""
+
+    async def create_database(self, name: str, tenant: str) -> None:
+        """:raises InvalidArgumentError: the name breaks the rules. :raises UniqueConstraintError: it exists."""
+
+    async def get_database(self, name: str, tenant: str) -> Database:
+        """:raises NotFoundError:"""
+
+    async def delete_database(self, name: str, tenant: str) -> None:
+        """With its collections. :raises NotFoundError:"""
+
+    async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
+        """By name."""
+
+    async def create_collection(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        metadata: Json = None,
+        configuration: Json = None,
+        schema: Json = None,
+        get_or_create: bool = False,
+    ) -> CollectionInfo:
+        """``configuration`` and ``schema`` are raw JSON (CONTRACT section 5).
+
+        :raises InvalidArgumentError, UnprocessableError: by CONTRACT's table.
+        :raises UniqueConstraintError: the name is taken and ``get_or_create`` is false.
+        """
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
+        """:raises NotFoundError:"""
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionInfo:
+        """:raises NotFoundError:"""
+
+    async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
+        """By id."""
+
+    async def count_collections(self, scope: Scope) -> int:
+        """How many there are."""
+
+    async def modify_collection(
+        self, scope: Scope, id: UUID, *, new_name: str | None = None, new_metadata: Json = None, new_configuration: Json = None
+    ) -> None:
+        """``None`` leaves things as they are. :raises NotFoundError, InvalidArgumentError, UnprocessableError, UniqueConstraintError:"""
+
+    async def delete_collection(self, scope: Scope, name: str) -> None:
+        """:raises NotFoundError:"""
+
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+        """Durable when it returns; all or nothing; visible to every later read."""
+
+    async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
+        """What Chroma counts: ids sent when there is no filter, else rows that matched."""
+
+    async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
+        """In order of first insertion."""
+
+    async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
+        """min(n_results, matching rows) rows per query, nearest first, ties by first insertion."""
+
+    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+        """How many records there are."""
+
+    async def aclose(self) -> None:
+        """Idempotent."""

@@ -1,0 +1,314 @@
+"""The seams: all that the engine knows of the outside. Promises, not mechanisms.
+
+Catalog and Log are coroutines, called on the event loop. SegmentStore blocks and is called in worker threads only. Each has a memory and
+a local implementation; one contract suite (``tests/contract``) holds them all to the words below.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from chroma_async.types import Database, Json, Scalar, Scope, Seq, Tenant
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+# ------------------------------------------------------------------------------------------------------------------------- catalog
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """What the catalog keeps of a collection besides its manifest. JSON members are stored and returned verbatim."""
+
+    id: UUID
+    name: str
+    tenant: str
+    database: str
+    metadata: dict[str, Scalar] | None
+    configuration: dict[str, Json]
+    schema: dict[str, Json]
+    dimension: int | None
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """A collection's current manifest: opaque bytes, and the version that the next commit must expect (0 = none committed yet)."""
+
+    version: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCommit:
+    """One atomic step of one collection: manifest, the files it names, and the facts it folds into the catalog row."""
+
+    collection: UUID
+    expected_version: int
+    body: bytes
+    #: Every stored file that the new manifest names, old ones included.
+    files: frozenset[str]
+    dimension: int | None
+    schema: dict[str, Json]
+
+
+class Catalog(Protocol):
+    """Tenants, databases, collections and manifests. Each method is one atomic, durable step; a 2xx may be sent when it returns."""
+
+    async def create_tenant(self, name: str) -> None:
+        """:raises UniqueConstraintError: it exists."""
+
+    async def get_tenant(self, name: str) -> Tenant:
+        """:raises NotFoundError: it does not exist."""
+
+    async def set_resource_name(self, tenant: str, resource_name: str) -> None:
+        """Give a tenant its resource name, once. Does nothing for an unknown tenant.
+
+        :raises UniqueConstraintError: it has another one, or another tenant has this one.
+        """
+
+    async def create_database(self, database: Database) -> None:
+        """The tenant need not exist (as in Chroma). :raises UniqueConstraintError: the tenant has a database of that name."""
+
+    async def get_database(self, scope: Scope) -> Database:
+        """:raises NotFoundError: it does not exist."""
+
+    async def list_databases(self, tenant: str, limit: int | None, offset: int) -> list[Database]:
+        """By name; nothing for an unknown tenant."""
+
+    async def delete_database(self, scope: Scope) -> list[UUID]:
+        """Delete it with its collections and their manifests; the ids of those. :raises NotFoundError: it does not exist."""
+
+    async def create_collection(self, row: CollectionRow) -> None:
+        """
+        :raises UniqueConstraintError: the database has a collection of that name.
+        :raises InvalidArgumentError: the database does not exist ("Database [x] does not exist").
+        """
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
+        """:raises NotFoundError: "Collection [name] does not exist"."""
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
+        """:raises NotFoundError: no such collection in this scope ("Collection [id] does not exist.")."""
+
+    async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
+        """By id, compared as UUIDs; nothing for an unknown scope."""
+
+    async def count_collections(self, scope: Scope) -> int:
+        """0 for an unknown scope."""
+
+    async def update_collection(
+        self,
+        scope: Scope,
+        id: UUID,
+        *,
+        name: str | None,
+        metadata: dict[str, Scalar] | None,
+        replace_metadata: bool,
+        configuration: dict[str, Json] | None,
+        schema: dict[str, Json] | None,
+    ) -> CollectionRow:
+        """Change what is given (``metadata`` only when ``replace_metadata``); the row as it then is.
+
+        :raises NotFoundError: no such collection in this scope.
+        :raises UniqueConstraintError: the new name is another collection's.
+        """
+
+    async def delete_collection(self, scope: Scope, name: str) -> UUID:
+        """Delete row and manifest; the id it had. :raises NotFoundError: it does not exist."""
+
+    async def collection_ids(self) -> list[UUID]:
+        """All collections of all tenants."""
+
+    async def load_manifest(self, collection: UUID) -> ManifestRow:
+        """Version 0 and an empty body for a collection that was never committed."""
+
+    async def commit_manifest(self, commit: ManifestCommit) -> None:
+        """The only commit point of stored data. Durable when it returns; all or nothing.
+
+        :raises FencedError: the stored version is not ``expected_version``.
+        :raises NotFoundError: the collection is gone.
+        """
+
+    async def named_files(self) -> set[str]:
+        """Every file that any collection's manifest names. What is not in here, pinned, or being made is garbage."""
+
+    async def reset(self) -> None:
+        """Delete everything; recreate the default tenant and the default database (nil UUID)."""
+
+    async def aclose(self) -> None:
+        """Release what is held. Idempotent."""
+
+
+# ----------------------------------------------------------------------------------------------------------------------------- log
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry: the seqs ``first..last`` of a collection, with a packed batch that the log does not look into."""
+
+    collection: UUID
+    first: Seq
+    last: Seq
+    body: bytes
+    #: Facts the entry carries (dimension, schema keys), readable without decoding the body; ``None`` for most.
+    facts: bytes | None = None
+
+
+class Log(Protocol):
+    """The write-ahead log of a store, shared by its collections. One writer calls ``append``, one call at a time."""
+
+    async def append(self, entries: Sequence[LogEntry]) -> None:
+        """All entries in one transaction with one sync. Durable and readable when it returns; on an error none of them is.
+
+        :raises UnavailableError: nothing was written and it may be retried (disk full).
+        :raises PoisonedError: the outcome is in doubt; this log refuses every later append.
+        """
+
+    async def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
+        """Entries with ``first > after``, ascending by ``first``. Each body is verified.
+
+        :raises CorruptionError: an entry fails its checksum; names collection and seq.
+        """
+
+    async def facts(self) -> list[tuple[UUID, Seq, bytes]]:
+        """(collection, last seq, facts) of every entry that carries facts, ascending by seq within a collection."""
+
+    async def collections(self) -> dict[UUID, Seq]:
+        """The highest seq held for each collection that has entries."""
+
+    async def trim(self, collection: UUID, upto: Seq) -> None:
+        """Forget entries with ``last <= upto``. Need not be durable when it returns: replay of a flushed entry is harmless."""
+
+    async def size_bytes(self) -> int:
+        """Bytes of entries held."""
+
+    async def aclose(self) -> None:
+        """Finish what is appending, checkpoint, release. Idempotent."""
+
+
+# ------------------------------------------------------------------------------------------------------------------------- segments
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A stored file as a manifest names it: enough to fetch it and to prove that it is whole."""
+
+    name: str
+    bytes: int
+    crc32: int
+
+
+class StagedFile(Protocol):
+    """A file under construction; invisible to ``open`` and ``list`` until committed. Used by one thread."""
+
+    def write(self, data: Buffer) -> None:
+        """Append bytes."""
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+
+    def commit(self) -> FileRef:
+        """Durable and openable when it returns (file and directory entry synced)."""
+
+    def discard(self) -> None:
+        """Drop it. No-op after ``commit``; idempotent."""
+
+
+class StagedDatabase(Protocol):
+    """An SQLite database under construction: fill it through ``connection``, then commit."""
+
+    connection: sqlite3.Connection
+
+    def commit(self) -> FileRef:
+        """Close the connection; durable and openable when it returns."""
+
+    def discard(self) -> None:
+        """Drop it. No-op after ``commit``; idempotent."""
+
+
+class Blob(Protocol):
+    """An opened, immutable file. Lives as long as someone holds it, also after ``delete``."""
+
+    ref: FileRef
+
+    def buffer(self) -> memoryview:
+        """The whole file, read only; memory-mapped where the store can."""
+
+    def path(self) -> Path | None:
+        """Where it lies on a local disk, if it does."""
+
+    def connect(self) -> sqlite3.Connection:
+        """A new read-only connection to the SQLite database that this file is (``check_same_thread=False``)."""
+
+    def verify(self) -> None:
+        """Read every byte. :raises CorruptionError: size or checksum differ; names the file."""
+
+
+class SegmentStore(Protocol):
+    """Write-once files. Blocking: worker threads only. Thread-safe."""
+
+    def create(self, name: str) -> StagedFile:
+        """Begin a file. The name must be new; names come from :mod:`chroma_async.format.names`."""
+
+    def create_database(self, name: str) -> StagedDatabase:
+        """Begin an SQLite file (no journal, no sync until commit)."""
+
+    def open(self, ref: FileRef) -> Blob:
+        """
+        :raises CorruptionError: it is missing or its size differs; names the file.
+        """
+
+    def list(self) -> list[str]:
+        """Names of all committed files, and of abandoned staged ones."""
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Forget them. Unknown names are ignored; opened blobs stay readable."""
+
+    def size_bytes(self) -> int:
+        """Bytes of all committed files."""
+
+    def close(self) -> None:
+        """Release what is held. Idempotent."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------------- lease
+
+
+class WriterLease(Protocol):
+    """Who may write. Held from opening to closing."""
+
+    epoch: int
+
+    async def acquire(self) -> None:
+        """
+        :raises LockedError: another process holds it; names its pid.
+        :raises ForeignDirectoryError: the place belongs to another program; nothing was touched.
+        """
+
+    def check(self) -> None:
+        """Cheap; called before each append and commit.
+
+        :raises FencedError: the lease was lost.
+        :raises ForkedError: this process is a child of the one that acquired it.
+        """
+
+    async def release(self) -> None:
+        """Give it up. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """One store's seams, opened together by :func:`chroma_async.storage.open.open_backends`."""
+
+    catalog: Catalog
+    log: Log
+    segments: SegmentStore
+    lease: WriterLease
+    #: What ``len`` of two equal stores means: the real path, or None for memory.
+    location: str | None

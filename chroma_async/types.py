@@ -1,0 +1,204 @@
+"""The nouns that every layer shares: records, batches, requests and results. Frozen data, no behaviour.
+
+Embeddings are float32 arrays of shape ``(rows, dimension)`` everywhere inside the package; only the wire knows lists and base64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+DEFAULT_TENANT = "default_tenant"
+DEFAULT_DATABASE = "default_database"
+
+Scalar: TypeAlias = str | int | float | bool
+MetadataValue: TypeAlias = Scalar | list[str] | list[int] | list[float] | list[bool]
+Metadata: TypeAlias = Mapping[str, MetadataValue]
+#: What a write may carry: ``None`` (and an empty list) asks update and upsert to remove the key.
+MetadataPatch: TypeAlias = Mapping[str, MetadataValue | None]
+Json: TypeAlias = Any
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+Seq: TypeAlias = int
+Position: TypeAlias = int
+
+IncludeField: TypeAlias = Literal["documents", "metadatas", "embeddings", "uris", "distances"]
+
+
+class Space(StrEnum):
+    """How two vectors are compared. Smaller is closer for all three; see :mod:`chroma_async.distance`."""
+
+    L2 = "l2"
+    COSINE = "cosine"
+    IP = "ip"
+
+
+class ReadLevel(StrEnum):
+    """How much of the log a read sees."""
+
+    INDEX_AND_WAL = "index_and_wal"
+    INDEX_ONLY = "index_only"
+    INDEX_AND_BOUNDED_WAL = "index_and_bounded_wal"
+
+
+class WriteKind(StrEnum):
+    """The three record-writing verbs."""
+
+    ADD = "add"
+    UPDATE = "update"
+    UPSERT = "upsert"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a collection lives. Every collection verb resolves scope and collection together."""
+
+    tenant: str = DEFAULT_TENANT
+    database: str = DEFAULT_DATABASE
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant by name; ``resource_name`` is its part of a CRN."""
+
+    name: str
+    resource_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database of a tenant."""
+
+    id: UUID
+    name: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the caller is to the server, and what it may see."""
+
+    user_id: str
+    tenant: str
+    databases: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What a client should know before its first write."""
+
+    max_batch_size: int
+    supports_base64_encoding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the parts that answer requests are ready."""
+
+    is_executor_ready: bool
+    is_log_client_ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection as clients see it (the JSON of CONTRACT section 4.1)."""
+
+    id: UUID
+    name: str
+    tenant: str
+    database: str
+    metadata: dict[str, Scalar] | None
+    configuration: dict[str, Json]
+    schema: dict[str, Json]
+    dimension: int | None
+    log_position: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """The rows of one add, update or upsert, checked for shape but not yet against the collection.
+
+    ``embeddings`` is ``(len(ids), dimension)`` float32. ``present`` is ``None`` when every row carries an embedding, else a mask:
+    rows where it is false keep what they have (update only; their row of ``embeddings`` is zeros). ``embeddings`` itself is ``None``
+    when an update carries no embeddings at all.
+    """
+
+    ids: list[str]
+    embeddings: Floats | None
+    present: Bools | None = None
+    documents: list[str | None] | None = None
+    uris: list[str | None] | None = None
+    metadatas: list[MetadataPatch | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequest:
+    """A read by ids or filter. ``where`` and ``where_document`` are raw JSON; :mod:`chroma_async.filter.parse` judges them."""
+
+    ids: list[str] | None = None
+    where: Json = None
+    where_document: Json = None
+    limit: int | None = None
+    offset: int = 0
+    include: tuple[IncludeField, ...] = ("documents", "metadatas")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """A nearest-neighbour read. ``embeddings`` is ``(queries, dimension)`` float32, or ``(0, 0)`` for no query at all."""
+
+    embeddings: Floats
+    n_results: int = 10
+    ids: list[str] | None = None
+    where: Json = None
+    where_document: Json = None
+    include: tuple[IncludeField, ...] = ("metadatas", "documents", "distances")
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRequest:
+    """A deletion by ids, by filter, or both."""
+
+    ids: list[str] | None = None
+    where: Json = None
+    where_document: Json = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records in answer order. A column that was not asked for is ``None``; one that was has ``None`` where a record lacks it."""
+
+    ids: list[str]
+    embeddings: Floats | None = None
+    documents: list[str | None] | None = None
+    uris: list[str | None] | None = None
+    metadatas: list[Metadata | None] | None = None
+    distances: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The answer to a get."""
+
+    rows: Rows
+    include: tuple[IncludeField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The answer to a query: one :class:`Rows` per query vector, nearest first."""
+
+    queries: list[Rows] = field(default_factory=list)
+    include: tuple[IncludeField, ...] = ()
