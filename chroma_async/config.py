@@ -1,0 +1,424 @@
+"""Every number that bounds something, in one place: what it is, its unit (last in its name) and its default.
+
+:class:`Settings` belongs to a store and the server around it, :class:`ClientSettings` to an HTTP client. Both hold plain values only, never
+components. :func:`load_settings` reads them: command-line flags win over the environment, the environment over a file, a file over the
+default. A value that cannot be used is refused by name, with the place it came from; so is a name that nobody knows.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from chroma_async.errors import ValidationError
+
+__all__ = ["ClientSettings", "Settings", "SettingsError", "load_client_settings", "load_settings", "resolve_settings"]
+
+logger = logging.getLogger(__name__)
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class SettingsError(ValidationError):
+    """A setting that cannot be used: ``key`` as it was written, its ``value``, and the ``source`` it came from."""
+
+    def __init__(self, key: str, value: object, source: str, reason: str) -> None:
+        super().__init__(f"{key} = {value!r} ({source}): {reason}")
+        self.key, self.value, self.source = key, value, source
+
+
+def _processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A store and its server. Sizes in bytes, times in seconds, shares from 0 to 1."""
+
+    # Server
+    #: Address to listen on.
+    host: str = "127.0.0.1"
+    #: Port to listen on; 0 takes a free one, which the server prints.
+    port: int = 8000
+    #: Largest request body; a larger one is answered with 413.
+    max_body_bytes: int = 40 * MIB
+    #: Origins that browsers may call from; ``*`` for all, none for no CORS at all.
+    cors_allow_origins: tuple[str, ...] = ()
+    #: How long a stopping server lets requests finish.
+    grace_s: float = 30.0
+    #: Requests served at once; more are answered with 429.
+    max_in_flight: int = 1024
+    #: Whether ``POST /api/v2/reset`` may delete everything.
+    allow_reset: bool = False
+    #: Least severe log line written: debug, info, warning, error or critical.
+    log_level: str = "info"
+    #: Largest batch that pre-flight advises clients to send, in records. Advice only: a larger one is taken.
+    max_batch_size: int = 5461
+    #: Open files the process asks the system for at start (it gets what the hard limit allows).
+    open_files: int = 65536
+
+    # Storage
+    #: Data directory.
+    path: str = "./chroma"
+    #: Whether data is kept on disk; false keeps all in memory until the process ends.
+    is_persistent: bool = True
+    #: Read-only SQLite connections kept open to chunk files, store-wide.
+    sqlite_connections: int = 256
+    #: Size of the write-ahead file at which the log is checkpointed.
+    log_checkpoint_bytes: int = 64 * MIB
+
+    # Writing
+    #: Bytes of writes that may wait in one collection's queue; more wait outside (in process) or get 429 (HTTP).
+    write_queue_bytes: int = 64 * MIB
+    #: Write requests that may wait in one collection's queue.
+    write_queue_requests: int = 1024
+    #: Rows in memory at which they are flushed to a chunk.
+    memtable_rows: int = 8192
+    #: Bytes in memory at which they are flushed.
+    memtable_bytes: int = 16 * MIB
+    #: Time without a write after which rows are flushed, if there are more than ``flush_idle_rows``.
+    flush_idle_s: float = 2.0
+    #: Rows that make an idle flush worth its files.
+    flush_idle_rows: int = 1000
+    #: Longest time a row stays unflushed.
+    flush_max_s: float = 60.0
+    #: Adjacent chunks that merge into one.
+    merge_fan_in: int = 8
+    #: Rows of a chunk that is merged no further.
+    merge_rows: int = 131072
+    #: Bytes of vectors of a chunk that is merged no further.
+    merge_bytes: int = 256 * MIB
+    #: Bytes of vectors of a segment, at which the next one begins.
+    segment_bytes: int = 2 * GIB
+    #: Rows of a segment, at which the next one begins.
+    segment_rows: int = 1048576
+    #: Share of dead rows at which a segment is rewritten without them, and its graph rebuilt.
+    vacuum_dead_share: float = 0.2
+    #: Bytes of dead rows at which a segment is rewritten without them.
+    vacuum_dead_bytes: int = 64 * MIB
+
+    # Indexing
+    #: Rows below which a segment has no graph: it is scanned.
+    flat_rows: int = 4096
+    #: Under bulk load, rows outside the graph that are worth adding to it: the larger of this and the share of its rows.
+    absorb_bulk_rows: int = 8192
+    #: See ``absorb_bulk_rows``.
+    absorb_bulk_share: float = 0.3
+    #: The same once the last addition is done and writes come slower than ``absorb_calm_load`` of the indexing rate.
+    absorb_calm_rows: int = 4096
+    #: See ``absorb_calm_rows``.
+    absorb_calm_share: float = 0.1
+    #: Write rate, as a share of the indexing rate, under which a load counts as calm.
+    absorb_calm_load: float = 0.5
+    #: Time without a write after which more than ``absorb_idle_rows`` rows outside the graph are added.
+    absorb_idle_s: float = 2.0
+    #: Rows outside the graph that an idle collection leaves outside.
+    absorb_idle_rows: int = 1000
+    #: Rows outside the graph above which they are scanned as 8-bit codes.
+    tail_codes_rows: int = 16384
+    #: Bytes of vectors that may wait for indexing; past it writers are slowed to the indexing rate, then refused with 429.
+    max_unindexed_bytes: int = 1 * GIB
+    #: Documents above which full text gets a trigram index; fewer are scanned.
+    trigram_rows: int = 8192
+    #: Recall@10 that search effort is chosen for.
+    recall_target: float = 0.99
+    #: Recall@10 below which a graph is not put to use.
+    recall_floor: float = 0.98
+
+    # Processors and memory
+    #: Threads that answer reads.
+    query_threads: int = field(default_factory=_processors)
+    #: Threads for flushing, merging and vacuuming, at a lower priority.
+    background_threads: int = 1
+    #: Threads that one graph build uses, at a lower priority.
+    index_threads: int = field(default_factory=_processors)
+    #: Bytes of loaded collections above which idle ones are unloaded, the longest idle first.
+    cache_bytes: int = 1 * GIB
+    #: Time without a request after which a collection counts as idle.
+    collection_idle_s: float = 60.0
+
+    # Telemetry
+    #: Address of an OTLP collector that spans are sent to; empty for none. Needs the OpenTelemetry SDK installed.
+    otel_endpoint: str = ""
+    #: Name of this service in spans.
+    otel_service_name: str = "chroma-async"
+
+    def __post_init__(self) -> None:
+        _check(self, "argument")
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """An HTTP client. ``None`` for a timeout waits for ever."""
+
+    #: Time to make a connection.
+    connect_timeout_s: float | None = 5.0
+    #: Time to wait for a free connection of the pool.
+    pool_timeout_s: float | None = 10.0
+    #: Time from sending a request that reads until its answer is complete.
+    read_timeout_s: float | None = 60.0
+    #: The same for a request that writes.
+    write_timeout_s: float | None = 300.0
+    #: Connections open at once.
+    max_connections: int = 100
+    #: Time an unused connection is kept open.
+    keepalive_s: float = 40.0
+    #: Time a resolved host name is remembered.
+    dns_ttl_s: float = 10.0
+    #: Retries of one request, where a retry is safe.
+    max_retries: int = 3
+    #: Mean wait before the first retry; each further one doubles it.
+    retry_backoff_s: float = 0.1
+    #: Longest wait before a retry.
+    retry_backoff_max_s: float = 5.0
+    #: Retries as a share of all requests above which none is made.
+    retry_budget_share: float = 0.1
+    #: How long closing waits for requests under way.
+    grace_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        _check(self, "argument")
+
+
+#: Numbers that may be zero; all others must be above it.
+_MAY_BE_ZERO = {"port", "grace_s", "max_retries", "retry_budget_share", "flush_idle_rows", "absorb_idle_rows", "flat_rows", "trigram_rows"}
+
+#: Names of Chroma's configuration file for settings that exist here; also as CHROMA_<KEY> in the environment, ``.`` written ``__``.
+_CHROMA_KEYS = {
+    "port": "port",
+    "listen_address": "host",
+    "persist_path": "path",
+    "allow_reset": "allow_reset",
+    "cors_allow_origins": "cors_allow_origins",
+    "max_payload_size_bytes": "max_body_bytes",
+    "circuit_breaker.requests": "max_in_flight",
+    "open_telemetry.endpoint": "otel_endpoint",
+    "open_telemetry.service_name": "otel_service_name",
+}
+
+#: Names of Chroma's configuration file that mean nothing to this store.
+_CHROMA_IGNORED = {
+    "sqlite_filename", "open_telemetry", "circuit_breaker", "stdout_tracing", "enable_span_indexing", "scorecard_enabled", "scorecard",
+    "sqlitedb", "segment_manager", "default_knn_index", "enable_schema", "min_records_for_invocation", "sysdb", "log", "executor",
+    "collections_with_segments_provider", "enable_log_scouting", "region", "tenants_with_quantization_enabled",
+    "tenants_with_maxscore_enabled", "tenants_to_migrate_immediately", "tenants_to_migrate_immediately_threshold",
+}  # fmt: skip
+
+#: Environment of Chroma's older Python server and of its container image.
+_LEGACY_ENVIRONMENT = {
+    "ALLOW_RESET": "allow_reset",
+    "PERSIST_DIRECTORY": "path",
+    "IS_PERSISTENT": "is_persistent",
+    "CHROMA_HOST_ADDR": "host",
+    "CHROMA_HOST_PORT": "port",
+    "CHROMA_SERVER_HTTP_PORT": "port",
+    "CHROMA_SERVER_CORS_ALLOW_ORIGINS": "cors_allow_origins",
+    "CHROMA_SERVER_NOFILE": "open_files",
+    "CHROMA_OTEL_COLLECTION_ENDPOINT": "otel_endpoint",
+    "CHROMA_OTEL_SERVICE_NAME": "otel_service_name",
+}
+
+#: Chroma's names for what an HTTP client does.
+_LEGACY_CLIENT_ENVIRONMENT = {"CHROMA_HTTP_KEEPALIVE_SECS": "keepalive_s", "CHROMA_HTTP_MAX_CONNECTIONS": "max_connections"}
+
+_PREFIX, _CLIENT_PREFIX = "CHROMA_ASYNC_", "CHROMA_ASYNC_CLIENT_"
+
+_S = TypeVar("_S", Settings, ClientSettings)
+
+
+def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None) -> Settings:
+    """The settings of a store and its server.
+
+    :param flags: field name to value; ``None`` stands for a flag that was not given.
+    :param env: the environment: ``CHROMA_ASYNC_<FIELD>``, Chroma's ``CHROMA_<KEY>``, and the names of its older images.
+    :param file: TOML (``.toml``) or YAML (``.yaml``, ``.yml``) with field names or Chroma's own keys.
+    :raises SettingsError: an unknown name, or a value that cannot be used; names key, value and source.
+    """
+    return resolve_settings(flags, env, file)[0]
+
+
+def resolve_settings(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None) -> tuple[Settings, dict[str, str]]:
+    """As :func:`load_settings`, with where each field's value came from."""
+    sources = [
+        *((name, name, value, f"flag --{name.replace('_', '-')}") for name, value in flags.items() if value is not None),
+        *_from_environment(env),
+        *(_from_file(file) if file is not None else ()),
+    ]
+    return _resolve(Settings, sources)
+
+
+def load_client_settings(env: Mapping[str, str]) -> ClientSettings:
+    """The settings of an HTTP client: ``CHROMA_ASYNC_CLIENT_<FIELD>``, or Chroma's own names.
+
+    :raises SettingsError: an unknown name, or a value that cannot be used.
+    """
+    own = ((key, key.removeprefix(_CLIENT_PREFIX).lower(), value) for key, value in env.items() if key.startswith(_CLIENT_PREFIX))
+    legacy = ((key, name, env[key]) for key, name in _LEGACY_CLIENT_ENVIRONMENT.items() if key in env)
+    return _resolve(ClientSettings, [(key, name, value, "environment") for key, name, value in (*own, *legacy)])[0]
+
+
+def _resolve(kind: type[_S], sources: list[tuple[str, str, Any, str]]) -> tuple[_S, dict[str, str]]:
+    """Build ``kind`` from (key as written, field name, value, source), the first of a name winning."""
+    types = {item.name: str(item.type) for item in fields(kind)}
+    values: dict[str, Any] = {}
+    written: dict[str, tuple[str, Any, str]] = {}
+    for key, name, value, source in sources:
+        if name not in types:
+            raise SettingsError(key, value, source, "unknown setting")
+        if name in values:
+            continue
+        values[name] = _convert(types[name], value, key, source)
+        written[name] = (key, value, source)
+    for name, value in values.items():
+        reason = _fault(name, value)
+        if reason:
+            raise SettingsError(*written[name], reason)
+    origins = {name: f"{written[name][2]}, {written[name][0]}" if name in written else "default" for name in types}
+    return kind(**values), origins
+
+
+def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, str, Any, str]]:
+    """Own names first, then Chroma's file keys, then the older images' names. An empty value counts as unset."""
+    given = {key: value for key, value in env.items() if value.strip()}
+    for key, value in given.items():
+        if key.startswith(_PREFIX) and not key.startswith(_CLIENT_PREFIX):
+            yield key, key.removeprefix(_PREFIX).lower(), value, "environment"
+    for chroma_key, name in _CHROMA_KEYS.items():
+        key = "CHROMA_" + chroma_key.upper().replace(".", "__")
+        if key in given and not _switched_off(chroma_key, given[key]):
+            yield key, name, given[key], "environment"
+    for key, name in _LEGACY_ENVIRONMENT.items():
+        if key in given:
+            yield key, name, given[key], "environment"
+
+
+def _from_file(file: Path) -> Iterator[tuple[str, str, Any, str]]:
+    names = {item.name for item in fields(Settings)}
+    for key, value in _flatten(_read(file)):
+        if key in names:
+            yield key, key, value, str(file)
+        elif key in _CHROMA_KEYS:
+            if not _switched_off(key, value):
+                yield key, _CHROMA_KEYS[key], value, str(file)
+        elif key.split(".")[0] in _CHROMA_IGNORED:
+            logger.warning("%s: %s has no effect here", file, key)
+        else:
+            raise SettingsError(key, value, str(file), "unknown setting")
+
+
+def _switched_off(chroma_key: str, value: object) -> bool:
+    """Chroma writes 0 for a circuit breaker that is off; here requests in flight always have a bound, the default."""
+    return chroma_key == "circuit_breaker.requests" and str(value).strip() == "0"
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    """The mapping at the top of a TOML or YAML file."""
+    try:
+        text = file.read_text("utf-8")
+        if file.suffix == ".toml":
+            import tomllib
+
+            return tomllib.loads(text)
+        if file.suffix in (".yaml", ".yml"):
+            # Only a server that is given such a file needs a YAML parser.
+            import yaml
+
+            try:
+                content = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise ValueError(str(error)) from error
+            if content is None:
+                return {}
+            if isinstance(content, dict):
+                return {str(key): value for key, value in content.items()}
+            raise ValueError("a mapping of names to values is expected")
+        raise ValueError("its name must end in .toml, .yaml or .yml")
+    except FileNotFoundError:
+        raise SettingsError("config file", str(file), "command line", f"config file {file} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError("config file", str(file), "command line", str(error)) from error
+
+
+def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested names joined by dots."""
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _convert(kind: str, value: Any, key: str, source: str) -> Any:
+    """``value`` (text, or what a parser made of it) as a field of type ``kind``."""
+    text = value.strip() if isinstance(value, str) else None
+    if kind == "bool":
+        if isinstance(value, bool):
+            return value
+        words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+        if text is not None and text.lower() in words:
+            return words[text.lower()]
+        raise SettingsError(key, value, source, "true or false is expected")
+    if kind == "int" and not isinstance(value, bool):
+        if isinstance(value, int):
+            return value
+        try:
+            return int(text or "")
+        except ValueError:
+            raise SettingsError(key, value, source, "a whole number is expected") from None
+    if kind.startswith("float") and not isinstance(value, bool):
+        if "None" in kind and (text or "").lower() == "none":
+            return None
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise SettingsError(key, value, source, "a number is expected") from None
+    if kind.startswith("tuple"):
+        return _strings(value, key, source)
+    if kind == "str" and isinstance(value, str):
+        return value
+    raise SettingsError(key, value, source, f"a value of type {kind} is expected")
+
+
+def _strings(value: Any, key: str, source: str) -> tuple[str, ...]:
+    """A list of strings: a list, a JSON list as text, or text with commas."""
+    if isinstance(value, str):
+        if value.strip().startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise SettingsError(key, value, source, "a list of strings is expected") from None
+        else:
+            value = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    raise SettingsError(key, value, source, "a list of strings is expected")
+
+
+def _check(settings: Settings | ClientSettings, source: str) -> None:
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        reason = _fault(item.name, value)
+        if reason:
+            raise SettingsError(item.name, value, source, reason)
+
+
+def _fault(name: str, value: object) -> str | None:
+    """Why ``value`` cannot be the field ``name``, or None."""
+    if name == "log_level" and value not in LOG_LEVELS:
+        return "one of " + ", ".join(LOG_LEVELS) + " is expected"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not (value >= 0 if name in _MAY_BE_ZERO else value > 0):
+        return "a number above zero is expected" if name not in _MAY_BE_ZERO else "zero or more is expected"
+    if (name.endswith("_share") or name.startswith("recall_") or name == "absorb_calm_load") and value > 1:
+        return "a share from 0 to 1 is expected"
+    if name == "port" and value > 65535:
+        return "a port is at most 65535"
+    return None
