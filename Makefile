@@ -1,0 +1,60 @@
+# The first command after a clone may be any of these. Each makes the environment it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made-for-pyproject
+DATA ?= ./chroma
+PORT ?= 8000
+
+.DEFAULT_GOAL := all
+.PHONY: all setup run test check format slow recall soak crash reference bench image clean
+
+all: check test  ## Style, types and tests
+
+setup: $(STAMP)  ## Make $(VENV) with the package and all that its development needs
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+run: setup  ## Serve on 127.0.0.1:8000, data in ./chroma
+	exec $(BIN)/chroma-async run --host 127.0.0.1 --port $(PORT) --path $(DATA)
+
+test: setup  ## Every test that takes seconds
+	$(BIN)/python -m pytest -m 'not slow and not reference'
+
+check: setup  ## Style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup  ## Rewrite the source in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+slow: setup  ## The tests that take minutes
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+recall: setup  ## Recall against exact search, at sizes where a graph matters
+	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/recall
+
+crash: setup  ## Crashes at every step of writing, and kill -9 of a real server
+	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/crash
+
+soak: setup  ## Random operations against a model, for as long as SECONDS says
+	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 7200 tests/model
+
+reference: setup  ## The same scenarios against the real Chroma server and this one
+	$(BIN)/python -m pytest -m reference --timeout 600
+
+bench: setup  ## This server and the real Chroma server side by side; BENCH passes options
+	$(BIN)/python -m tests.bench $(BENCH)
+
+image:  ## The container image
+	docker build --tag chroma-async .
+
+clean:  ## Forget everything that was made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench-cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
