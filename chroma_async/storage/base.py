@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+from chroma_async.format.files import FileRef as FileRef
 from chroma_async.types import Database, Json, Scalar, Scope, Seq, Tenant
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -193,15 +194,6 @@ class Log(Protocol):
 
 
 # ------------------------------------------------------------------------------------------------------------------------- segments
-
-
-@dataclass(frozen=True, slots=True)
-class FileRef:
-    """A stored file as a manifest names it: enough to fetch it and to prove that it is whole."""
-
-    name: str
-    bytes: int
-    crc32: int
 
 
 class StagedFile(Protocol):
