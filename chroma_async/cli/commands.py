@@ -1,0 +1,52 @@
+"""The command and its sub-commands. Each is imported when it is called, so that ``healthcheck`` never waits for the engine's libraries."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+#: Command name -> module and attribute.
+COMMANDS = {
+    "run": ("chroma_async.cli.run", "run"),
+    "check": ("chroma_async.cli.check", "check"),
+    "compact": ("chroma_async.cli.compact", "compact"),
+    "healthcheck": ("chroma_async.cli.healthcheck", "healthcheck"),
+    "config": ("chroma_async.cli.config", "config"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+def package_version() -> str:
+    """The release that is installed, or "unknown" in a tree that was never installed."""
+    try:
+        return version("chroma-async")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"chroma-async {package_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+def main() -> None:
+    """An asyncio-native vector store that speaks Chroma's HTTP API."""

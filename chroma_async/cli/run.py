@@ -1,0 +1,104 @@
+"""``chroma-async run``: the server, from flags to a clean exit."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chroma_async.cli import options, store
+from chroma_async.cli.commands import package_version
+from chroma_async.config import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@click.argument("config_argument", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
+@options.data_path
+@options.listen
+@options.log_level
+@options.config_file
+def run(
+    config_argument: Path | None, path: str | None, host: str | None, port: int | None, log_level: str | None, config_path: Path | None
+) -> None:
+    """Serve a data directory over HTTP until SIGTERM or Ctrl-C.
+
+    CONFIG is a TOML or YAML file of settings, Chroma's own included. Flags win over the environment, the environment over the file.
+    """
+    if config_argument is not None and config_path is not None:
+        raise click.UsageError("name the configuration file once: CONFIG or --config")
+    flags = {"path": path, "host": host, "port": port, "log_level": log_level}
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    settings, _ = options.settings_with_origins(flags, config_argument or config_path)
+    logging.getLogger().setLevel(settings.log_level.upper())
+    _raise_file_limit(settings.open_files)
+    _run_loop(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    """Open, listen, say so, stop when told to.
+
+    :raises click.ClickException: the directory or the address cannot be had.
+    """
+    from chroma_async.cli.telemetry import tracing
+    from chroma_async.server.lifecycle import serve
+
+    with tracing(settings):
+        async with store.opened(settings, create=True) as api:
+            try:
+                await serve(api, settings, on_ready=_announce(settings))
+            except OSError as error:
+                raise click.ClickException(f"cannot listen on {settings.host}:{settings.port}: {_listen_reason(error)}") from error
+    click.echo("stopped")
+
+
+def _announce(settings: Settings) -> Callable[[str, int], None]:
+    """The line that people wait for and programs read: where it listens, where its data is."""
+    place = str(Path(settings.path).resolve()) if settings.is_persistent else "memory only"
+
+    def announce(host: str, port: int) -> None:
+        name = f"[{host}]" if ":" in host else host
+        click.echo(f"chroma-async {package_version()} ready at http://{name}:{port} (data: {place})")
+
+    return announce
+
+
+def _listen_reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program uses this port"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 need more rights"
+    return error.strerror or str(error)
+
+
+def _raise_file_limit(wanted: int) -> None:
+    """As many open files as the system lets this process have, up to ``wanted``: memory-mapped chunks hold one each."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        except (ValueError, OSError) as error:
+            logger.warning("the limit of %d open files stays: %s", soft, error)
+
+
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where there is one: a request costs a quarter less processor time there."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main)

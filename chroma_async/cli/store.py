@@ -1,0 +1,41 @@
+"""The store that a command works on, opened and closed around it; its refusals become messages, not tracebacks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chroma_async.config import Settings
+from chroma_async.errors import ChromaError
+
+if TYPE_CHECKING:
+    from chroma_async.api.local import LocalAPI
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[LocalAPI]:
+    """The engine on ``settings.path``.
+
+    :raises click.ClickException: there is no such directory (unless ``create``), it is not a store, or another process owns it (exit code 1).
+    """
+    from chroma_async.api.local import open_local
+
+    path = settings.path if settings.is_persistent else None
+    if path is not None and not create and not _exists(path):
+        raise click.ClickException(f"there is no data directory {path}")
+    try:
+        api = await open_local(path, settings)
+    except (ChromaError, OSError) as error:
+        raise click.ClickException(f"cannot open {path}: {error}") from error
+    try:
+        yield api
+    finally:
+        await api.aclose()
+
+
+def _exists(path: str) -> bool:
+    return Path(path).is_dir()
