@@ -22,8 +22,12 @@ def compact(path: str | None, config_path: Path | None) -> None:
 
 async def _compact(settings: Settings) -> None:
     seen, note = 0, ""
+
+    def shown(_item: int | None) -> str:
+        return note
+
     async with store.opened(settings) as api:
-        with click.progressbar(length=1, label="compacting", item_show_func=lambda _: note) as bar:
+        with click.progressbar(length=1, label="compacting", item_show_func=shown) as bar:
             async for step in api.compact():
                 # How much there is to do shows only as it is done, so the bar follows what the last step says.
                 bar.length, bar.pos = max(step.total, 1), step.done

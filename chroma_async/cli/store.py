@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[LocalAPI]:
     """The engine on ``settings.path``.
 
-    :raises click.ClickException: there is no such directory (unless ``create``), it is not a store, or another process owns it (exit code 1).
+    :raises click.ClickException: no such directory (unless ``create``), it is not a store, or another process owns it (exit code 1).
     """
     from chroma_async.api.local import open_local
 
