@@ -1,0 +1,120 @@
+"""An opened chunk: vectors and columns mapped, documents one connection away."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from chroma_async.engine.connections import Connections
+from chroma_async.errors import CorruptionError
+from chroma_async.format import documents as documents_file
+from chroma_async.format.manifest import ChunkEntry
+from chroma_async.format.rowtable import RowTable
+from chroma_async.format.vectors import VectorsFile
+from chroma_async.storage.base import Blob, SegmentStore
+from chroma_async.types import Bools, Floats, Ints, Metadata
+
+#: Asks the trigram indexes: which rows may hold the text, or ``None`` when they cannot tell.
+Proposals: TypeAlias = Callable[[str], Bools | None]
+
+
+class Chunk:
+    """Rows ``0..rows-1`` of one chunk. Immutable and thread-safe.
+
+    Its files stay while it is referenced: the janitor asks :class:`~chroma_async.engine.janitor.OpenFiles`.
+    """
+
+    def __init__(self, entry: ChunkEntry, store: SegmentStore, connections: Connections, *, verify: bool) -> None:
+        """
+        :param verify: read every byte of all three files first.
+        :raises CorruptionError: a file is missing, damaged, or disagrees with the manifest; names the file.
+        """
+        self.entry = entry
+        blobs: list[Blob] = [store.open(file) for file in entry.files]
+        if verify:
+            for blob in blobs:
+                blob.verify()
+        vectors, columns, self._documents = blobs
+        self._vectors = VectorsFile.open(vectors.buffer(), entry.vectors.name)
+        self._table = RowTable.open(columns.buffer(), entry.columns.name)
+        self.rows = entry.rows
+        for held, file in ((len(self._vectors.vectors), entry.vectors), (len(self._table.seqs), entry.columns)):
+            if held != entry.rows:
+                raise CorruptionError(f"{file.name} holds {held} rows, the manifest says {entry.rows}", file.name)
+        self._connections = connections
+        weakref.finalize(self, connections.forget, entry.documents.name).atexit = False
+
+    @property
+    def vectors(self) -> Floats:
+        """``(rows, dimension)`` float32, as written."""
+        return self._vectors.vectors
+
+    @property
+    def norms(self) -> Floats:
+        """``(rows,)`` float32 lengths of the vectors."""
+        return self._vectors.norms
+
+    @property
+    def table(self) -> RowTable:
+        """Ids, seqs, borns and columns."""
+        return self._table
+
+    @property
+    def seqs(self) -> Ints:
+        """``(rows,)`` own seq of each row."""
+        return self._table.seqs
+
+    @property
+    def borns(self) -> Ints:
+        """``(rows,)`` seq at which each row's id was first inserted."""
+        return self._table.borns
+
+    def fetch(
+        self, rows: Sequence[int], *, documents: bool, uris: bool, metadatas: bool
+    ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
+        """What the rows carry, in their order; ``None`` for what was not asked."""
+        with self._connections.use(self._documents) as connection:
+            return documents_file.fetch(connection, rows, documents=documents, uris=uris, metadatas=metadatas)
+
+    def part(self, proposals: Proposals | None) -> ChunkPart:
+        """The chunk as a filter sees it; ``proposals`` asks the trigram indexes of its segment."""
+        return ChunkPart(self, proposals)
+
+
+class ChunkPart:
+    """A chunk as a filter sees it (:class:`chroma_async.index.mask.FilterPart`)."""
+
+    def __init__(self, chunk: Chunk, proposals: Proposals | None) -> None:
+        self._chunk = chunk
+        self._proposals = proposals
+        self.rows = chunk.rows
+        self.columns = chunk.table.columns
+
+    def find_ids(self, ids: Sequence[str]) -> Ints:
+        rows = self._chunk.table.ids.find(ids, None)
+        return rows[rows >= 0]
+
+    def contains(self, needle: str, candidates: Bools) -> Bools:
+        candidates = self._proposed(needle, candidates)
+        found = np.zeros(self.rows, dtype=np.bool_)
+        rows = np.flatnonzero(candidates)
+        if rows.size:
+            with self._chunk._connections.use(self._chunk._documents) as connection:
+                everything = rows.size == self.rows
+                found[documents_file.scan_contains(connection, needle, None if everything else rows)] = True
+        return found
+
+    def documents(self, candidates: Bools) -> Iterator[tuple[int, str]]:
+        rows = np.flatnonzero(candidates)
+        if rows.size:
+            with self._chunk._connections.use(self._chunk._documents) as connection:
+                yield from documents_file.iter_documents(connection, rows)
+
+    def _proposed(self, needle: str, candidates: Bools) -> Bools:
+        if self._proposals is None:
+            return candidates
+        proposed = self._proposals(needle)
+        return candidates if proposed is None else candidates & proposed

@@ -1,0 +1,84 @@
+"""A bounded pool of read-only SQLite connections, shared by all chunks of a store.
+
+An open connection costs about 110 KB and a descriptor, opening one 0.12 ms; so they are kept, the least recently used go first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chroma_async.storage.base import Blob
+
+
+class Connections:
+    """Idle connections by file; a connection is used by one thread at a time. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._idle: OrderedDict[int, tuple[str, sqlite3.Connection]] = OrderedDict()
+        self._by_file: dict[str, list[int]] = {}
+        self._next = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def use(self, blob: Blob) -> Iterator[sqlite3.Connection]:
+        """A connection to the database that ``blob`` is, the caller's alone until the end of the block.
+
+        :raises CorruptionError: the file does not open.
+        """
+        connection = self._take(blob.ref.name) or blob.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._give(blob.ref.name, connection)
+
+    def forget(self, file: str) -> None:
+        """Close the idle connections to a file that nobody will read again."""
+        with self._lock:
+            gone = [self._idle.pop(key)[1] for key in self._by_file.pop(file, [])]
+        for connection in gone:
+            connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections; those in use close when they are given back. Idempotent."""
+        with self._lock:
+            self._closed = True
+            gone = [connection for _, connection in self._idle.values()]
+            self._idle.clear()
+            self._by_file.clear()
+        for connection in gone:
+            connection.close()
+
+    def _take(self, file: str) -> sqlite3.Connection | None:
+        with self._lock:
+            keys = self._by_file.get(file)
+            if not keys:
+                return None
+            key = keys.pop()
+            if not keys:
+                del self._by_file[file]
+            return self._idle.pop(key)[1]
+
+    def _give(self, file: str, connection: sqlite3.Connection) -> None:
+        surplus = connection
+        with self._lock:
+            if not self._closed:
+                key = self._next
+                self._next += 1
+                self._idle[key] = (file, connection)
+                self._by_file.setdefault(file, []).append(key)
+                if len(self._idle) <= self._limit:
+                    return
+                oldest, (oldest_file, surplus) = self._idle.popitem(last=False)
+                keys = self._by_file[oldest_file]
+                keys.remove(oldest)
+                if not keys:
+                    del self._by_file[oldest_file]
+        surplus.close()

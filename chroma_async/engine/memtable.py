@@ -1,0 +1,267 @@
+"""The memtable: the log's tail in memory, searched exactly.
+
+Append-only. One writer appends and marks rows dead; readers hold a :class:`MemtableView`, which is a row count and the alive bits of one
+moment, and never look past it. So nothing a reader sees ever changes, without a lock: arrays are replaced when they grow (a view keeps the
+old one) and lists only get longer.
+
+Columns are built by the same code as a chunk's. The newest rows (fewer than ``SEAL_ROWS``) are still dictionaries and are judged one by
+one; older ones are sealed into column blocks whose sizes double, so that a filter looks at few blocks and a row is re-coded at most
+log2 times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from chroma_async.filter.ast import Filter
+from chroma_async.filter.evaluate import predicate
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.columns import Columns
+from chroma_async.format.logbatch import LogBatch
+from chroma_async.format.pages import BirthOrder
+from chroma_async.index.mask import evaluate_mask
+from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
+
+#: Rows that are judged one by one before they are sealed into columns: about 0.3 ms of Python at the most.
+SEAL_ROWS = 256
+#: Rough size of the Python objects around one row, for the byte bound.
+ROW_OVERHEAD_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows ``start`` to ``start + columns.rows`` in column form."""
+
+    start: int
+    columns: Columns
+
+    @property
+    def stop(self) -> int:
+        """The row after its last."""
+        return self.start + self.columns.rows
+
+
+class Memtable:
+    """Rows in order of arrival. Mutated by the collection's writer alone, one thread at a time."""
+
+    def __init__(self, capacity: int = 64) -> None:
+        self.rows = 0
+        self.bytes = 0
+        self.ids: list[str] = []
+        self.documents: list[str | None] = []
+        self.uris: list[str | None] = []
+        self.metadatas: list[Metadata | None] = []
+        self.blocks: tuple[Block, ...] = ()
+        #: Own seqs and victims' seqs of all tombstones that this part of the log holds, in log order.
+        self.tombstones: list[tuple[Seq, Seq]] = []
+        self._capacity = capacity
+        self._vectors: Floats | None = None
+        self._norms: Floats = np.zeros(capacity, dtype=np.float32)
+        self._seqs: Ints = np.zeros(capacity, dtype=np.int64)
+        self._borns: Ints = np.zeros(capacity, dtype=np.int64)
+        self._alive: Bools = np.zeros(capacity, dtype=np.bool_)
+        self._newest: dict[str, int] = {}
+        #: Row to the row of the same id before it, for readers of older views.
+        self._older: dict[int, int] = {}
+
+    def append(self, batch: LogBatch) -> None:
+        """Add the rows of a batch, all alive. Deletions of the batch are recorded, not applied: see :meth:`kill`."""
+        count = len(batch.ids)
+        self.tombstones.extend(
+            (batch.first + row, int(victim)) for row, victim in enumerate(batch.victims.tolist()) if victim
+        )
+        self.tombstones.extend((batch.first + count + at, int(victim)) for at, victim in enumerate(batch.deleted.tolist()))
+        if not count:
+            return
+        start, stop = self.rows, self.rows + count
+        vectors = self._reserve(stop, batch.embeddings.shape[1])
+        vectors[start:stop] = batch.embeddings
+        wide = batch.embeddings.astype(np.float64)
+        self._norms[start:stop] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+        self._seqs[start:stop] = np.arange(batch.first, batch.first + count)
+        self._borns[start:stop] = np.where(batch.borns == 0, self._seqs[start:stop], batch.borns)
+        self._alive[start:stop] = True
+        for row, id in enumerate(batch.ids, start):
+            older = self._newest.get(id)
+            if older is not None:
+                self._older[row] = older
+            self._newest[id] = row
+        self.ids.extend(batch.ids)
+        self.documents.extend(batch.documents or [None] * count)
+        self.uris.extend(batch.uris or [None] * count)
+        self.metadatas.extend(batch.metadatas or [None] * count)
+        self.bytes += vectors.itemsize * vectors.shape[1] * count + ROW_OVERHEAD_BYTES * count
+        self.bytes += sum(map(len, batch.ids)) + sum(len(document) for document in batch.documents or () if document)
+        self.bytes += sum(64 * len(metadata) for metadata in batch.metadatas or () if metadata)
+        self.rows = stop
+        self._seal()
+
+    def kill(self, rows: Ints) -> None:
+        """Mark rows dead."""
+        self._alive[rows] = False
+
+    def newest(self, id: str) -> int:
+        """The last row of that id, alive or dead, or -1."""
+        return self._newest.get(id, -1)
+
+    def is_alive(self, row: int) -> bool:
+        """Whether the row is alive now."""
+        return bool(self._alive[row])
+
+    def row_before(self, id: str, stop: int) -> int:
+        """The last row of that id below ``stop``, or -1."""
+        row = self._newest.get(id, -1)
+        while row >= stop:
+            row = self._older.get(row, -1)
+        return row
+
+    def view(self) -> MemtableView:
+        """The present moment, for ever."""
+        rows = self.rows
+        vectors = np.zeros((0, 0), dtype=np.float32) if self._vectors is None else self._vectors[:rows]
+        return MemtableView(
+            memtable=self,
+            rows=rows,
+            alive=Bitmap.from_bools(self._alive[:rows]),
+            vectors=vectors,
+            norms=self._norms[:rows],
+            seqs=self._seqs[:rows],
+            borns=self._borns[:rows],
+            blocks=self.blocks,
+        )
+
+    def _reserve(self, rows: int, dimension: int) -> Floats:
+        if self._vectors is None:
+            self._capacity = max(self._capacity, rows)
+            self._vectors = np.zeros((self._capacity, dimension), dtype=np.float32)
+            self._grow_numbers()
+        elif rows > self._capacity:
+            self._capacity = max(rows, 2 * self._capacity)
+            grown = np.zeros((self._capacity, dimension), dtype=np.float32)
+            grown[: self.rows] = self._vectors[: self.rows]
+            self._vectors = grown
+            self._grow_numbers()
+        return self._vectors
+
+    def _grow_numbers(self) -> None:
+        def grown(array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+            longer = np.zeros(self._capacity, dtype=array.dtype)
+            longer[: self.rows] = array[: self.rows]
+            return longer
+
+        self._norms, self._seqs, self._borns, self._alive = map(grown, (self._norms, self._seqs, self._borns, self._alive))
+
+    def _seal(self) -> None:
+        sealed = self.blocks[-1].stop if self.blocks else 0
+        if self.rows - sealed < SEAL_ROWS:
+            return
+        blocks = [*self.blocks, Block(sealed, Columns.build(self.metadatas[sealed : self.rows]))]
+        while len(blocks) > 1 and blocks[-1].columns.rows >= blocks[-2].columns.rows:
+            last, before = blocks.pop(), blocks.pop()
+            blocks.append(Block(before.start, Columns.concat([before.columns, last.columns])))
+        self.blocks = tuple(blocks)
+
+
+@dataclass(frozen=True)
+class MemtableView:
+    """A memtable at one moment: its first ``rows`` rows, of which those in ``alive`` exist."""
+
+    memtable: Memtable
+    rows: int
+    alive: Bitmap
+    vectors: Floats = field(repr=False)
+    norms: Floats = field(repr=False)
+    seqs: Ints = field(repr=False)
+    borns: Ints = field(repr=False)
+    blocks: tuple[Block, ...] = field(repr=False)
+
+    @cached_property
+    def count(self) -> int:
+        """Alive rows."""
+        return self.alive.count()
+
+    @cached_property
+    def order(self) -> BirthOrder:
+        """The rows by age."""
+        return BirthOrder.build(self.borns, 0)
+
+    def find(self, ids: Sequence[str]) -> Ints:
+        """The row of each id that was the id's last at that moment, alive or dead, or -1."""
+        row_before, rows = self.memtable.row_before, self.rows
+        return np.fromiter((row_before(id, rows) for id in ids), dtype=np.int64, count=len(ids))
+
+    def seqs_at(self, positions: Ints) -> Ints:
+        """Own seq of each row."""
+        return self.seqs[positions]
+
+    def borns_at(self, positions: Ints) -> Ints:
+        """Born of each row."""
+        return self.borns[positions]
+
+    def embeddings(self, positions: Ints) -> Floats:
+        """``(len(positions), dimension)`` float32; a copy."""
+        return self.vectors[positions]
+
+    def ids(self, positions: Ints) -> list[str]:
+        """Id of each row."""
+        ids = self.memtable.ids
+        return [ids[row] for row in positions.tolist()]
+
+    def fetch(
+        self, positions: Ints, *, documents: bool, uris: bool, metadatas: bool
+    ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
+        """What the rows carry, in the order of ``positions``; ``None`` for what was not asked."""
+        rows, table = positions.tolist(), self.memtable
+        return (
+            [table.documents[row] for row in rows] if documents else None,
+            [table.uris[row] for row in rows] if uris else None,
+            [table.metadatas[row] for row in rows] if metadatas else None,
+        )
+
+    def mask(self, filter: Filter) -> Bitmap:
+        """Which of the alive rows match."""
+        candidates = self.alive.to_bools()
+        matching = np.zeros(self.rows, dtype=np.bool_)
+        sealed = 0
+        for block in self.blocks:
+            part = _BlockPart(self, block)
+            matching[block.start : block.stop] = evaluate_mask(filter, part, candidates[block.start : block.stop])
+            sealed = block.stop
+        if sealed < self.rows:
+            matches = predicate(filter)
+            table = self.memtable
+            for row in range(sealed, self.rows):
+                if candidates[row] and matches(table.ids[row], table.metadatas[row], table.documents[row]):
+                    matching[row] = True
+        return Bitmap.from_bools(matching)
+
+
+class _BlockPart:
+    """A block as a filter sees it."""
+
+    def __init__(self, view: MemtableView, block: Block) -> None:
+        self._view = view
+        self._start = block.start
+        self.columns = block.columns
+        self.rows = block.columns.rows
+
+    def find_ids(self, ids: Sequence[str]) -> Ints:
+        rows = self._view.find(ids) - self._start
+        return rows[(rows >= 0) & (rows < self.rows)]
+
+    def contains(self, needle: str, candidates: Bools) -> Bools:
+        found = np.zeros(self.rows, dtype=np.bool_)
+        for row, document in self.documents(candidates):
+            found[row] = needle in document
+        return found
+
+    def documents(self, candidates: Bools) -> Iterator[tuple[int, str]]:
+        documents, start = self._view.memtable.documents, self._start
+        for row in np.flatnonzero(candidates).tolist():
+            document = documents[start + row]
+            if document is not None:
+                yield row, document

@@ -1,0 +1,253 @@
+"""An opened segment: its chunks in a row, a graph over the older part of them, and the rows that were alive at the manifest's seq."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from chroma_async.engine.chunk import Chunk, Proposals
+from chroma_async.engine.connections import Connections
+from chroma_async.filter.ast import Filter
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.files import FileRef
+from chroma_async.format.manifest import SegmentEntry, TrigramEntry
+from chroma_async.format.pages import BirthOrder
+from chroma_async.errors import CorruptionError
+from chroma_async.index import trigrams
+from chroma_async.index.base import SegmentVectors, VectorChunk
+from chroma_async.index.hnsw import Graph
+from chroma_async.index.mask import evaluate_mask
+from chroma_async.storage.base import Blob, SegmentStore
+from chroma_async.types import Bools, Floats, Ints, Metadata
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrigramIndex:
+    """A trigram file and the positions whose documents it holds."""
+
+    entry: TrigramEntry
+    blob: Blob
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Immutable and thread-safe. Positions count through all chunks; ``bases[i]`` is the first of chunk i."""
+
+    entry: SegmentEntry
+    chunks: tuple[Chunk, ...]
+    #: Alive at the manifest's flushed seq; later deletions are the Version's.
+    alive: Bitmap
+    graph: Graph | None
+    trigrams: tuple[TrigramIndex, ...]
+    connections: Connections = field(repr=False)
+    bases: Ints = field(init=False, repr=False)
+    rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = np.array([chunk.rows for chunk in self.chunks], dtype=np.int64)
+        object.__setattr__(self, "bases", np.cumsum(rows) - rows)
+        object.__setattr__(self, "rows", int(rows.sum()))
+
+    @property
+    def key(self) -> str:
+        """The segment's name in manifests."""
+        return self.entry.key
+
+    @cached_property
+    def vectors(self) -> SegmentVectors:
+        """All chunks' vectors, as the index sees them."""
+        return SegmentVectors(
+            tuple(
+                VectorChunk(int(base), chunk.vectors, chunk.norms) for base, chunk in zip(self.bases, self.chunks, strict=True)
+            )
+        )
+
+    @cached_property
+    def born_ceiling(self) -> int:
+        """The highest born of any row."""
+        return max(int(chunk.borns.max()) for chunk in self.chunks)
+
+    def order(self, floor: int) -> BirthOrder:
+        """Its rows by age; those born before ``floor`` (the end of the segments before) are displaced."""
+        cached: dict[int, BirthOrder] = self.__dict__.setdefault("_orders", {})
+        order = cached.get(floor)
+        if order is None:
+            order = cached[floor] = BirthOrder.build(np.concatenate([chunk.borns for chunk in self.chunks]), floor)
+        return order
+
+    # ----------------------------------------------------------------------------------------------------------------------- lookups
+
+    def find(self, ids: Sequence[str]) -> Ints:
+        """The position of each id's newest row, alive or dead, or -1."""
+        found = np.full(len(ids), -1, dtype=np.int64)
+        missing = np.arange(len(ids))
+        for base, chunk in zip(reversed(self.bases), reversed(self.chunks), strict=True):
+            if not missing.size:
+                break
+            wanted = ids if missing.size == len(ids) else [ids[at] for at in missing.tolist()]
+            rows = chunk.table.ids.find(wanted, None)
+            hit = rows >= 0
+            found[missing[hit]] = rows[hit] + base
+            missing = missing[~hit]
+        return found
+
+    def seqs(self, positions: Ints) -> Ints:
+        """Own seq of the row at each position."""
+        return self._gather(positions, lambda chunk: chunk.seqs)
+
+    def borns(self, positions: Ints) -> Ints:
+        """Born of the row at each position."""
+        return self._gather(positions, lambda chunk: chunk.borns)
+
+    def embeddings(self, positions: Ints) -> Floats:
+        """``(len(positions), dimension)`` float32 as written; a copy."""
+        gathered = np.empty((len(positions), self.chunks[0].vectors.shape[1]), dtype=np.float32)
+        for at, chunk, rows in self._by_chunk(positions):
+            gathered[at] = chunk.vectors[rows]
+        return gathered
+
+    def ids(self, positions: Ints) -> list[str]:
+        """Id of the row at each position."""
+        ids = [""] * len(positions)
+        for at, chunk, rows in self._by_chunk(positions):
+            for target, id in zip(at.tolist(), chunk.table.ids.take(rows), strict=True):
+                ids[target] = id
+        return ids
+
+    def fetch(
+        self, positions: Ints, *, documents: bool, uris: bool, metadatas: bool
+    ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
+        """What the rows carry, in the order of ``positions``; ``None`` for what was not asked."""
+        count = len(positions)
+        columns: tuple[list[str | None], list[str | None], list[Metadata | None]] = ([None] * count, [None] * count, [None] * count)
+        for at, chunk, rows in self._by_chunk(positions):
+            fetched = chunk.fetch(rows.tolist(), documents=documents, uris=uris, metadatas=metadatas)
+            for target, column in zip(columns, fetched, strict=True):
+                if column is not None:
+                    for place, value in zip(at.tolist(), column, strict=True):
+                        target[place] = value  # type: ignore[index]
+        return columns[0] if documents else None, columns[1] if uris else None, columns[2] if metadatas else None
+
+    # ------------------------------------------------------------------------------------------------------------------------ filters
+
+    def mask(self, filter: Filter, alive: Bitmap) -> Bitmap:
+        """Which of the ``alive`` positions match."""
+        candidates = alive.to_bools()
+        matching = np.empty(self.rows, dtype=np.bool_)
+        proposed: dict[str, Bools | None] = {}
+        for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
+            stop = base + chunk.rows
+            part = chunk.part(self._proposals(proposed, base, stop) if self.trigrams else None)
+            matching[base:stop] = evaluate_mask(filter, part, candidates[base:stop])
+        return Bitmap.from_bools(matching)
+
+    def _proposals(self, memo: dict[str, Bools | None], start: int, stop: int) -> Proposals:
+        def propose(needle: str) -> Bools | None:
+            if needle not in memo:
+                memo[needle] = self._propose(needle)
+            proposed = memo[needle]
+            return None if proposed is None else proposed[start:stop]
+
+        return propose
+
+    def _propose(self, needle: str) -> Bools | None:
+        """Positions that may hold the needle: what the indexes say, and all that no index covers."""
+        proposed = np.ones(self.rows, dtype=np.bool_)
+        for index in self.trigrams:
+            with self.connections.use(index.blob) as connection:
+                positions = trigrams.propose(connection, needle)
+            if positions is None:
+                return None
+            proposed[index.entry.start : index.entry.stop] = False
+            proposed[positions] = True
+        return proposed
+
+    # ------------------------------------------------------------------------------------------------------------------------- inside
+
+    def _by_chunk(self, positions: Ints) -> Iterator[tuple[Ints, Chunk, Ints]]:
+        """(indices into ``positions``, chunk, rows of it) for each chunk that is asked."""
+        if len(self.chunks) == 1:
+            yield np.arange(len(positions)), self.chunks[0], positions
+            return
+        owners = np.searchsorted(self.bases, positions, side="right") - 1
+        for owner in np.unique(owners).tolist():
+            at = np.flatnonzero(owners == owner)
+            yield at, self.chunks[owner], positions[at] - self.bases[owner]
+
+    def _gather(self, positions: Ints, column: Callable[[Chunk], Ints]) -> Ints:
+        gathered = np.empty(len(positions), dtype=np.int64)
+        for at, chunk, rows in self._by_chunk(positions):
+            gathered[at] = column(chunk)[rows]
+        return gathered
+
+
+class SegmentOpener:
+    """Opens what a manifest names, taking over what is open already. Worker threads only."""
+
+    def __init__(self, store: SegmentStore, connections: Connections, *, verify: bool) -> None:
+        self._store = store
+        self._connections = connections
+        self._verify = verify
+
+    def open(self, entry: SegmentEntry, previous: Segment | None = None) -> Segment:
+        """
+        A graph or trigram index that cannot be read is left out: it is derived, searches go on without it.
+
+        :raises CorruptionError: a chunk or the alive bitmap is missing or damaged; names the file.
+        """
+        opened = {chunk.entry.vectors.name: chunk for chunk in previous.chunks} if previous is not None else {}
+        chunks = tuple(
+            opened.get(chunk.vectors.name) or Chunk(chunk, self._store, self._connections, verify=self._verify) for chunk in entry.chunks
+        )
+        return Segment(
+            entry=entry,
+            chunks=chunks,
+            alive=self._open_alive(entry),
+            graph=self._open_graph(entry, previous),
+            trigrams=tuple(self._open_trigrams(entry)),
+            connections=self._connections,
+        )
+
+    def _open_alive(self, entry: SegmentEntry) -> Bitmap:
+        if entry.alive is None:
+            return Bitmap.ones(entry.rows)
+        blob = self._store.open(entry.alive)
+        blob.verify()
+        return Bitmap.open(blob.buffer(), entry.alive.name)
+
+    def _open_graph(self, entry: SegmentEntry, previous: Segment | None) -> Graph | None:
+        if entry.graph is None:
+            return None
+        if previous is not None and previous.graph is not None and previous.entry.graph == entry.graph:
+            return previous.graph
+        blob = self._derived(entry.graph.file)
+        if blob is None:
+            return None
+        try:
+            return Graph.open(blob.path(), blob.buffer(), entry.graph.file.name)
+        except CorruptionError as error:
+            logger.warning("graph is damaged, exact search serves until it is rebuilt: %s", error)
+            return None
+
+    def _open_trigrams(self, entry: SegmentEntry) -> Iterator[TrigramIndex]:
+        for trigram in entry.trigrams:
+            blob = self._derived(trigram.file)
+            if blob is not None:
+                yield TrigramIndex(trigram, blob)
+
+    def _derived(self, file: FileRef) -> Blob | None:
+        """A file that can be made again, or ``None`` when it cannot be read."""
+        try:
+            blob = self._store.open(file)
+            if self._verify:
+                blob.verify()
+        except CorruptionError as error:
+            logger.warning("derived file is damaged, going on without it until it is rebuilt: %s", error)
+            return None
+        return blob
