@@ -151,7 +151,7 @@ class Settings:
     otel_service_name: str = "chroma-async"
 
     def __post_init__(self) -> None:
-        _check(self, "argument")
+        _check(self)
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class ClientSettings:
     grace_s: float = 30.0
 
     def __post_init__(self) -> None:
-        _check(self, "argument")
+        _check(self)
 
 
 #: Numbers that may be zero; all others must be above it.
@@ -388,25 +388,26 @@ def _convert(kind: str, value: Any, key: str, source: str) -> Any:
 
 def _strings(value: Any, key: str, source: str) -> tuple[str, ...]:
     """A list of strings: a list, a JSON list as text, or text with commas."""
+    parts = value
     if isinstance(value, str):
         if value.strip().startswith("["):
             try:
-                value = json.loads(value)
+                parts = json.loads(value)
             except ValueError:
-                raise SettingsError(key, value, source, "a list of strings is expected") from None
+                parts = None
         else:
-            value = [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        return tuple(value)
+            parts = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
+        return tuple(parts)
     raise SettingsError(key, value, source, "a list of strings is expected")
 
 
-def _check(settings: Settings | ClientSettings, source: str) -> None:
+def _check(settings: Settings | ClientSettings) -> None:
     for item in fields(settings):
         value = getattr(settings, item.name)
         reason = _fault(item.name, value)
         if reason:
-            raise SettingsError(item.name, value, source, reason)
+            raise SettingsError(item.name, value, "argument", reason)
 
 
 def _fault(name: str, value: object) -> str | None:
