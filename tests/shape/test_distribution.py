@@ -1,0 +1,108 @@
+"""What an installation brings, and what the image, the build file and the continuous check promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import tomllib
+from importlib.metadata import distribution
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.shape.source import ROOT
+
+
+def project() -> dict[str, Any]:
+    return dict(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"])
+
+
+def test_a_core_installation_is_at_most_twenty_distributions() -> None:
+    needed: set[str] = set()
+    waiting = [(Requirement(text), "") for text in project()["dependencies"]]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name in needed and not requirement.extras:
+            continue
+        needed.add(name)
+        for text in distribution(name).requires or ():
+            waiting += [(Requirement(text), wanted) for wanted in ("", *requirement.extras)]
+    assert len(needed) <= 20, sorted(needed)
+
+
+def test_the_command_is_installed_under_its_name() -> None:
+    assert project()["scripts"] == {"chroma-async": "chroma_async.cli:main"}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions, continued lines joined, comments left out."""
+    text = "\n".join(line for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines() if not line.startswith("#"))
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+    return [(word.upper(), rest.strip()) for word, rest in (line.split(maxsplit=1) for line in lines)]
+
+
+def last_stage() -> dict[str, list[str]]:
+    """Instruction -> arguments, of the stage that becomes the image."""
+    every = instructions()
+    begin = max(n for n, (word, _) in enumerate(every) if word == "FROM")
+    found: dict[str, list[str]] = {}
+    for word, rest in every[begin:]:
+        found.setdefault(word, []).append(rest)
+    return found
+
+
+def test_the_image_is_built_in_stages_from_bases_pinned_by_tag() -> None:
+    bases = [rest.split()[0] for word, rest in instructions() if word == "FROM"]
+    assert len(bases) >= 2
+    assert all(re.fullmatch(r"[\w./-]+:\d[\w.-]*", base) for base in bases)
+
+
+def test_the_image_runs_the_server_itself_as_a_user_without_rights() -> None:
+    stage = last_stage()
+    assert stage["USER"] == ["65532:65532"]
+    assert json.loads(stage["ENTRYPOINT"][-1]) == ["chroma-async", "run", "--host", "0.0.0.0", "--path", "/data"]
+
+
+def test_the_image_has_one_volume_one_port_and_a_health_check_that_needs_no_other_program() -> None:
+    stage = last_stage()
+    assert stage["VOLUME"] == ["/data"]
+    assert stage["EXPOSE"] == ["8000"]
+    (check,) = stage["HEALTHCHECK"]
+    assert json.loads(check[check.index("CMD ") + 4 :]) == ["chroma-async", "healthcheck"]
+
+
+def test_the_builder_is_sent_everything_the_image_copies_and_no_more() -> None:
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
+    copied = {name for word, rest in instructions() if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]}
+    assert {name.removeprefix("./") for name in copied} == sent
+    assert "*" in (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+
+
+def dry_run(*goals: str) -> str:
+    """What make would do in a clone where nothing was made yet."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--dry-run", "VENV=/nonexistent/venv", *goals]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_run_and_test_work_as_the_first_command_after_a_clone() -> None:
+    for goal, last in (("run", "chroma-async run --host 127.0.0.1 --port 8000 --path ./chroma"), ("test", "-m pytest")):
+        steps = dry_run(goal)
+        assert steps.index("-m venv") < steps.index("pip install") < steps.index(last)
+
+
+def test_the_continuous_check_starts_from_nothing_and_runs_what_a_developer_runs() -> None:
+    script = ROOT / ".ci" / "run"
+    text = script.read_text("utf-8")
+    assert script.stat().st_mode & stat.S_IXUSR
+    assert "mktemp -d" in text
+    assert re.search(r"^make .*\bcheck$", text, re.M)
+    assert re.search(r"^make .*\btest$", text, re.M)
+    subprocess.run(["bash", "-n", str(script)], check=True)
