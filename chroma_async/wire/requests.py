@@ -1,0 +1,184 @@
+"""Record requests: JSON bytes -> types for the server (``parse_*``), types -> JSON bytes for the client (``encode_*``).
+
+Parsing judges shape only. What depends on a collection, and the rules of ids and metadata, come after it (:mod:`chroma_async.api`).
+"""
+
+from __future__ import annotations
+
+from typing import cast, get_args
+
+import numpy as np
+
+from chroma_async.errors import UnprocessableError
+from chroma_async.types import DeleteRequest, GetRequest, IncludeField, Json, QueryRequest, RecordBatch, WriteKind
+from chroma_async.wire.body import (
+    Body,
+    dump_json,
+    optional_objects,
+    optional_strings,
+    parse_body,
+    required,
+    strings,
+    text,
+    u32,
+    unexpected,
+)
+from chroma_async.wire.embeddings import decode_optional_vectors, decode_vectors, encode_base64
+
+INCLUDE_FIELDS: frozenset[str] = frozenset(get_args(IncludeField))
+_GET_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas")
+_QUERY_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas", "distances")
+_DEFAULT_RESULTS = 10
+
+_WRITE_FIELDS = ("ids", "embeddings", "documents", "uris", "metadatas")
+_GET_FIELDS = ("ids", "where", "where_document", "limit", "offset", "include")
+_QUERY_FIELDS = ("query_embeddings", "n_results", "ids", "where", "where_document", "include")
+_DELETE_FIELDS = ("ids", "where", "where_document", "limit")
+_SEARCH_FIELDS = ("searches", "read_level")
+
+
+def parse_write(raw: bytes, kind: WriteKind) -> RecordBatch:
+    """The body of add, update or upsert. Lists may differ in length still; a list that is null counts as absent.
+
+    Embeddings come as number lists or base64; only update may leave them out, whole or by nulls.
+    """
+    body = parse_body(raw, _WRITE_FIELDS)
+    fields = body.fields
+    ids = strings(required(body, "ids"), "ids")
+    embeddings, present = None, None
+    if kind is not WriteKind.UPDATE:
+        embeddings = decode_vectors(required(body, "embeddings"), "embeddings", booleans=body.booleans)
+    elif fields.get("embeddings") is not None:
+        embeddings, present = decode_optional_vectors(fields["embeddings"], "embeddings", booleans=body.booleans)
+    return RecordBatch(
+        ids=ids,
+        embeddings=embeddings,
+        present=present,
+        documents=optional_strings(fields.get("documents"), "documents"),
+        uris=optional_strings(fields.get("uris"), "uris"),
+        metadatas=cast("list[Json]", optional_objects(fields.get("metadatas"), "metadatas")),
+    )
+
+
+def parse_get(raw: bytes) -> GetRequest:
+    """The body of get."""
+    body = parse_body(raw, _GET_FIELDS)
+    fields = body.fields
+    return GetRequest(
+        ids=_optional_ids(body),
+        where=fields.get("where"),
+        where_document=fields.get("where_document"),
+        limit=u32(fields.get("limit"), "limit"),
+        offset=u32(fields.get("offset"), "offset") or 0,
+        include=_include(body, _GET_INCLUDE),
+    )
+
+
+def parse_query(raw: bytes) -> QueryRequest:
+    """The body of query. Query vectors are number lists; base64 is refused here, as Chroma does.
+
+    :raises InvalidDimensionException: query vectors of several lengths.
+    """
+    body = parse_body(raw, _QUERY_FIELDS)
+    fields = body.fields
+    n_results = u32(fields.get("n_results"), "n_results")
+    return QueryRequest(
+        embeddings=decode_vectors(required(body, "query_embeddings"), "query_embeddings", booleans=body.booleans, base64=False),
+        n_results=_DEFAULT_RESULTS if n_results is None else n_results,
+        ids=_optional_ids(body),
+        where=fields.get("where"),
+        where_document=fields.get("where_document"),
+        include=_include(body, _QUERY_INCLUDE),
+    )
+
+
+def parse_delete(raw: bytes) -> DeleteRequest:
+    """The body of delete."""
+    body = parse_body(raw, _DELETE_FIELDS)
+    fields = body.fields
+    return DeleteRequest(
+        ids=_optional_ids(body),
+        where=fields.get("where"),
+        where_document=fields.get("where_document"),
+        limit=u32(fields.get("limit"), "limit"),
+    )
+
+
+def parse_search(raw: bytes) -> list[dict[str, Json]]:
+    """The ``searches`` of a search body: a list of objects."""
+    body = parse_body(raw, _SEARCH_FIELDS)
+    searches = required(body, "searches")
+    if type(searches) is not list:
+        raise unexpected("searches", "a list", searches)
+    for index, search in enumerate(searches):
+        if type(search) is not dict:
+            raise unexpected(f"searches[{index}]", "an object", search)
+    return searches
+
+
+def encode_write(batch: RecordBatch, *, base64: bool) -> bytes:
+    """The body that :func:`parse_write` reads; absent lists are left out. ``base64`` packs vectors a third as large as numbers."""
+    fields: dict[str, Json] = {"ids": batch.ids}
+    if batch.embeddings is not None:
+        vectors = np.ascontiguousarray(batch.embeddings, dtype=np.float32)
+        rows: list[Json] = list(encode_base64(vectors)) if base64 else list(vectors)
+        if batch.present is not None:
+            rows = [row if given else None for row, given in zip(rows, batch.present.tolist(), strict=True)]
+        fields["embeddings"] = rows
+    for name in ("documents", "uris", "metadatas"):
+        if (column := getattr(batch, name)) is not None:
+            fields[name] = column
+    return dump_json(fields)
+
+
+def encode_get(request: GetRequest) -> bytes:
+    """The body that :func:`parse_get` reads, every field written."""
+    return dump_json(
+        {
+            "ids": request.ids,
+            "where": request.where,
+            "where_document": request.where_document,
+            "limit": request.limit,
+            "offset": request.offset,
+            "include": request.include,
+        }
+    )
+
+
+def encode_query(request: QueryRequest) -> bytes:
+    """The body that :func:`parse_query` reads, every field written."""
+    return dump_json(
+        {
+            "query_embeddings": list(np.ascontiguousarray(request.embeddings, dtype=np.float32)),
+            "n_results": request.n_results,
+            "ids": request.ids,
+            "where": request.where,
+            "where_document": request.where_document,
+            "include": request.include,
+        }
+    )
+
+
+def encode_delete(request: DeleteRequest) -> bytes:
+    """The body that :func:`parse_delete` reads. ``limit`` is written only when set."""
+    fields: dict[str, Json] = {"ids": request.ids, "where": request.where, "where_document": request.where_document}
+    if request.limit is not None:
+        fields["limit"] = request.limit
+    return dump_json(fields)
+
+
+def _optional_ids(body: Body) -> list[str] | None:
+    ids = body.fields.get("ids")
+    return None if ids is None else strings(ids, "ids")
+
+
+def _include(body: Body, default: tuple[IncludeField, ...]) -> tuple[IncludeField, ...]:
+    if "include" not in body.fields:
+        return default
+    include = body.fields["include"]
+    if type(include) is not list:
+        raise unexpected("include", "a list", include)
+    for index, item in enumerate(include):
+        if text(item, f"include[{index}]") not in INCLUDE_FIELDS:
+            raise UnprocessableError(f"include[{index}]: expected one of {', '.join(sorted(INCLUDE_FIELDS))}, found {item!r:.40}")
+    return tuple(include)

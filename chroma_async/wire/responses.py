@@ -1,0 +1,136 @@
+"""Answers that carry records: the server's :func:`encode_records` and :func:`encode_neighbours`, and the client's way back.
+
+A column that was not included is null; one that was has null where a record lacks it. float32 values are written as the shortest text
+that reads back the same; a distance that is not finite is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import orjson
+
+from chroma_async.errors import ProtocolError
+from chroma_async.types import Floats, IncludeField, Json, Neighbours, Records, Rows
+from chroma_async.wire.body import dump_json
+
+T = TypeVar("T")
+
+#: Text of one float32 in JSON, comma included, at the most; used to foresee the size of an answer.
+_FLOAT_BYTES = 12
+#: What a row costs besides its columns' text: id, quotes, a small metadata object.
+_ROW_BYTES = 100
+
+
+def encode_records(records: Records) -> bytes:
+    """The answer to get."""
+    rows = records.rows
+    return dump_json(
+        {
+            "ids": rows.ids,
+            "embeddings": _contiguous(rows.embeddings),
+            "documents": rows.documents,
+            "uris": rows.uris,
+            "metadatas": rows.metadatas,
+            "include": records.include,
+        }
+    )
+
+
+def encode_neighbours(neighbours: Neighbours) -> bytes:
+    """The answer to query: each included column a list with one list per query."""
+    queries, include = neighbours.queries, neighbours.include
+    return dump_json(
+        {
+            "ids": [rows.ids for rows in queries],
+            "embeddings": [_contiguous(rows.embeddings) for rows in queries] if "embeddings" in include else None,
+            "documents": [rows.documents for rows in queries] if "documents" in include else None,
+            "uris": [rows.uris for rows in queries] if "uris" in include else None,
+            "metadatas": [rows.metadatas for rows in queries] if "metadatas" in include else None,
+            "distances": [_contiguous(rows.distances) for rows in queries] if "distances" in include else None,
+            "include": include,
+        }
+    )
+
+
+def expected_bytes(rows: Rows) -> int:
+    """Roughly how long these rows will be as JSON. Cheap: it reads lengths only, and metadata counts by the row."""
+    size = len(rows.ids) * _ROW_BYTES
+    if rows.embeddings is not None:
+        size += rows.embeddings.size * _FLOAT_BYTES
+    if rows.documents is not None:
+        size += sum(map(len, filter(None, rows.documents)))
+    return size
+
+
+def decode_records(raw: bytes) -> Records:
+    """The answer to get. :raises ProtocolError: it is none."""
+    return _read(raw, "a get result", _records)
+
+
+def decode_neighbours(raw: bytes) -> Neighbours:
+    """The answer to query. :raises ProtocolError: it is none."""
+    return _read(raw, "a query result", _neighbours)
+
+
+def _contiguous(values: Floats | None) -> Floats | None:
+    return None if values is None else np.ascontiguousarray(values)
+
+
+def _records(value: Json) -> Records:
+    ids = value["ids"]
+    return Records(
+        Rows(
+            ids=ids,
+            embeddings=_matrix(value.get("embeddings"), len(ids)),
+            documents=_column(value.get("documents"), len(ids)),
+            uris=_column(value.get("uris"), len(ids)),
+            metadatas=_column(value.get("metadatas"), len(ids)),
+        ),
+        _include(value),
+    )
+
+
+def _neighbours(value: Json) -> Neighbours:
+    columns = {name: value.get(name) for name in ("embeddings", "documents", "uris", "metadatas", "distances")}
+    queries = []
+    for index, ids in enumerate(value["ids"]):
+        part = {name: None if column is None else column[index] for name, column in columns.items()}
+        distances = _column(part["distances"], len(ids))
+        queries.append(
+            Rows(
+                ids=ids,
+                embeddings=_matrix(part["embeddings"], len(ids)),
+                documents=_column(part["documents"], len(ids)),
+                uris=_column(part["uris"], len(ids)),
+                metadatas=_column(part["metadatas"], len(ids)),
+                distances=None if distances is None else np.array(distances, dtype=np.float32),
+            )
+        )
+    return Neighbours(queries, _include(value))
+
+
+def _column(values: list[Any] | None, rows: int) -> list[Any] | None:
+    if values is not None and len(values) != rows:
+        raise ValueError(f"a column of {len(values)} values for {rows} ids")
+    return values
+
+
+def _matrix(values: list[Any] | None, rows: int) -> Floats | None:
+    if _column(values, rows) is None:
+        return None
+    vectors = np.array(values, dtype=np.float32)
+    return vectors if rows else vectors.reshape(0, 0)
+
+
+def _include(value: Json) -> tuple[IncludeField, ...]:
+    return cast("tuple[IncludeField, ...]", tuple(value.get("include") or ()))
+
+
+def _read(raw: bytes, what: str, build: Callable[[Json], T]) -> T:
+    try:
+        return build(orjson.loads(raw))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ProtocolError(f"the answer is not {what}: {error!r}; it begins {raw[:80]!r}") from error
