@@ -1,0 +1,57 @@
+"""Tenants and databases, with the names and results of chromadb's async admin client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chroma_async.api.affinity import Affinity
+from chroma_async.api.protocol import ChromaAPI
+from chroma_async.api.results import DatabaseResult, TenantResult
+from chroma_async.api.validate import check_name, check_window
+from chroma_async.types import DEFAULT_TENANT, Database
+
+
+class AsyncAdminClient:
+    """Reached as ``client.admin``. Lives as long as the client that it came from, on that client's event loop."""
+
+    def __init__(self, api: ChromaAPI, affinity: Affinity) -> None:
+        self._connected = api
+        self._affinity = affinity
+
+    @property
+    def _api(self) -> ChromaAPI:
+        self._affinity.check()
+        return self._connected
+
+    async def create_tenant(self, name: str) -> None:
+        """:raises InvalidArgumentError: shorter than 3 characters. :raises UniqueConstraintError: it exists."""
+        await self._api.create_tenant(check_name(name, "tenant"))
+
+    async def get_tenant(self, name: str) -> TenantResult:
+        """:raises NotFoundError:"""
+        return {"name": (await self._api.get_tenant(check_name(name, "tenant"))).name}
+
+    async def create_database(self, name: str, tenant: str = DEFAULT_TENANT) -> None:
+        """:raises InvalidArgumentError: the name breaks the rules. :raises UniqueConstraintError: it exists."""
+        await self._api.create_database(check_name(name, "database"), check_name(tenant, "tenant"))
+
+    async def get_database(self, name: str, tenant: str = DEFAULT_TENANT) -> DatabaseResult:
+        """:raises NotFoundError:"""
+        return _result(await self._api.get_database(check_name(name, "database"), check_name(tenant, "tenant")))
+
+    async def delete_database(self, name: str, tenant: str = DEFAULT_TENANT) -> None:
+        """With its collections. :raises NotFoundError:"""
+        await self._api.delete_database(check_name(name, "database"), check_name(tenant, "tenant"))
+
+    async def list_databases(
+        self, limit: int | None = None, offset: int | None = None, tenant: str = DEFAULT_TENANT
+    ) -> Sequence[DatabaseResult]:
+        """By name."""
+        found = await self._api.list_databases(
+            check_name(tenant, "tenant"), check_window(limit, "limit"), check_window(offset, "offset") or 0
+        )
+        return [_result(database) for database in found]
+
+
+def _result(database: Database) -> DatabaseResult:
+    return {"id": str(database.id), "name": database.name, "tenant": database.tenant}

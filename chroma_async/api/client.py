@@ -1,0 +1,246 @@
+"""AsyncClient: chromadb's async client over any :class:`~chroma_async.api.protocol.ChromaAPI`, with an end to its life."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from chroma_async.api.admin import AsyncAdminClient
+from chroma_async.api.affinity import Affinity
+from chroma_async.api.collection import AsyncCollection
+from chroma_async.api.embedding import DataLoader, EmbeddingFunction, check_conflict, check_function, configuration_to_create
+from chroma_async.api.offload import Offload
+from chroma_async.api.protocol import ChromaAPI
+from chroma_async.api.results import UserIdentity
+from chroma_async.api.validate import check_collection_metadata, check_name, check_window, refusing
+from chroma_async.errors import ValidationTypeError
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Json, Scope
+
+
+class AsyncClient:
+    """Made by a factory of :mod:`chroma_async.client`, or directly over an API that is already open; it closes that API.
+
+    It belongs to the event loop it is made in and to this process. ``async with``, or ``aclose``, ends it; a client that is forgotten
+    warns with a ResourceWarning.
+
+    :param threads: workers that run embedding functions, data loaders and the conversion of large batches.
+    :param inline_values: values (numbers, texts) of a call up to which its arguments are converted without a thread.
+    """
+
+    _affinity: Affinity | None = None
+
+    def __init__(
+        self,
+        api: ChromaAPI,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        database: str = DEFAULT_DATABASE,
+        settings: Any = None,
+        threads: int = 4,
+        inline_values: int = 8192,
+    ) -> None:
+        self.tenant = tenant
+        self.database = database
+        self.offload = Offload(threads, inline_values)
+        self._settings = settings
+        self._api = api
+        self._max_batch_size: int | None = None
+        self._affinity = Affinity(f"this {type(self).__name__}")
+        self.admin = AsyncAdminClient(api, self._affinity)
+
+    @property
+    def api(self) -> ChromaAPI:
+        """The verbs on typed data, below this class. :raises ClosedError, WrongLoopError, ForkedError: it cannot be used from here."""
+        assert self._affinity is not None
+        self._affinity.check()
+        return self._api
+
+    @property
+    def scope(self) -> Scope:
+        """Where collections are looked up."""
+        return Scope(self.tenant, self.database)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} tenant={self.tenant!r} database={self.database!r}>"
+
+    async def connect(self) -> Self:
+        """Ask who the caller is, and whether tenant and database exist. The factories call it.
+
+        :raises NotFoundError: one of them does not. :raises TransportError: no answer. :raises AuthorizationError, ChromaAuthError:
+        """
+        identity = await self.get_user_identity()
+        if getattr(self._settings, "chroma_overwrite_singleton_tenant_database_access_from_auth", False):
+            if identity.tenant and identity.tenant != "*":
+                self.tenant = identity.tenant
+            if identity.databases and len(identity.databases) == 1 and identity.databases[0] != "*":
+                self.database = identity.databases[0]
+        await self._check_scope(self.tenant, self.database)
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the connection or the engine's use. Idempotent. :raises WrongLoopError, ForkedError: it cannot be closed from here."""
+        if self._affinity is None or self._affinity.closed:
+            return
+        self._affinity.check()
+        self._affinity.closed = True
+        try:
+            await self._api.aclose()
+        finally:
+            await self.offload.aclose()
+
+    async def close(self) -> None:
+        """As :meth:`aclose`."""
+        await self.aclose()
+
+    def __del__(self) -> None:
+        # A finalizer may run on any thread and after the loop has ended, so it says what was forgotten and does nothing about it.
+        if self._affinity is not None and not self._affinity.closed:
+            warnings.warn(f"{self!r} was never closed; use `async with`, or await aclose()", ResourceWarning, stacklevel=1, source=self)
+
+    def get_settings(self) -> Any:
+        """The settings that the client was made with."""
+        return self._settings
+
+    @staticmethod
+    def clear_system_cache() -> None:
+        """Nothing: no client outlives its ``aclose`` in a cache. It is here because tests written for chromadb call it."""
+
+    async def heartbeat(self) -> int:
+        """The store's clock in nanoseconds since the epoch."""
+        return await self.api.heartbeat()
+
+    async def get_version(self) -> str:
+        """The API's version."""
+        return await self.api.version()
+
+    async def get_max_batch_size(self) -> int:
+        """Records of one write, at the most. Asked once."""
+        if self._max_batch_size is None:
+            self._max_batch_size = (await self.api.preflight()).max_batch_size
+        return self._max_batch_size
+
+    async def get_user_identity(self) -> UserIdentity:
+        """Who the caller is to the store."""
+        identity = await self.api.identity()
+        return UserIdentity(user_id=identity.user_id, tenant=identity.tenant, databases=list(identity.databases))
+
+    async def reset(self) -> bool:
+        """Delete everything. :raises ResetDisabledError: the store does not allow it."""
+        return await self.api.reset()
+
+    async def set_tenant(self, tenant: str, database: str = DEFAULT_DATABASE) -> None:
+        """Look up collections there from now on. :raises NotFoundError: nothing changes."""
+        await self._check_scope(tenant, database)
+        self.tenant, self.database = tenant, database
+
+    async def set_database(self, database: str) -> None:
+        """Look up collections there from now on. :raises NotFoundError: nothing changes."""
+        await self._check_scope(self.tenant, database)
+        self.database = database
+
+    async def _check_scope(self, tenant: str, database: str) -> None:
+        await self.admin.get_tenant(tenant)
+        await self.admin.get_database(database, tenant)
+
+    async def list_collections(self, limit: int | None = None, offset: int | None = None) -> list[AsyncCollection]:
+        """Ordered by id. They embed with what their configuration names."""
+        with refusing("list_collections"):
+            window = check_window(limit, "limit"), check_window(offset, "offset") or 0
+        return [AsyncCollection(self, info, None, None) for info in await self.api.list_collections(self.scope, *window)]
+
+    async def count_collections(self) -> int:
+        """How many the database has."""
+        return await self.api.count_collections(self.scope)
+
+    async def create_collection(
+        self,
+        name: str,
+        schema: Any = None,
+        configuration: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        embedding_function: EmbeddingFunction | None = None,
+        data_loader: DataLoader | None = None,
+        get_or_create: bool = False,
+    ) -> AsyncCollection:
+        """A new collection, or with ``get_or_create`` the one of that name, unchanged.
+
+        ``schema`` is JSON, or an object with ``serialize_to_json``. Without an embedding function every write and query brings embeddings.
+
+        :raises ValidationError, ValidationTypeError, InvalidArgumentError, UnprocessableError: the arguments.
+        :raises UniqueConstraintError: the name is taken.
+        """
+        with refusing("create_collection"):
+            check_name(name, "collection")
+            own_metadata = check_collection_metadata(metadata)
+            sent, function = configuration_to_create(configuration, own_metadata, check_function(embedding_function))
+            schema_json = _schema_json(schema)
+        info = await self.api.create_collection(
+            self.scope, name, metadata=own_metadata, configuration=sent, schema=schema_json, get_or_create=get_or_create
+        )
+        return self._collection("create_collection", info, function, data_loader)
+
+    async def get_or_create_collection(
+        self,
+        name: str,
+        schema: Any = None,
+        configuration: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        embedding_function: EmbeddingFunction | None = None,
+        data_loader: DataLoader | None = None,
+    ) -> AsyncCollection:
+        """As :meth:`create_collection` with ``get_or_create``."""
+        return await self.create_collection(
+            name, schema, configuration, metadata, embedding_function, data_loader=data_loader, get_or_create=True
+        )
+
+    async def get_collection(
+        self, name: str, embedding_function: EmbeddingFunction | None = None, data_loader: DataLoader | None = None
+    ) -> AsyncCollection:
+        """:raises NotFoundError: :raises ValidationError: it was made with an embedding function of another name."""
+        with refusing("get_collection"):
+            check_name(name, "collection")
+            function = check_function(embedding_function)
+        return self._collection("get_collection", await self.api.get_collection(self.scope, name), function, data_loader)
+
+    async def get_collection_by_id(
+        self, id: UUID, embedding_function: EmbeddingFunction | None = None, data_loader: DataLoader | None = None
+    ) -> AsyncCollection:
+        """:raises NotFoundError: :raises ValidationError: no UUID, or it was made with an embedding function of another name."""
+        with refusing("get_collection_by_id"):
+            try:
+                key = id if isinstance(id, UUID) else UUID(str(id))
+            except ValueError:
+                raise ValidationTypeError(f"id: expected a UUID, got {id!r}") from None
+            function = check_function(embedding_function)
+        return self._collection("get_collection_by_id", await self.api.get_collection_by_id(self.scope, key), function, data_loader)
+
+    async def delete_collection(self, name: str) -> None:
+        """With its records. :raises NotFoundError:"""
+        with refusing("delete_collection"):
+            check_name(name, "collection")
+        await self.api.delete_collection(self.scope, name)
+
+    def _collection(
+        self, method: str, info: CollectionInfo, function: EmbeddingFunction | None, data_loader: DataLoader | None
+    ) -> AsyncCollection:
+        with refusing(method):
+            check_conflict(info, function)
+        return AsyncCollection(self, info, function, data_loader)
+
+
+def _schema_json(schema: Any) -> Json:
+    serialize = getattr(schema, "serialize_to_json", None)
+    if callable(serialize):
+        return serialize()
+    if schema is not None and not isinstance(schema, Mapping):
+        raise ValidationTypeError(f"schema: expected a dict or a Schema, got {schema!r}")
+    return schema

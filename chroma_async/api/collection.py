@@ -1,0 +1,341 @@
+"""AsyncCollection: a collection's verbs, with the names, parameters and results of chromadb's, each awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+
+from chroma_async.api.batch import Columns, columns, known_rows, one_source, row_count
+from chroma_async.api.embedding import DataLoader, Embedder, EmbeddingFunction, call, check_conflict, configuration_to_update
+from chroma_async.api.filters import check_where, check_where_document
+from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
+from chroma_async.api.validate import (
+    as_list,
+    check_batch_size,
+    check_collection_metadata,
+    check_embeddings,
+    check_ids,
+    check_include,
+    check_n_results,
+    check_name,
+    check_window,
+    embedding_values,
+    refusing,
+)
+from chroma_async.errors import ValidationError
+from chroma_async.types import (
+    CollectionInfo,
+    DeleteRequest,
+    Floats,
+    GetRequest,
+    Json,
+    QueryRequest,
+    ReadLevel,
+    RecordBatch,
+    Rows,
+    Scope,
+    WriteKind,
+)
+
+if TYPE_CHECKING:
+    from chroma_async.api.client import AsyncClient
+
+
+class AsyncCollection:
+    """Handed out by a client, and usable as long as that client is.
+
+    ``name``, ``metadata``, ``configuration`` and ``schema`` are what the store said when this object was made or last modified through it;
+    other clients may have changed them since.
+    """
+
+    def __init__(
+        self, client: AsyncClient, info: CollectionInfo, function: EmbeddingFunction | None, data_loader: DataLoader | None
+    ) -> None:
+        check_conflict(info, function)
+        self._client = client
+        self._info = info
+        self._embedder = Embedder(info, function, client.offload)
+        self._data_loader = data_loader
+
+    @property
+    def id(self) -> UUID:
+        """Never changes."""
+        return self._info.id
+
+    @property
+    def name(self) -> str:
+        """Unique in its database."""
+        return self._info.name
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The collection's own metadata."""
+        return self._info.metadata
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return self._info.tenant
+
+    @property
+    def database(self) -> str:
+        """Where it is."""
+        return self._info.database
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """As :attr:`configuration_json`, with the embedding function itself (or ``None``) in the place of its description."""
+        return {**self._info.configuration, "embedding_function": self._embedder.function}
+
+    @property
+    def configuration_json(self) -> dict[str, Json]:
+        """Index parameters and the description of the embedding function."""
+        return self._info.configuration
+
+    @property
+    def schema(self) -> dict[str, Json]:
+        """Which indexes exist for which metadata keys."""
+        return self._info.schema
+
+    def get_model(self) -> CollectionInfo:
+        """All that is known of the collection."""
+        return self._info
+
+    def __repr__(self) -> str:
+        return f"Collection(name={self.name})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AsyncCollection):
+            return NotImplemented
+        mine, theirs = self._info, other._info
+        names = ("id", "name", "tenant", "database", "metadata", "configuration", "schema")
+        return (
+            all(getattr(mine, name) == getattr(theirs, name) for name in names)
+            and self._embedder.function == other._embedder.function
+            and self._data_loader == other._data_loader
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._info.id)
+
+    @property
+    def _scope(self) -> Scope:
+        return Scope(self._info.tenant, self._info.database)
+
+    async def add(
+        self, ids: Any, embeddings: Any = None, metadatas: Any = None, documents: Any = None, images: Any = None, uris: Any = None
+    ) -> None:
+        """Insert records; ids that exist are skipped. Without embeddings, exactly one of documents, images and uris is embedded.
+
+        :raises ValidationError, ValidationTypeError, DuplicateIDError: the arguments.
+        :raises InvalidDimensionException: the vectors' length.
+        """
+        with refusing("add"):
+            given = await self._columns(ids, metadatas, documents, images, uris)
+            if embeddings is None:
+                name, values = one_source(images=given.images, uris=given.uris, documents=given.documents)
+                batch = given.with_embeddings(await self._embedder.documents(await self._load(values) if name == "uris" else values))
+            else:
+                batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
+        await self._send(WriteKind.ADD, batch)
+
+    async def upsert(
+        self, ids: Any, embeddings: Any = None, metadatas: Any = None, documents: Any = None, images: Any = None, uris: Any = None
+    ) -> None:
+        """Insert records, or merge them into those that exist. Without embeddings, exactly one of documents and images is embedded.
+
+        :raises: as :meth:`add`.
+        """
+        with refusing("upsert"):
+            given = await self._columns(ids, metadatas, documents, images, uris)
+            if embeddings is None:
+                _, values = one_source(images=given.images, documents=given.documents)
+                batch = given.with_embeddings(await self._embedder.documents(values))
+            else:
+                batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
+        await self._send(WriteKind.UPSERT, batch)
+
+    async def update(
+        self, ids: Any, embeddings: Any = None, metadatas: Any = None, documents: Any = None, images: Any = None, uris: Any = None
+    ) -> None:
+        """Merge into records that exist; unknown ids are ignored. Without embeddings, documents (or images) are embedded if given.
+
+        :raises: as :meth:`add`.
+        """
+        with refusing("update"):
+            given = await self._columns(ids, metadatas, documents, images, uris)
+            source = given.documents if given.documents is not None else given.images
+            if embeddings is not None:
+                batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
+            elif source is not None:
+                batch = await self._embedded_update(given, source)
+            else:
+                batch = given.with_embeddings(None)
+        await self._send(WriteKind.UPDATE, batch)
+
+    async def _embedded_update(self, given: Columns, source: list[Any]) -> RecordBatch:
+        values, present = known_rows(source)
+        if not values:
+            return given.with_embeddings(None)
+        vectors = await self._embedder.documents(values)
+        if len(values) == len(source):
+            return given.with_embeddings(vectors)
+        embeddings = np.zeros((len(source), vectors.shape[1]), dtype=np.float32)
+        embeddings[present] = vectors
+        return given.with_embeddings(embeddings, present)
+
+    async def _columns(self, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> Columns:
+        """Checked before anything is paid for: the batch limit is known before an embedding function runs."""
+        rows = row_count(ids)
+        check_batch_size(rows, await self._client.get_max_batch_size())
+        width = sum(column is not None for column in (ids, metadatas, documents, images, uris))
+        return await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris)
+
+    async def _send(self, kind: WriteKind, batch: RecordBatch) -> None:
+        await self._client.api.write(self._scope, self.id, kind, batch)
+
+    async def _vectors(self, value: Any, field: str) -> Floats:
+        return await self._client.offload.by_size(embedding_values(value), check_embeddings, value, field)
+
+    async def _load(self, uris: list[str | None]) -> list[Any]:
+        """What the data loader makes of ``uris``; records without one keep ``None``. :raises ValidationError: there is no loader."""
+        if self._data_loader is None:
+            raise ValidationError("uris are loaded by a data_loader, and the collection was opened without one")
+        known, present = known_rows(uris)
+        loaded = list(await call(self._data_loader, known, self._client.offload)) if known else []
+        if len(loaded) != len(known):
+            raise ValidationError(f"the data_loader gave {len(loaded)} items for {len(known)} uris")
+        following = iter(loaded)
+        return [next(following) if there else None for there in present]
+
+    async def get(
+        self,
+        ids: Any = None,
+        where: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        where_document: Mapping[str, Any] | None = None,
+        include: Include = ["metadatas", "documents"],  # noqa: B006
+    ) -> GetResult:
+        """Records by ids, by filter, or all, in order of first insertion.
+
+        :raises ValidationError, ValidationTypeError, DuplicateIDError: the arguments. :raises InvalidArgumentError: the filter.
+        """
+        with refusing("get"):
+            included, asked = check_include(include, distances=False, loader=self._data_loader is not None)
+            request = GetRequest(
+                ids=None if ids is None else check_ids(ids),
+                where=check_where(where),
+                where_document=check_where_document(where_document),
+                limit=check_window(limit, "limit"),
+                offset=check_window(offset, "offset") or 0,
+                include=asked,
+            )
+        records = await self._client.api.get(self._scope, self.id, request)
+        return get_result(records, included, await self._data(records.rows, included))
+
+    async def peek(self, limit: int = 10) -> GetResult:
+        """The first records, with their embeddings. :raises: as :meth:`get`."""
+        with refusing("peek"):
+            request = GetRequest(limit=check_window(limit, "limit"), include=("metadatas", "documents", "embeddings"))
+        records = await self._client.api.get(self._scope, self.id, request)
+        return get_result(records, request.include)
+
+    async def query(
+        self,
+        query_embeddings: Any = None,
+        query_texts: Any = None,
+        query_images: Any = None,
+        query_uris: Any = None,
+        ids: Any = None,
+        n_results: int = 10,
+        where: Mapping[str, Any] | None = None,
+        where_document: Mapping[str, Any] | None = None,
+        include: Include = ["metadatas", "documents", "distances"],  # noqa: B006
+    ) -> QueryResult:
+        """For each query the ``n_results`` nearest records (fewer only when fewer match), nearest first.
+
+        :raises ValidationError, ValidationTypeError: the arguments. :raises InvalidDimensionException: the vectors' length.
+        :raises InvalidArgumentError: the filter, or an id that does not exist.
+        """
+        with refusing("query"):
+            included, asked = check_include(include, distances=True, loader=self._data_loader is not None)
+            request_ids = None if ids is None else check_ids(ids, unique=False, empty=True)
+            filters = check_where(where), check_where_document(where_document)
+            count = check_n_results(n_results)
+            if query_embeddings is not None:
+                embeddings = await self._vectors(query_embeddings, "query_embeddings")
+            else:
+                embeddings = await self._embedded_queries(query_texts, query_images, query_uris)
+        request = QueryRequest(
+            embeddings=embeddings, n_results=count, ids=request_ids, where=filters[0], where_document=filters[1], include=asked
+        )
+        neighbours = await self._client.api.query(self._scope, self.id, request)
+        data = [await self._data(rows, included) or [] for rows in neighbours.queries] if "data" in included else None
+        return query_result(neighbours, included, data)
+
+    async def _embedded_queries(self, texts: Any, images: Any, uris: Any) -> Floats:
+        name, values = one_source(query_texts=as_list(texts), query_images=as_list(images), query_uris=as_list(uris))
+        if not values:
+            raise ValidationError(f"{name}: expected at least one")
+        return await self._embedder.queries(await self._load(values) if name == "query_uris" else values)
+
+    async def _data(self, rows: Rows, included: list[str]) -> list[Any] | None:
+        if "data" not in included:
+            return None
+        return await self._load(rows.uris or [])
+
+    async def delete(
+        self,
+        ids: Any = None,
+        where: Mapping[str, Any] | None = None,
+        where_document: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> DeleteResult:
+        """Remove records by ids, by filter, or by both.
+
+        :raises ValidationError, ValidationTypeError, DuplicateIDError: nothing selects records, or an argument is wrong.
+        """
+        with refusing("delete"):
+            if ids is None and where is None and where_document is None:
+                raise ValidationError("at least one of ids, where and where_document must be given")
+            request = DeleteRequest(
+                ids=None if ids is None else check_ids(ids),
+                where=check_where(where),
+                where_document=check_where_document(where_document),
+                limit=check_window(limit, "limit"),
+            )
+            if limit is not None and where is None and where_document is None:
+                raise ValidationError("limit can only be specified when a where or where_document clause is given")
+        return {"deleted": await self._client.api.delete(self._scope, self.id, request)}
+
+    async def count(self, read_level: ReadLevel | str = ReadLevel.INDEX_AND_WAL) -> int:
+        """How many records there are. :raises ValidationError: no read level."""
+        with refusing("count"):
+            try:
+                level = ReadLevel(getattr(read_level, "value", read_level))
+            except ValueError:
+                raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {read_level!r}") from None
+        return await self._client.api.count(self._scope, self.id, level)
+
+    async def modify(
+        self, name: str | None = None, metadata: Mapping[str, Any] | None = None, configuration: Mapping[str, Any] | None = None
+    ) -> None:
+        """Rename, replace the metadata, change the configuration. ``None`` leaves things as they are.
+
+        :raises ValidationError, ValidationTypeError: the arguments; the space cannot change.
+        :raises UniqueConstraintError: the name is taken.
+        """
+        with refusing("modify"):
+            if metadata is not None and "hnsw:space" in metadata:
+                raise ValidationError("the distance function of a collection cannot be changed once it exists")
+            new_metadata = check_collection_metadata(metadata, removing=True)
+            new_configuration, function = configuration_to_update(self._info, configuration)
+            new_name = None if name is None else check_name(name, "collection")
+        api = self._client.api
+        await api.modify_collection(self._scope, self.id, new_name=new_name, new_metadata=new_metadata, new_configuration=new_configuration)
+        self._info = await api.get_collection_by_id(self._scope, self.id)
+        self._embedder = Embedder(self._info, function or self._embedder.function, self._client.offload)

@@ -1,0 +1,99 @@
+"""What the Python API hands back: plain dicts with the keys that chromadb's results have, and the way to them from typed rows.
+
+A key is always present; a column that was not asked for is ``None``. ``included`` repeats what was asked for, in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from chroma_async.types import Floats, Metadata, Neighbours, Records
+
+#: What ``include`` may name. ``data`` is what the collection's data loader makes of the uris.
+Include: TypeAlias = list[Literal["documents", "embeddings", "metadatas", "distances", "uris", "data"]]
+
+
+class GetResult(TypedDict):
+    """Records in order of first insertion. ``embeddings`` is float32 of shape ``(rows, dimension)``."""
+
+    ids: list[str]
+    embeddings: Floats | None
+    documents: list[str | None] | None
+    uris: list[str | None] | None
+    data: list[Any] | None
+    metadatas: list[Metadata | None] | None
+    included: list[str]
+
+
+class QueryResult(TypedDict):
+    """One inner list per query, nearest first. ``embeddings`` has one float32 array of shape ``(rows, dimension)`` per query."""
+
+    ids: list[list[str]]
+    distances: list[list[float]] | None
+    embeddings: list[Floats] | None
+    documents: list[list[str | None]] | None
+    uris: list[list[str | None]] | None
+    data: list[list[Any]] | None
+    metadatas: list[list[Metadata | None]] | None
+    included: list[str]
+
+
+class DeleteResult(TypedDict):
+    """How many records a deletion counts: ids sent when there was no filter, else records that matched."""
+
+    deleted: int
+
+
+class TenantResult(TypedDict):
+    """A tenant."""
+
+    name: str
+
+
+class DatabaseResult(TypedDict):
+    """A database of a tenant; ``id`` is a UUID as text."""
+
+    id: str
+    name: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserIdentity:
+    """Who the caller is to the server, and what it may see. The attribute names are those of chromadb's class."""
+
+    user_id: str
+    tenant: str | None = None
+    databases: list[str] | None = None
+    attributes: dict[str, Any] | None = None
+
+
+def get_result(records: Records, included: Sequence[str], data: list[Any] | None = None) -> GetResult:
+    """The dict for ``records``; ``data`` are the loaded uris, when they were asked for."""
+    rows = records.rows
+    return {
+        "ids": rows.ids,
+        "embeddings": rows.embeddings,
+        "documents": rows.documents,
+        "uris": rows.uris,
+        "data": data,
+        "metadatas": rows.metadatas,
+        "included": list(included),
+    }
+
+
+def query_result(neighbours: Neighbours, included: Sequence[str], data: list[list[Any]] | None = None) -> QueryResult:
+    """The dict for ``neighbours``. A column is a list exactly when ``included`` names it, also when there are no queries."""
+    queries, asked = neighbours.queries, set(included)
+    return {
+        "ids": [rows.ids for rows in queries],
+        "distances": [rows.distances.tolist() if rows.distances is not None else [] for rows in queries] if "distances" in asked else None,
+        "embeddings": [rows.embeddings for rows in queries if rows.embeddings is not None] if "embeddings" in asked else None,
+        "documents": [rows.documents or [] for rows in queries] if "documents" in asked else None,
+        "uris": [rows.uris or [] for rows in queries] if "uris" in asked else None,
+        "data": data,
+        "metadatas": [rows.metadatas or [] for rows in queries] if "metadatas" in asked else None,
+        "included": list(included),
+    }
