@@ -140,6 +140,14 @@ class Bitmap:
             position = np.where(upper, position + half, position)
         return position
 
+    def members(self, start: int, stop: int) -> Ints:
+        """The ``start``-th to ``stop``-th member, counted from 0, the last excluded. :raises IndexError: there are not that many."""
+        if (stop - start) * 16 < self.size:
+            return self.select(np.arange(start, stop))
+        if start < 0 or stop > self.count():
+            raise IndexError(f"a bitmap with {self.count()} members has no such member")
+        return self.positions()[start:stop]
+
     # ----------------------------------------------------------------------------------------------------------------- combining
 
     def __and__(self, other: Bitmap) -> Bitmap:
