@@ -8,8 +8,9 @@ JSON that is not what the route reads, with the path to the place; a field of th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -26,14 +27,24 @@ _KINDS = {type(None): "null", bool: "a boolean", int: "an integer", float: "a nu
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The fields of a JSON object. ``booleans`` is false only when no vector in it can hold ``true`` or ``false``."""
+    """A JSON object: its fields, and the text they came from."""
 
     fields: dict[str, Json]
-    booleans: bool
+    raw: bytes
+
+    def may_hold_booleans(self) -> bool:
+        """False only when no vector in the body can hold ``true`` or ``false``. One letter is looked for where only numbers should stand."""
+        start, end = _number_block(self.raw)
+        if any(self.raw.find(letter, start, end) >= 0 for letter in (b"t", b"f")):
+            return True
+        return any(self.raw.find(word, 0, start) >= 0 or self.raw.find(word, end) >= 0 for word in (b"true", b"false"))
 
 
-def parse_body(raw: bytes, names: Sequence[str]) -> Body:
+def parse_body(raw: bytes, names: tuple[str, ...], vectors: str | None = None) -> Body:
     """Read an object whose fields ``names`` may occur once each; other fields are let through unread.
+
+    The field ``vectors`` is not searched for depth, because reading it as vectors finds out; :func:`check_depth` makes up for it when that
+    fails.
 
     :raises InvalidArgumentError: syntax.
     :raises UnprocessableError: no object, or a field of ``names`` given twice.
@@ -42,15 +53,36 @@ def parse_body(raw: bytes, names: Sequence[str]) -> Body:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidArgumentError(f"the body is not JSON: {error}") from None
-    rest, booleans = _without_numbers(raw)
-    if _may_be_deep(raw) and _is_deep(value):
-        raise InvalidArgumentError(f"the body is not JSON: it nests {NESTING_LIMIT} levels or more")
     if type(value) is not dict:
+        check_depth(value)
         raise unexpected("", "an object", value)
-    for name in names:
-        if name in value and rest.count(b'"%b"' % name.encode()) > 1 and _top_level_names(raw).count(name) > 1:
-            raise UnprocessableError(f"{name}: the field is given twice")
-    return Body(value, booleans)
+    check_depth([inner for name, inner in value.items() if name != vectors])
+    start, end = _number_block(raw)
+    text = raw[:start] + raw[end:] if start < end else raw
+    found = _quoted(names).findall(text)
+    if len(found) > len(set(found)):
+        given = _top_level_names(raw)
+        for name in names:
+            if given.count(name) > 1:
+                raise UnprocessableError(f"{name}: the field is given twice")
+    return Body(value, raw)
+
+
+def check_depth(value: Json) -> None:
+    """:raises InvalidArgumentError: ``value`` nests ``NESTING_LIMIT`` levels or more."""
+    level = [value] if type(value) in _CONTAINERS else []
+    for _ in range(NESTING_LIMIT - 1):
+        level = [
+            inner
+            for outer in level
+            for items in (outer.values() if type(outer) is dict else outer,)
+            if not _CONTAINERS.isdisjoint(map(type, items))
+            for inner in items
+            if type(inner) in _CONTAINERS
+        ]
+        if not level:
+            return
+    raise InvalidArgumentError(f"the body is not JSON: it nests {NESTING_LIMIT} levels or more")
 
 
 def dump_json(value: Json) -> bytes:
@@ -127,42 +159,18 @@ def _list_of(value: Json, path: str, types: frozenset[type], wanted: str, wanted
     return value
 
 
-def _without_numbers(raw: bytes) -> tuple[bytes, bool]:
-    """The body without its block of number lists, and whether ``true`` or ``false`` may stand in such a block.
+def _number_block(raw: bytes) -> tuple[int, int]:
+    """Where the lists of numbers stand: from the first ``[[`` to the last ``]]``, when no quote, hence no name or string, is between them.
 
-    Vectors are nearly all of a query's bytes, so the search for names looks past them. The block runs from the first ``[[`` to the last
-    ``]]`` and is cut only when it holds no quote, hence no field name and no string.
+    Vectors are nearly all of a query's bytes, so the search for names looks past them. ``(0, 0)`` when there is no such block.
     """
     start, end = raw.find(b"[["), raw.rfind(b"]]")
-    if 0 <= start < end and raw.find(b'"', start, end) < 0:
-        return raw[:start] + raw[end:], raw.find(b"t", start, end) >= 0 or raw.find(b"f", start, end) >= 0
-    return raw, b"true" in raw or b"false" in raw
+    return (start, end) if 0 <= start < end and raw.find(b'"', start, end) < 0 else (0, 0)
 
 
-def _may_be_deep(raw: bytes) -> bool:
-    """False only when no container can be ``NESTING_LIMIT`` levels down.
-
-    Every opening bracket goes one level down, except one that follows right after a closing one. Brackets inside strings only add.
-    """
-    openings = raw.count(b"[") + raw.count(b"{")
-    if openings < NESTING_LIMIT:
-        return False
-    return openings - sum(map(raw.count, (b"],[", b"], [", b"},{", b"}, {"))) >= NESTING_LIMIT
-
-
-def _is_deep(value: Json) -> bool:
-    level = [value]
-    for _ in range(NESTING_LIMIT - 1):
-        level = [
-            inner
-            for outer in level
-            if type(outer) in _CONTAINERS
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) in _CONTAINERS
-        ]
-        if not level:
-            return False
-    return True
+@cache
+def _quoted(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    return re.compile(b'"(?:%b)"' % "|".join(names).encode())
 
 
 _CONTAINERS: frozenset[type] = frozenset({dict, list})

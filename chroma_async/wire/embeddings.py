@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,14 @@ from chroma_async.wire.body import unexpected
 _NUMBERS = frozenset({int, float})
 
 
-def decode_vectors(value: Json, path: str, *, booleans: bool = True, base64: bool = True) -> Floats:
+def _assume_booleans() -> bool:
+    return True
+
+
+def decode_vectors(value: Json, path: str, booleans: Callable[[], bool] = _assume_booleans, *, base64: bool = True) -> Floats:
     """A list of vectors as ``(rows, dimension)`` float32; ``(0, 0)`` for an empty list and ``(n, 0)`` for empty vectors.
 
-    ``booleans=False`` says that the caller knows of no ``true`` or ``false`` among the numbers, which saves looking.
+    ``booleans`` may say that there is no ``true`` or ``false`` among the numbers, which saves looking at each.
 
     :raises UnprocessableError: not a list of number lists, or of strings where ``base64`` is allowed.
     :raises InvalidDimensionException: vectors of several lengths.
@@ -33,7 +37,7 @@ def decode_vectors(value: Json, path: str, *, booleans: bool = True, base64: boo
     return _decode(value, range(len(value)), path, booleans, base64)
 
 
-def decode_optional_vectors(value: Json, path: str, *, booleans: bool = True) -> tuple[Floats, Bools | None]:
+def decode_optional_vectors(value: Json, path: str, booleans: Callable[[], bool] = _assume_booleans) -> tuple[Floats, Bools | None]:
     """As :func:`decode_vectors`, with nulls among the vectors.
 
     The second part is ``None`` when every row has a vector, else true where one stands; the other rows of the matrix are zeros.
@@ -57,12 +61,12 @@ def encode_base64(vectors: Floats) -> list[str]:
     return [binascii.b2a_base64(row, newline=False).decode("ascii") for row in rows]
 
 
-def _decode(rows: list[Any], labels: Sequence[int], path: str, booleans: bool, base64: bool) -> Floats:
+def _decode(rows: list[Any], labels: Sequence[int], path: str, booleans: Callable[[], bool], base64: bool) -> Floats:
     kinds = set(map(type, rows))
     if not kinds:
         return np.zeros((0, 0), dtype=np.float32)
     if kinds == {list}:
-        vectors = _from_lists(rows, labels, path, booleans)
+        vectors = _from_lists(rows, labels, path, booleans())
     elif kinds == {str} and base64:
         vectors = _from_base64(rows, labels, path)
     else:

@@ -13,6 +13,7 @@ from chroma_async.errors import UnprocessableError
 from chroma_async.types import DeleteRequest, GetRequest, IncludeField, Json, QueryRequest, RecordBatch, WriteKind
 from chroma_async.wire.body import (
     Body,
+    check_depth,
     dump_json,
     optional_objects,
     optional_strings,
@@ -42,14 +43,18 @@ def parse_write(raw: bytes, kind: WriteKind) -> RecordBatch:
 
     Embeddings come as number lists or base64; only update may leave them out, whole or by nulls.
     """
-    body = parse_body(raw, _WRITE_FIELDS)
+    body = parse_body(raw, _WRITE_FIELDS, vectors="embeddings")
     fields = body.fields
     ids = strings(required(body, "ids"), "ids")
     embeddings, present = None, None
-    if kind is not WriteKind.UPDATE:
-        embeddings = decode_vectors(required(body, "embeddings"), "embeddings", booleans=body.booleans)
-    elif fields.get("embeddings") is not None:
-        embeddings, present = decode_optional_vectors(fields["embeddings"], "embeddings", booleans=body.booleans)
+    try:
+        if kind is not WriteKind.UPDATE:
+            embeddings = decode_vectors(required(body, "embeddings"), "embeddings", body.may_hold_booleans)
+        elif fields.get("embeddings") is not None:
+            embeddings, present = decode_optional_vectors(fields["embeddings"], "embeddings", body.may_hold_booleans)
+    except UnprocessableError:
+        check_depth(fields)
+        raise
     return RecordBatch(
         ids=ids,
         embeddings=embeddings,
@@ -79,11 +84,16 @@ def parse_query(raw: bytes) -> QueryRequest:
 
     :raises InvalidDimensionException: query vectors of several lengths.
     """
-    body = parse_body(raw, _QUERY_FIELDS)
+    body = parse_body(raw, _QUERY_FIELDS, vectors="query_embeddings")
     fields = body.fields
+    try:
+        embeddings = decode_vectors(required(body, "query_embeddings"), "query_embeddings", body.may_hold_booleans, base64=False)
+    except UnprocessableError:
+        check_depth(fields)
+        raise
     n_results = u32(fields.get("n_results"), "n_results")
     return QueryRequest(
-        embeddings=decode_vectors(required(body, "query_embeddings"), "query_embeddings", booleans=body.booleans, base64=False),
+        embeddings=embeddings,
         n_results=_DEFAULT_RESULTS if n_results is None else n_results,
         ids=_optional_ids(body),
         where=fields.get("where"),
