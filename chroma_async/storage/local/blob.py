@@ -1,0 +1,76 @@
+"""One committed file on disk, opened for reading."""
+
+from __future__ import annotations
+
+import mmap
+import sqlite3
+import threading
+from pathlib import Path
+from urllib.parse import quote
+
+from chroma_async.errors import CorruptionError, UnavailableError
+from chroma_async.format.files import FileRef
+from chroma_async.storage.local.staged import checksum
+
+
+class LocalBlob:
+    """:class:`~chroma_async.storage.base.Blob` over a file that nobody changes. Mapped on first use; one mapping for all who ask."""
+
+    __slots__ = ("__weakref__", "_lock", "_path", "_view", "ref")
+
+    def __init__(self, ref: FileRef, path: Path) -> None:
+        self.ref = ref
+        self._path = path
+        self._lock = threading.Lock()
+        self._view: memoryview | None = None
+
+    def buffer(self) -> memoryview:
+        """
+        :raises CorruptionError: the file is gone or has another size.
+        :raises UnavailableError: no descriptor or address space is left.
+        """
+        with self._lock:
+            if self._view is None:
+                self._view = self._map()
+            return self._view
+
+    def _map(self) -> memoryview:
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                # An empty file cannot be mapped.
+                view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.ref.bytes else b"")
+        except (FileNotFoundError, ValueError) as error:
+            raise CorruptionError(f"{self._path} is missing or empty", self.ref.name) from error
+        except OSError as error:
+            raise UnavailableError(f"cannot map {self._path}: {error.strerror or error}") from error
+        if view.nbytes != self.ref.bytes:
+            raise CorruptionError(f"{self._path} has {view.nbytes} bytes, not {self.ref.bytes}", self.ref.name)
+        return view
+
+    def path(self) -> Path | None:
+        return self._path
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection that neither locks nor looks for a journal: the file is what it is.
+
+        :raises CorruptionError: the file is gone, or no database.
+        """
+        try:
+            connection = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise CorruptionError(f"{self._path}: {error}", self.ref.name) from error
+        try:
+            # SQLite opens lazily; this reads the header.
+            connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.Error as error:
+            connection.close()
+            raise CorruptionError(f"{self._path}: {error}", self.ref.name) from error
+        return connection
+
+    def verify(self) -> None:
+        try:
+            found = checksum(self._path)
+        except OSError as error:
+            raise CorruptionError(f"{self._path} cannot be read: {error.strerror or error}", self.ref.name) from error
+        if found != (self.ref.bytes, self.ref.crc32):
+            raise CorruptionError(f"{self._path} fails its checksum", self.ref.name)

@@ -1,0 +1,163 @@
+"""Write-once files in one directory.
+
+A staged file is called ``<name>.<epoch>.tmp``: the epoch tells which opening of the store left it behind. Everything that the catalog
+does not name is garbage, so a crash at any step costs nothing but space until the next opening.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from chroma_async.errors import CorruptionError, InternalError, PoisonedError
+from chroma_async.format.files import FileRef
+from chroma_async.storage import refusals
+from chroma_async.storage.local.blob import LocalBlob
+from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.local.staged import LocalStagedDatabase, LocalStagedFile, Staging
+
+TEMPORARY = ".tmp"
+#: A row by number reads one or two pages; larger ones only read more.
+DATABASE_PAGE_BYTES = 4096
+
+
+class LocalSegmentStore:
+    """:class:`~chroma_async.storage.base.SegmentStore` in a directory. Thread-safe."""
+
+    def __init__(self, directory: Path, files: FileSystem, *, epoch: int) -> None:
+        """:param epoch: the lease's; part of the names of staged files."""
+        self._directory = directory
+        self._files = files
+        self._epoch = epoch
+        self._lock = threading.RLock()
+        self._staged: dict[str, LocalStagedFile | LocalStagedDatabase | None] = {}
+        self._opened: WeakValueDictionary[str, LocalBlob] = WeakValueDictionary()
+        #: Deleted while a blob of it was held: off the list at once, off the disk when the blob is gone.
+        self._doomed: set[str] = set()
+        self._poison: str | None = None
+        self._closed = False
+
+    # What staged files say
+
+    def published(self, name: str) -> None:
+        """A staged file can be opened now."""
+        self.abandoned(name)
+
+    def abandoned(self, name: str) -> None:
+        """A staged file is gone."""
+        with self._lock:
+            self._staged.pop(name, None)
+
+    def poisoned(self, error: OSError, path: Path) -> PoisonedError:
+        """A sync or rename failed; from now on the store takes no files."""
+        message = f"{path}: a sync failed, so what is durable is in doubt; writes are refused until the store is reopened: {error}"
+        with self._lock:
+            self._poison = self._poison or message
+        return PoisonedError(message)
+
+    def check_writable(self) -> None:
+        """:raises PoisonedError: a sync or rename failed before."""
+        if self._poison is not None:
+            raise PoisonedError(self._poison)
+
+    # SegmentStore
+
+    def _begin(self, name: str) -> Staging:
+        with self._lock:
+            self._check_open()
+            self.check_writable()
+            if not name or name.startswith(".") or name.endswith(TEMPORARY) or "/" in name:
+                raise InternalError(f"{name!r} is no name for a stored file")
+            if name in self._staged or (self._directory / name).exists():
+                raise InternalError(f"file {name} exists already")
+            self._staged[name] = None
+        return Staging(self, self._files, name, self._directory / f"{name}.{self._epoch}{TEMPORARY}")
+
+    def create(self, name: str) -> LocalStagedFile:
+        """
+        :raises UnavailableError: the disk is full.
+        :raises PoisonedError: a sync or rename failed before.
+        """
+        staged = LocalStagedFile(self._begin(name))
+        self._remember(name, staged)
+        return staged
+
+    def create_database(self, name: str) -> LocalStagedDatabase:
+        """
+        :raises UnavailableError: the disk is full.
+        :raises PoisonedError: a sync or rename failed before.
+        """
+        staged = LocalStagedDatabase(self._begin(name), DATABASE_PAGE_BYTES)
+        self._remember(name, staged)
+        return staged
+
+    def _remember(self, name: str, staged: LocalStagedFile | LocalStagedDatabase) -> None:
+        with self._lock:
+            self._staged[name] = staged
+
+    def open(self, ref: FileRef) -> LocalBlob:
+        with self._lock:
+            self._check_open()
+            blob = self._opened.get(ref.name)
+            if blob is not None and blob.ref == ref and ref.name not in self._doomed:
+                return blob
+            path = self._directory / ref.name
+            try:
+                if ref.name in self._doomed:
+                    raise FileNotFoundError
+                size = path.stat().st_size
+            except FileNotFoundError as error:
+                raise CorruptionError(f"{path} is missing", ref.name) from error
+            if size != ref.bytes:
+                raise CorruptionError(f"{path} has {size} bytes, not {ref.bytes}", ref.name)
+            blob = self._opened[ref.name] = LocalBlob(ref, path)
+            return blob
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise refusals.closed("segment store")
+
+    def _entries(self) -> dict[str, int]:
+        """Name and size of every file that ``list`` gives."""
+        with self._lock:
+            hidden = self._doomed | {f"{name}.{self._epoch}{TEMPORARY}" for name in self._staged}
+            found: dict[str, int] = {}
+            with os.scandir(self._directory) as entries:
+                for entry in entries:
+                    if entry.name not in hidden and not entry.name.startswith("."):
+                        with suppress(FileNotFoundError):
+                            found[entry.name] = entry.stat().st_size
+            return found
+
+    def list(self) -> list[str]:
+        return sorted(self._entries())
+
+    def delete(self, names: Iterable[str]) -> None:
+        """A file that is still held leaves the list now and the disk with a later call."""
+        with self._lock:
+            self._doomed.update(names)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove the doomed files that nobody holds. One that cannot be removed stays doomed; it is garbage either way."""
+        for name in list(self._doomed - set(self._opened)):
+            with suppress(OSError):
+                self._files.unlink(self._directory / name)
+                self._doomed.discard(name)
+
+    def size_bytes(self) -> int:
+        return sum(size for name, size in self._entries().items() if not name.endswith(TEMPORARY))
+
+    def close(self) -> None:
+        """Staged files are discarded."""
+        with self._lock:
+            self._closed = True
+            staged = [each for each in self._staged.values() if each is not None]
+        for each in staged:
+            each.discard()
+        with self._lock:
+            self._sweep()

@@ -1,0 +1,219 @@
+"""A catalog in dicts: the same promises as on disk, for as long as the process lives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from chroma_async.storage import refusals
+from chroma_async.storage.base import CollectionRow, ManifestCommit, ManifestRow
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
+
+
+@dataclass(slots=True)
+class _Stored:
+    """A row whose JSON members are text, so that no caller holds a reference into the catalog."""
+
+    row: CollectionRow
+    metadata: str
+    configuration: str
+    schema: str
+    manifest: ManifestRow
+    files: frozenset[str]
+
+    @classmethod
+    def of(cls, row: CollectionRow) -> _Stored:
+        bare = replace(row, metadata=None, configuration={}, schema={})
+        return cls(bare, json.dumps(row.metadata), json.dumps(row.configuration), json.dumps(row.schema), ManifestRow(0, b""), frozenset())
+
+    def read(self) -> CollectionRow:
+        return replace(
+            self.row,
+            metadata=json.loads(self.metadata),
+            configuration=json.loads(self.configuration),
+            schema=json.loads(self.schema),
+        )
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.row.tenant, self.row.database)
+
+
+class MemoryCatalog:
+    """:class:`~chroma_async.storage.base.Catalog` in memory. No method suspends, so each is one atomic step."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, str | None] = {}
+        self._databases: dict[Scope, Database] = {}
+        self._collections: dict[UUID, _Stored] = {}
+        self._closed = False
+        self._create_defaults()
+
+    def _create_defaults(self) -> None:
+        self._tenants[DEFAULT_TENANT] = None
+        self._databases[Scope()] = Database(UUID(int=0), DEFAULT_DATABASE, DEFAULT_TENANT)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise refusals.closed("catalog")
+
+    async def create_tenant(self, name: str) -> None:
+        self._check_open()
+        if name in self._tenants:
+            raise refusals.tenant_taken(name)
+        self._tenants[name] = None
+
+    async def get_tenant(self, name: str) -> Tenant:
+        self._check_open()
+        if name not in self._tenants:
+            raise refusals.tenant_missing(name)
+        return Tenant(name, self._tenants[name])
+
+    async def set_resource_name(self, tenant: str, resource_name: str) -> None:
+        self._check_open()
+        if tenant not in self._tenants or self._tenants[tenant] == resource_name:
+            return
+        if self._tenants[tenant] is not None:
+            raise refusals.resource_name_set(tenant)
+        if resource_name in self._tenants.values():
+            raise refusals.resource_name_taken(resource_name)
+        self._tenants[tenant] = resource_name
+
+    async def create_database(self, database: Database) -> None:
+        self._check_open()
+        scope = Scope(database.tenant, database.name)
+        if scope in self._databases:
+            raise refusals.database_taken(database.name, database.tenant)
+        self._databases[scope] = database
+
+    async def get_database(self, scope: Scope) -> Database:
+        self._check_open()
+        if scope not in self._databases:
+            raise refusals.database_missing(scope.database)
+        return self._databases[scope]
+
+    async def list_databases(self, tenant: str, limit: int | None, offset: int) -> list[Database]:
+        self._check_open()
+        found = sorted((database for database in self._databases.values() if database.tenant == tenant), key=lambda each: each.name)
+        return found[offset:][:limit]
+
+    async def delete_database(self, scope: Scope) -> list[UUID]:
+        self._check_open()
+        if scope not in self._databases:
+            raise refusals.database_missing_at_delete(scope.database)
+        del self._databases[scope]
+        deleted = [stored.row.id for stored in self._within(scope)]
+        for id in deleted:
+            del self._collections[id]
+        return deleted
+
+    def _within(self, scope: Scope) -> list[_Stored]:
+        return sorted((stored for stored in self._collections.values() if stored.scope == scope), key=lambda stored: stored.row.id)
+
+    def _named(self, scope: Scope, name: str) -> _Stored | None:
+        return next((stored for stored in self._collections.values() if stored.row.name == name and stored.scope == scope), None)
+
+    async def create_collection(self, row: CollectionRow) -> None:
+        self._check_open()
+        scope = Scope(row.tenant, row.database)
+        if scope not in self._databases:
+            raise refusals.database_missing_at_create(row.database)
+        if self._named(scope, row.name) is not None:
+            raise refusals.collection_taken(row.name)
+        if row.id in self._collections:
+            raise refusals.collection_id_taken(row.id)
+        self._collections[row.id] = _Stored.of(row)
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
+        self._check_open()
+        stored = self._named(scope, name)
+        if stored is None:
+            raise refusals.collection_missing(name)
+        return stored.read()
+
+    def _scoped(self, scope: Scope, id: UUID) -> _Stored:
+        stored = self._collections.get(id)
+        if stored is None or stored.scope != scope:
+            raise refusals.collection_id_missing(id)
+        return stored
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
+        self._check_open()
+        return self._scoped(scope, id).read()
+
+    async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
+        self._check_open()
+        return [stored.read() for stored in self._within(scope)[offset:][:limit]]
+
+    async def count_collections(self, scope: Scope) -> int:
+        self._check_open()
+        return len(self._within(scope))
+
+    async def update_collection(
+        self,
+        scope: Scope,
+        id: UUID,
+        *,
+        name: str | None,
+        metadata: dict[str, Scalar] | None,
+        replace_metadata: bool,
+        configuration: dict[str, Json] | None,
+        schema: dict[str, Json] | None,
+    ) -> CollectionRow:
+        self._check_open()
+        stored = self._scoped(scope, id)
+        if name is not None:
+            if self._named(scope, name) not in (None, stored):
+                raise refusals.collection_taken(name)
+            stored.row = replace(stored.row, name=name)
+        if replace_metadata:
+            stored.metadata = json.dumps(metadata)
+        if configuration is not None:
+            stored.configuration = json.dumps(configuration)
+        if schema is not None:
+            stored.schema = json.dumps(schema)
+        return stored.read()
+
+    async def delete_collection(self, scope: Scope, name: str) -> UUID:
+        self._check_open()
+        stored = self._named(scope, name)
+        if stored is None:
+            raise refusals.collection_missing(name)
+        del self._collections[stored.row.id]
+        return stored.row.id
+
+    async def collection_ids(self) -> list[UUID]:
+        self._check_open()
+        return sorted(self._collections)
+
+    async def load_manifest(self, collection: UUID) -> ManifestRow:
+        self._check_open()
+        stored = self._collections.get(collection)
+        return stored.manifest if stored is not None else ManifestRow(0, b"")
+
+    async def commit_manifest(self, commit: ManifestCommit) -> None:
+        self._check_open()
+        stored = self._collections.get(commit.collection)
+        if stored is None:
+            raise refusals.collection_id_missing(commit.collection)
+        if stored.manifest.version != commit.expected_version:
+            raise refusals.manifest_fenced(commit.collection, commit.expected_version, stored.manifest.version)
+        stored.schema = json.dumps(commit.schema)
+        stored.row = replace(stored.row, dimension=commit.dimension)
+        stored.files = commit.files
+        stored.manifest = ManifestRow(commit.expected_version + 1, commit.body)
+
+    async def named_files(self) -> set[str]:
+        self._check_open()
+        return {name for stored in self._collections.values() for name in stored.files}
+
+    async def reset(self) -> None:
+        self._check_open()
+        self._tenants.clear()
+        self._databases.clear()
+        self._collections.clear()
+        self._create_defaults()
+
+    async def aclose(self) -> None:
+        self._closed = True

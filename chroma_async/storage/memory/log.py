@@ -1,0 +1,77 @@
+"""A log in lists: durable for as long as the process lives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from chroma_async.storage import refusals
+from chroma_async.storage.base import LogEntry
+from chroma_async.types import Seq
+
+
+def entry_bytes(entry: LogEntry) -> int:
+    """Bytes that an entry counts for in ``size_bytes``: its body and its facts."""
+    return len(entry.body) + len(entry.facts or b"")
+
+
+class MemoryLog:
+    """:class:`~chroma_async.storage.base.Log` in memory. No method suspends, so each is one atomic step."""
+
+    def __init__(self) -> None:
+        self._entries: dict[UUID, dict[Seq, LogEntry]] = {}
+        self._bytes = 0
+        self._closed = False
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise refusals.closed("log")
+
+    def _held(self, collection: UUID) -> list[LogEntry]:
+        """Entries of a collection, ascending."""
+        entries = self._entries.get(collection, {})
+        return [entries[first] for first in sorted(entries)]
+
+    async def append(self, entries: Sequence[LogEntry]) -> None:
+        self._check_open()
+        taken: set[tuple[UUID, Seq]] = set()
+        for entry in entries:
+            key = (entry.collection, entry.first)
+            if key in taken or entry.first in self._entries.get(entry.collection, {}):
+                raise refusals.entry_taken(*key)
+            taken.add(key)
+        for entry in entries:
+            self._entries.setdefault(entry.collection, {})[entry.first] = entry
+            self._bytes += entry_bytes(entry)
+
+    async def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
+        self._check_open()
+        return [entry for entry in self._held(collection) if entry.first > after]
+
+    async def facts(self) -> list[tuple[UUID, Seq, bytes]]:
+        self._check_open()
+        return [
+            (collection, entry.last, entry.facts)
+            for collection in sorted(self._entries)
+            for entry in self._held(collection)
+            if entry.facts is not None
+        ]
+
+    async def collections(self) -> dict[UUID, Seq]:
+        self._check_open()
+        return {collection: max(entry.last for entry in entries.values()) for collection, entries in self._entries.items()}
+
+    async def trim(self, collection: UUID, upto: Seq) -> None:
+        self._check_open()
+        entries = self._entries.get(collection, {})
+        for first in [first for first, entry in entries.items() if entry.last <= upto]:
+            self._bytes -= entry_bytes(entries.pop(first))
+        if not entries:
+            self._entries.pop(collection, None)
+
+    async def size_bytes(self) -> int:
+        self._check_open()
+        return self._bytes
+
+    async def aclose(self) -> None:
+        self._closed = True

@@ -1,0 +1,170 @@
+"""Write-once files in a dict, for collections that never touch a disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from chroma_async.errors import CorruptionError, InternalError
+from chroma_async.format.files import FileRef
+from chroma_async.storage import refusals
+from chroma_async.storage.base import Buffer
+
+
+class MemoryBlob:
+    """:class:`~chroma_async.storage.base.Blob` over ``bytes``."""
+
+    def __init__(self, ref: FileRef, content: bytes) -> None:
+        self.ref = ref
+        self._content = content
+
+    def buffer(self) -> memoryview:
+        return memoryview(self._content)
+
+    def path(self) -> Path | None:
+        return None
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection to a private copy of the database."""
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            connection.deserialize(self._content)
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.Error as error:
+            connection.close()
+            raise CorruptionError(f"{self.ref.name}: {error}", self.ref.name) from error
+        return connection
+
+    def verify(self) -> None:
+        if zlib.crc32(self._content) != self.ref.crc32:
+            raise CorruptionError(f"{self.ref.name} fails its checksum", self.ref.name)
+
+
+class MemoryStagedFile:
+    """A growing byte string."""
+
+    def __init__(self, store: MemorySegmentStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._content = bytearray()
+        self._open = True
+
+    def write(self, data: Buffer) -> None:
+        if not self._open:
+            raise InternalError(f"staged file {self._name} is finished")
+        self._content += data
+
+    def tell(self) -> int:
+        return len(self._content)
+
+    def commit(self) -> FileRef:
+        if not self._open:
+            raise InternalError(f"staged file {self._name} is finished")
+        self._open = False
+        return self._store.put(self._name, bytes(self._content))
+
+    def discard(self) -> None:
+        if self._open:
+            self._open = False
+            self._store.abandon(self._name)
+
+
+class MemoryStagedDatabase:
+    """An SQLite database in memory."""
+
+    def __init__(self, store: MemorySegmentStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._open = True
+        self.connection = sqlite3.connect(":memory:", check_same_thread=False)
+
+    def commit(self) -> FileRef:
+        if not self._open:
+            raise InternalError(f"staged database {self._name} is finished")
+        self._open = False
+        self.connection.commit()
+        content = self.connection.serialize()
+        self.connection.close()
+        return self._store.put(self._name, content)
+
+    def discard(self) -> None:
+        if self._open:
+            self._open = False
+            self.connection.close()
+            self._store.abandon(self._name)
+
+
+class MemorySegmentStore:
+    """:class:`~chroma_async.storage.base.SegmentStore` in memory. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, bytes] = {}
+        self._staged: dict[str, MemoryStagedFile | MemoryStagedDatabase] = {}
+        self._closed = False
+
+    def _begin(self, name: str) -> None:
+        """Check a new name. The caller holds the lock."""
+        if self._closed:
+            raise refusals.closed("segment store")
+        if name in self._files or name in self._staged:
+            raise InternalError(f"file {name} exists already")
+
+    def create(self, name: str) -> MemoryStagedFile:
+        with self._lock:
+            self._begin(name)
+            staged = self._staged[name] = MemoryStagedFile(self, name)
+            return staged
+
+    def create_database(self, name: str) -> MemoryStagedDatabase:
+        with self._lock:
+            self._begin(name)
+            staged = self._staged[name] = MemoryStagedDatabase(self, name)
+            return staged
+
+    def put(self, name: str, content: bytes) -> FileRef:
+        """Make a staged file openable; called by the staged file."""
+        with self._lock:
+            self._staged.pop(name, None)
+            self._files[name] = content
+        return FileRef(name, len(content), zlib.crc32(content))
+
+    def abandon(self, name: str) -> None:
+        """Forget a staged file; called by the staged file."""
+        with self._lock:
+            self._staged.pop(name, None)
+
+    def open(self, ref: FileRef) -> MemoryBlob:
+        with self._lock:
+            if self._closed:
+                raise refusals.closed("segment store")
+            content = self._files.get(ref.name)
+        if content is None:
+            raise CorruptionError(f"{ref.name} is missing", ref.name)
+        if len(content) != ref.bytes:
+            raise CorruptionError(f"{ref.name} has {len(content)} bytes, not {ref.bytes}", ref.name)
+        return MemoryBlob(ref, content)
+
+    def list(self) -> list[str]:
+        with self._lock:
+            return sorted(self._files)
+
+    def delete(self, names: Iterable[str]) -> None:
+        with self._lock:
+            for name in names:
+                self._files.pop(name, None)
+
+    def size_bytes(self) -> int:
+        with self._lock:
+            return sum(map(len, self._files.values()))
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            staged = list(self._staged.values())
+        for each in staged:
+            each.discard()

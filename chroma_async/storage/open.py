@@ -1,0 +1,85 @@
+"""Which backends a location means; the one place that puts them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from chroma_async.storage.base import Backends
+from chroma_async.storage.local.files import LocalSegmentStore
+from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.local.lock import LocalLease
+from chroma_async.storage.memory.catalog import MemoryCatalog
+from chroma_async.storage.memory.lease import MemoryLease
+from chroma_async.storage.memory.log import MemoryLog
+from chroma_async.storage.memory.segments import MemorySegmentStore
+from chroma_async.storage.sqlite.catalog import SqliteCatalog
+from chroma_async.storage.sqlite.log import SqliteLog
+from chroma_async.threads import Threads
+
+#: The parts of a data directory, beside ``LOCK`` and ``FORMAT``.
+CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY = "catalog.sqlite", "log.sqlite", "segments"
+
+
+async def open_backends(
+    location: str | os.PathLike[str] | None,
+    threads: Threads,
+    *,
+    log_checkpoint_bytes: int,
+    clock: Callable[[], int],
+    files: FileSystem | None = None,
+) -> Backends:
+    """Open a store, making it if it is not there. Whoever opens it closes it with :func:`close_backends`.
+
+    :param location: a directory, or ``None`` for a store in memory that lives as long as the result.
+    :param log_checkpoint_bytes: size of SQLite's write-ahead file at which the log is checkpointed, and free space in the log above
+        which it goes back to the disk.
+    :param clock: nanoseconds since the epoch.
+    :param files: the file system; for tests that stop it.
+    :raises LockedError: the directory is in use; names the process.
+    :raises ForeignDirectoryError: the directory holds another program's files; nothing was touched.
+    :raises CorruptionError: catalog or log are damaged; names the file.
+    :raises StoreError: a newer release wrote it, or it cannot be written.
+    """
+    if location is None:
+        lease = MemoryLease()
+        await lease.acquire()
+        return Backends(MemoryCatalog(), MemoryLog(), MemorySegmentStore(), lease, None)
+    directory = Path(await threads.run(os.path.realpath, location))
+    return await _open_directory(directory, threads, log_checkpoint_bytes, clock, files or FileSystem())
+
+
+async def _open_directory(
+    directory: Path, threads: Threads, log_checkpoint_bytes: int, clock: Callable[[], int], files: FileSystem
+) -> Backends:
+    lease = LocalLease(directory, threads, files, clock)
+    catalog: SqliteCatalog | None = None
+    try:
+        await lease.acquire()
+        await threads.run(files.make_directory, directory / SEGMENTS_DIRECTORY)
+        catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes)
+        log = await SqliteLog.open(
+            directory / LOG_FILE, threads.serial("log"), wal_bytes=log_checkpoint_bytes, spare_bytes=log_checkpoint_bytes
+        )
+    except BaseException:
+        if catalog is not None:
+            await catalog.aclose()
+        await lease.release()
+        raise
+    segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch)
+    return Backends(catalog, log, segments, lease, str(directory))
+
+
+async def close_backends(backends: Backends, threads: Threads) -> None:
+    """Close everything, the lease last; each part is closed whatever happens to the others. Idempotent, as long as ``threads`` runs."""
+    try:
+        await backends.log.aclose()
+    finally:
+        try:
+            await backends.catalog.aclose()
+        finally:
+            try:
+                await threads.run(backends.segments.close)
+            finally:
+                await backends.lease.release()

@@ -1,0 +1,266 @@
+"""The catalog in one SQLite file. Every write is one transaction, synced before it returns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+from chroma_async.errors import ChromaError
+from chroma_async.storage import refusals
+from chroma_async.storage.base import CollectionRow, ManifestCommit, ManifestRow
+from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
+from chroma_async.storage.sqlite.migrations import MIGRATIONS
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
+
+_COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns"
+_SCOPED = "tenant = ? AND database = ?"
+#: SQLite's integers end here, and no list is longer.
+_NO_LIMIT = 2**63 - 1
+
+
+def _window(limit: int | None, offset: int) -> tuple[int, int]:
+    """Values for ``LIMIT ? OFFSET ?``."""
+    return _NO_LIMIT if limit is None else min(limit, _NO_LIMIT), min(offset, _NO_LIMIT)
+
+
+def _collection(row: Row) -> CollectionRow:
+    id, name, tenant, database, metadata, configuration, schema, dimension, created_ns = row
+    return CollectionRow(
+        UUID(bytes=id),
+        name,
+        tenant,
+        database,
+        None if metadata is None else json.loads(metadata),
+        json.loads(configuration),
+        json.loads(schema),
+        dimension,
+        created_ns,
+    )
+
+
+class SqliteCatalog:
+    """:class:`~chroma_async.storage.base.Catalog` in an SQLite file of its own."""
+
+    def __init__(self, connection: CatalogConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path, *, wal_bytes: int) -> SqliteCatalog:
+        """Open or create the catalog; creating makes the default tenant and database.
+
+        :param wal_bytes: what SQLite's write-ahead file is cut to after a checkpoint.
+        :raises CorruptionError: the file is no database, or damaged; names it.
+        :raises StoreError: a newer release wrote it.
+        """
+        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes))
+
+    # Tenants
+
+    async def create_tenant(self, name: str) -> None:
+        async def work(step: Transaction) -> None:
+            if await step.row("SELECT 1 FROM tenants WHERE name = ?", (name,)):
+                raise refusals.tenant_taken(name)
+            await step.rows("INSERT INTO tenants (name) VALUES (?)", (name,))
+
+        await self._connection.write(work)
+
+    async def get_tenant(self, name: str) -> Tenant:
+        row = await self._one("SELECT name, resource_name FROM tenants WHERE name = ?", (name,), refusals.tenant_missing(name))
+        return Tenant(*row)
+
+    async def set_resource_name(self, tenant: str, resource_name: str) -> None:
+        async def work(step: Transaction) -> None:
+            held = await step.row("SELECT resource_name FROM tenants WHERE name = ?", (tenant,))
+            if held is None or held[0] == resource_name:
+                return
+            if held[0] is not None:
+                raise refusals.resource_name_set(tenant)
+            if await step.row("SELECT 1 FROM tenants WHERE resource_name = ?", (resource_name,)):
+                raise refusals.resource_name_taken(resource_name)
+            await step.rows("UPDATE tenants SET resource_name = ? WHERE name = ?", (resource_name, tenant))
+
+        await self._connection.write(work)
+
+    # Databases
+
+    async def create_database(self, database: Database) -> None:
+        async def work(step: Transaction) -> None:
+            if await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", (database.tenant, database.name)):
+                raise refusals.database_taken(database.name, database.tenant)
+            values = (database.tenant, database.name, database.id.bytes)
+            await step.rows("INSERT INTO databases (tenant, name, id) VALUES (?, ?, ?)", values)
+
+        await self._connection.write(work)
+
+    async def get_database(self, scope: Scope) -> Database:
+        sql = "SELECT id FROM databases WHERE tenant = ? AND name = ?"
+        (id,) = await self._one(sql, (scope.tenant, scope.database), refusals.database_missing(scope.database))
+        return Database(UUID(bytes=id), scope.database, scope.tenant)
+
+    async def list_databases(self, tenant: str, limit: int | None, offset: int) -> list[Database]:
+        sql = "SELECT id, name FROM databases WHERE tenant = ? ORDER BY name LIMIT ? OFFSET ?"
+        return [Database(UUID(bytes=id), name, tenant) for id, name in await self._connection.read(sql, (tenant, *_window(limit, offset)))]
+
+    async def delete_database(self, scope: Scope) -> list[UUID]:
+        async def work(step: Transaction) -> list[UUID]:
+            place = (scope.tenant, scope.database)
+            if not await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", place):
+                raise refusals.database_missing_at_delete(scope.database)
+            deleted = await step.rows(f"SELECT id FROM collections WHERE {_SCOPED} ORDER BY id", place)
+            await step.rows("DELETE FROM databases WHERE tenant = ? AND name = ?", place)
+            return [UUID(bytes=id) for (id,) in deleted]
+
+        return await self._connection.write(work)
+
+    # Collections
+
+    async def create_collection(self, row: CollectionRow) -> None:
+        async def work(step: Transaction) -> None:
+            place = (row.tenant, row.database)
+            if not await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", place):
+                raise refusals.database_missing_at_create(row.database)
+            if await step.row(f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ?", (*place, row.name)):
+                raise refusals.collection_taken(row.name)
+            if await step.row("SELECT 1 FROM collections WHERE id = ?", (row.id.bytes,)):
+                raise refusals.collection_id_taken(row.id)
+            values = (
+                row.id.bytes,
+                row.name,
+                row.tenant,
+                row.database,
+                None if row.metadata is None else json.dumps(row.metadata),
+                json.dumps(row.configuration),
+                json.dumps(row.schema),
+                row.dimension,
+                row.created_ns,
+            )
+            await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+        await self._connection.write(work)
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
+        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND name = ?"
+        return _collection(await self._one(sql, (scope.tenant, scope.database, name), refusals.collection_missing(name)))
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
+        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?"
+        return _collection(await self._one(sql, (scope.tenant, scope.database, id.bytes), refusals.collection_id_missing(id)))
+
+    async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
+        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} ORDER BY id LIMIT ? OFFSET ?"
+        rows = await self._connection.read(sql, (scope.tenant, scope.database, *_window(limit, offset)))
+        return [_collection(row) for row in rows]
+
+    async def count_collections(self, scope: Scope) -> int:
+        ((count,),) = await self._connection.read(f"SELECT count(*) FROM collections WHERE {_SCOPED}", (scope.tenant, scope.database))
+        return int(count)
+
+    async def update_collection(
+        self,
+        scope: Scope,
+        id: UUID,
+        *,
+        name: str | None,
+        metadata: dict[str, Scalar] | None,
+        replace_metadata: bool,
+        configuration: dict[str, Json] | None,
+        schema: dict[str, Json] | None,
+    ) -> CollectionRow:
+        changes: dict[str, str | None] = {}
+        if name is not None:
+            changes["name"] = name
+        if replace_metadata:
+            changes["metadata"] = None if metadata is None else json.dumps(metadata)
+        if configuration is not None:
+            changes["configuration"] = json.dumps(configuration)
+        if schema is not None:
+            changes["schema"] = json.dumps(schema)
+        place = (scope.tenant, scope.database)
+
+        async def work(step: Transaction) -> CollectionRow:
+            if not await step.row(f"SELECT 1 FROM collections WHERE {_SCOPED} AND id = ?", (*place, id.bytes)):
+                raise refusals.collection_id_missing(id)
+            if name is not None and await step.row(
+                f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ? AND id <> ?", (*place, name, id.bytes)
+            ):
+                raise refusals.collection_taken(name)
+            if changes:
+                assignments = ", ".join(f"{column} = ?" for column in changes)
+                await step.rows(f"UPDATE collections SET {assignments} WHERE id = ?", (*changes.values(), id.bytes))
+            (row,) = await step.rows(f"SELECT {_COLUMNS} FROM collections WHERE id = ?", (id.bytes,))
+            return _collection(row)
+
+        return await self._connection.write(work)
+
+    async def delete_collection(self, scope: Scope, name: str) -> UUID:
+        async def work(step: Transaction) -> UUID:
+            row = await step.row(f"SELECT id FROM collections WHERE {_SCOPED} AND name = ?", (scope.tenant, scope.database, name))
+            if row is None:
+                raise refusals.collection_missing(name)
+            await step.rows("DELETE FROM collections WHERE id = ?", row)
+            return UUID(bytes=row[0])
+
+        return await self._connection.write(work)
+
+    async def collection_ids(self) -> list[UUID]:
+        return [UUID(bytes=id) for (id,) in await self._connection.read("SELECT id FROM collections ORDER BY id")]
+
+    # Manifests
+
+    async def load_manifest(self, collection: UUID) -> ManifestRow:
+        rows = await self._connection.read("SELECT version, body FROM manifests WHERE collection = ?", (collection.bytes,))
+        return ManifestRow(*rows[0]) if rows else ManifestRow(0, b"")
+
+    async def commit_manifest(self, commit: ManifestCommit) -> None:
+        key = commit.collection.bytes
+        schema = json.dumps(commit.schema)
+
+        async def work(step: Transaction) -> None:
+            row = await step.row(
+                "SELECT ifnull(manifests.version, 0) FROM collections LEFT JOIN manifests ON manifests.collection = collections.id"
+                " WHERE collections.id = ?",
+                (key,),
+            )
+            if row is None:
+                raise refusals.collection_id_missing(commit.collection)
+            if row[0] != commit.expected_version:
+                raise refusals.manifest_fenced(commit.collection, commit.expected_version, row[0])
+            named = {file for (file,) in await step.rows("SELECT file FROM files WHERE collection = ?", (key,))}
+            if named - commit.files:
+                await step.many("DELETE FROM files WHERE collection = ? AND file = ?", [(key, file) for file in named - commit.files])
+            if commit.files - named:
+                await step.many("INSERT INTO files (collection, file) VALUES (?, ?)", [(key, file) for file in commit.files - named])
+            await step.rows("UPDATE collections SET dimension = ?, schema = ? WHERE id = ?", (commit.dimension, schema, key))
+            await step.rows(
+                "INSERT INTO manifests (collection, version, body) VALUES (?, ?, ?)"
+                " ON CONFLICT (collection) DO UPDATE SET version = excluded.version, body = excluded.body",
+                (key, commit.expected_version + 1, commit.body),
+            )
+
+        await self._connection.write(work)
+
+    async def named_files(self) -> set[str]:
+        return {file for (file,) in await self._connection.read("SELECT DISTINCT file FROM files")}
+
+    # The whole
+
+    async def reset(self) -> None:
+        async def work(step: Transaction) -> None:
+            for table in ("files", "manifests", "collections", "databases", "tenants"):
+                await step.rows(f"DELETE FROM {table}")
+            await step.rows("INSERT INTO tenants (name) VALUES (?)", (DEFAULT_TENANT,))
+            values = (DEFAULT_TENANT, DEFAULT_DATABASE, UUID(int=0).bytes)
+            await step.rows("INSERT INTO databases (tenant, name, id) VALUES (?, ?, ?)", values)
+
+        await self._connection.write(work)
+
+    async def aclose(self) -> None:
+        await self._connection.aclose()
+
+    async def _one(self, sql: str, values: tuple[object, ...], missing: ChromaError) -> Row:
+        """The row that there must be."""
+        rows = await self._connection.read(sql, values)
+        if not rows:
+            raise missing
+        return rows[0]

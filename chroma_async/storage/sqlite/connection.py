@@ -1,0 +1,177 @@
+"""The catalog's connection: reads and whole transactions on one SQLite file, through aiosqlite.
+
+A transaction runs to its end even when its caller is cancelled, and nothing else of the connection is seen or written in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import aiosqlite
+
+from chroma_async.errors import PoisonedError, StoreError
+from chroma_async.storage import refusals
+from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
+
+T = TypeVar("T")
+Row: TypeAlias = tuple[Any, ...]
+Values: TypeAlias = Iterable[Any]
+
+
+class Transaction:
+    """Statements of one transaction."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, values: Values = ()) -> list[Row]:
+        """All rows of a statement."""
+        return [tuple(row) for row in await self._connection.execute_fetchall(sql, values)]
+
+    async def row(self, sql: str, values: Values = ()) -> Row | None:
+        """The first row, if there is one."""
+        rows = await self.rows(sql, values)
+        return rows[0] if rows else None
+
+    async def many(self, sql: str, values: Iterable[Values]) -> None:
+        """One statement for each of ``values``."""
+        async with self._connection.executemany(sql, values):
+            pass
+
+
+class CatalogConnection:
+    """One connection in autocommit mode with a lock around it. Errors come out as this package's own."""
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._lock = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._poison: str | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, migrations: tuple[str, ...], *, wal_bytes: int) -> CatalogConnection:
+        """
+        :param migrations: scripts; number n brings a file from version n - 1 to version n.
+        :param wal_bytes: what SQLite's write-ahead file is cut to after a checkpoint.
+        :raises CorruptionError: the file is no database, or damaged; names it.
+        :raises StoreError: a newer release wrote it.
+        """
+        connecting = aiosqlite.connect(path, isolation_level=None)
+        # A program that forgets to close must still be able to end; what was committed is durable.
+        worker = getattr(connecting, "_thread", None)
+        if isinstance(worker, threading.Thread):
+            worker.daemon = True
+        try:
+            connection = await connecting
+        except sqlite3.Error as error:
+            raise read_fault(error, str(path)) from error
+        try:
+            for pragma in (
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA foreign_keys = ON",
+                f"PRAGMA journal_size_limit = {wal_bytes}",
+            ):
+                await connection.execute_fetchall(pragma)
+            await _migrate(connection, path, migrations)
+        except sqlite3.Error as error:
+            await connection.close()
+            raise read_fault(error, str(path)) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return cls(connection, path)
+
+    async def read(self, sql: str, values: Values = ()) -> list[Row]:
+        """Rows of one statement, as of one moment."""
+        async with self._lock:
+            self._check_open()
+            try:
+                return await Transaction(self._connection).rows(sql, values)
+            except sqlite3.Error as error:
+                raise read_fault(error, str(self._path)) from error
+            except UnicodeEncodeError as error:
+                raise write_fault(error, str(self._path)) from error
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run ``work`` in one transaction, durable on return; whatever it raises undoes all of it.
+
+        :raises UnavailableError: nothing was written and it may be retried.
+        :raises PoisonedError: a commit failed in doubt, now or before.
+        """
+        task = asyncio.ensure_future(self._transact(work))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # retrieved: its caller may have been cancelled
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise refusals.closed("catalog")
+
+    async def _transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self._lock:
+            self._check_open()
+            if self._poison is not None:
+                raise PoisonedError(self._poison)
+            try:
+                await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+                result = await work(Transaction(self._connection))
+            except (sqlite3.Error, UnicodeEncodeError) as error:
+                await self._roll_back()
+                raise write_fault(error, str(self._path)) from error
+            except BaseException:
+                await self._roll_back()
+                raise
+            await self._commit()
+            return result
+
+    async def _commit(self) -> None:
+        try:
+            await self._connection.execute_fetchall("COMMIT")
+        except sqlite3.Error as error:
+            fault = commit_fault(error, str(self._path))
+            if isinstance(fault, PoisonedError):
+                self._poison = fault.message()
+            await self._roll_back()
+            raise fault from error
+
+    async def _roll_back(self) -> None:
+        """Leave no transaction open. SQLite may have rolled back by itself; if it cannot, no later write may follow."""
+        try:
+            # Asked for in the connection's own thread, behind whatever a cancelled wait has left there.
+            await self._connection.rollback()
+        except sqlite3.Error as error:
+            self._poison = self._poison or f"{self._path}: a rollback failed; writes are refused until the store is reopened: {error}"
+
+    async def aclose(self) -> None:
+        """Finish the transactions that were begun, then close. Idempotent."""
+        if self._running:
+            await asyncio.wait(list(self._running))
+        async with self._lock:
+            self._closed = True
+            await self._connection.close()
+
+
+async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: tuple[str, ...]) -> None:
+    """Run the steps that the file lacks, each in a transaction of its own."""
+    made = await connection.execute_fetchall("SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'")
+    version = 0
+    if list(made):
+        ((version,),) = await connection.execute_fetchall("SELECT version FROM schema_version")
+    if version > len(migrations):
+        raise StoreError(f"{path} has version {version}; this release reads up to {len(migrations)}. Install a newer release")
+    for number in range(version + 1, len(migrations) + 1):
+        script = f"BEGIN IMMEDIATE; {migrations[number - 1]} UPDATE schema_version SET version = {number}; COMMIT;"
+        await (await connection.executescript(script)).close()

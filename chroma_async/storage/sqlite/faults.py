@@ -1,0 +1,47 @@
+"""What an SQLite error means to the caller.
+
+SQLite reports by result code; the primary code is the low byte of the extended one (https://www.sqlite.org/rescode.html).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from chroma_async.errors import ChromaError, CorruptionError, InternalError, InvalidArgumentError, PoisonedError, UnavailableError
+
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+#: The disk is full, or the file is held by someone else: SQLite has undone the transaction, or never began it.
+_RETRY = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """The primary result code; ``SQLITE_ERROR`` for an error that the driver itself raised."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def read_fault(error: sqlite3.Error, file: str) -> ChromaError:
+    """A read or an opening failed."""
+    if primary_code(error) in _CORRUPT:
+        return CorruptionError(f"{file} is damaged: {error}", file)
+    if primary_code(error) in _RETRY:
+        return UnavailableError(f"{file}: {error}")
+    return InternalError(f"{file}: {error}")
+
+
+def write_fault(error: sqlite3.Error | UnicodeEncodeError, file: str) -> ChromaError:
+    """A statement failed before COMMIT; the transaction was rolled back, so nothing was written."""
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidArgumentError("text with a lone surrogate cannot be stored")
+    code = primary_code(error)
+    if code in _CORRUPT:
+        return CorruptionError(f"{file} is damaged: {error}", file)
+    if code in _RETRY or code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return UnavailableError(f"nothing was written to {file}: {error}")
+    return InternalError(f"{file}: {error}")
+
+
+def commit_fault(error: sqlite3.Error, file: str) -> ChromaError:
+    """COMMIT failed. A full disk is no doubt: the commit frame is written last, so without it there is no transaction. Anything else is."""
+    if primary_code(error) in _RETRY:
+        return UnavailableError(f"nothing was written to {file}: {error}")
+    return PoisonedError(f"{file}: a commit failed and may or may not be durable; writes are refused until the store is reopened: {error}")

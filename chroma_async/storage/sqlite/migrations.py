@@ -1,0 +1,62 @@
+"""The catalog's tables, as numbered steps. A released step is never edited: a change is a new one at the end.
+
+Ids are the 16 bytes of a UUID, which SQLite compares as UUIDs compare. JSON members are text.
+"""
+
+from __future__ import annotations
+
+#: Step n (from 1) brings a catalog from version n - 1 to version n. The first also makes the defaults, so that they are made once:
+#: a default database that was deleted does not come back with the next opening.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE schema_version (version INTEGER NOT NULL);
+    INSERT INTO schema_version VALUES (0);
+
+    CREATE TABLE tenants (
+        name TEXT PRIMARY KEY,
+        resource_name TEXT UNIQUE
+    ) WITHOUT ROWID;
+
+    -- A database may stand in a tenant that does not exist.
+    CREATE TABLE databases (
+        tenant TEXT NOT NULL,
+        name TEXT NOT NULL,
+        id BLOB NOT NULL,
+        PRIMARY KEY (tenant, name)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE collections (
+        id BLOB PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        database TEXT NOT NULL,
+        name TEXT NOT NULL,
+        metadata TEXT,
+        configuration TEXT NOT NULL,
+        schema TEXT NOT NULL,
+        dimension INTEGER,
+        created_ns INTEGER NOT NULL,
+        UNIQUE (tenant, database, name),
+        FOREIGN KEY (tenant, database) REFERENCES databases (tenant, name) ON DELETE CASCADE
+    );
+    CREATE INDEX collections_by_id ON collections (tenant, database, id);
+
+    CREATE TABLE manifests (
+        collection BLOB PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        body BLOB NOT NULL
+    );
+
+    -- Which manifest names which stored file; a file may be named by several.
+    CREATE TABLE files (
+        collection BLOB NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        file TEXT NOT NULL,
+        PRIMARY KEY (collection, file)
+    ) WITHOUT ROWID;
+    CREATE INDEX files_by_name ON files (file);
+
+    INSERT INTO tenants (name) VALUES ('default_tenant');
+    INSERT INTO databases (tenant, name, id) VALUES ('default_tenant', 'default_database', zeroblob(16));
+    """,
+)
+
+CATALOG_VERSION = len(MIGRATIONS)
