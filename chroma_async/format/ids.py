@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -19,6 +20,10 @@ Hashes = npt.NDArray[np.uint64]
 def hash_ids(ids: Sequence[str]) -> Hashes:
     """64 bits for each id: BLAKE2b of 8 bytes over its UTF-8 form, read little-endian. Stable for ever: it is stored."""
     return np.frombuffer(b"".join([blake2b(id.encode(), digest_size=8).digest() for id in ids]), "<u8")
+
+
+#: Lookups of this many ids are worth remembering from one part of a collection to the next.
+_REMEMBERED_IDS = 1024
 
 
 class Ids:
@@ -80,7 +85,7 @@ class Ids:
 
         Where several rows qualify, the last one is it. A hash only proposes; the string decides.
         """
-        asked = hash_ids(ids) if hashes is None else hashes
+        asked = _hash_asked(ids) if hashes is None else hashes
         found = np.full(len(ids), -1, np.int64)
         first = np.searchsorted(self.hashes, asked, side="left")
         # The next hash tells whether there is a match at all, which is cheaper than a second search for most ids of most parts.
@@ -93,8 +98,8 @@ class Ids:
         if alive is not None:
             seen = alive[rows]
             which, rows = which[seen], rows[seen]
-        for index, row, view in zip(which.tolist(), rows.tolist(), self.strings.views(rows), strict=True):
-            if view == ids[index].encode():
+        for index, row, encoded in zip(which.tolist(), rows.tolist(), self.strings.encoded(rows), strict=True):
+            if encoded == ids[index].encode():
                 found[index] = row
         return found
 
@@ -107,3 +112,12 @@ class Ids:
         hashes = np.empty(len(self.hashes), np.uint64)
         hashes[self.rows] = self.hashes
         return hashes
+
+
+def _hash_asked(ids: Sequence[str]) -> Hashes:
+    return _remembered(ids) if isinstance(ids, tuple) and len(ids) >= _REMEMBERED_IDS else hash_ids(ids)
+
+
+@lru_cache(maxsize=4)
+def _remembered(ids: tuple[str, ...]) -> Hashes:
+    return hash_ids(ids)

@@ -79,15 +79,20 @@ class Strings:
         """One string's UTF-8 bytes. ``index`` is not negative."""
         return self._data[int(self.offsets[index]) : int(self.offsets[index + 1])].tobytes()
 
-    def views(self, rows: npt.ArrayLike) -> list[memoryview]:
-        """The UTF-8 bytes of some strings, uncopied."""
+    def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
+        """The UTF-8 bytes of some strings, in the order asked for."""
         wanted = np.asarray(rows, np.int64)
+        bounds = zip(self.offsets[wanted].tolist(), self.offsets[wanted + 1].tolist(), strict=True)
         data = self._data
-        return [data[start:end] for start, end in zip(self.offsets[wanted].tolist(), self.offsets[wanted + 1].tolist(), strict=True)]
+        if len(wanted) * 4 < len(self):
+            return [bytes(data[start:end]) for start, end in bounds]
+        # Cutting bytes is twice as fast as cutting a view; worth one copy when much of it is asked for.
+        whole = bytes(data)
+        return [whole[start:end] for start, end in bounds]
 
     def take(self, rows: npt.ArrayLike) -> list[str]:
         """Some strings, decoded, in the order asked for."""
-        return [str(view, "utf-8") for view in self.views(rows)]
+        return [encoded.decode() for encoded in self.encoded(rows)]
 
     def to_list(self) -> list[str]:
         """All of them, decoded."""

@@ -1,0 +1,159 @@
+"""The metadata of a run of rows, turned on its side: one column per key and value type, so that a filter reads what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chroma_async.errors import CorruptionError
+from chroma_async.format.column import Column, ValueType
+from chroma_async.format.frame import Array, Frame
+from chroma_async.format.overflow import Overflow
+from chroma_async.types import Ints, Json, Metadata, MetadataValue, Scalar
+
+#: Columns that a chunk may have. Keys that look like data (ids, dates) must not make a file of a million columns.
+MAX_COLUMNS = 1024
+
+_TYPES: dict[type, ValueType] = {str: "str", int: "int", float: "float", bool: "bool"}
+_ARRAYS: dict[type, ValueType] = {str: "str[]", int: "int[]", float: "float[]", bool: "bool[]"}
+
+
+class Columns:
+    """Immutable. A key whose values have several types has several columns.
+
+    :ivar rows: rows, with metadata or without.
+    :ivar overflow: what found no place among the columns. A key may have rows in both.
+    """
+
+    __slots__ = ("_columns", "overflow", "rows")
+
+    def __init__(self, rows: int, columns: Sequence[Column], overflow: Overflow) -> None:
+        self.rows = rows
+        self.overflow = overflow
+        self._columns: dict[str, list[Column]] = {}
+        for column in columns:
+            self._columns.setdefault(column.key, []).append(column)
+
+    # ------------------------------------------------------------------------------------------------------------------- making
+
+    @classmethod
+    def build(cls, metadatas: Sequence[Metadata | None], limit: int = MAX_COLUMNS) -> Columns:
+        """
+        :param metadatas: one per row, with values that the schema has let pass: a list is of one type. Empty lists count as absent.
+        :param limit: columns at the most; the keys with the most values get them.
+        :raises TypeError: a value of another type.
+        :raises OverflowError: an integer beyond 64 bits.
+        """
+        gathered: dict[ValueType, dict[str, tuple[list[int], list[Scalar]]]] = {}
+        for row, metadata in enumerate(metadatas):
+            if not metadata:
+                continue
+            for key, value in metadata.items():
+                kind = _TYPES.get(type(value)) or _type_of(value)
+                if kind is None:
+                    continue
+                entries = gathered.setdefault(kind, {}).get(key)
+                if entries is None:
+                    entries = gathered[kind][key] = ([], [])
+                if isinstance(value, list):
+                    entries[0].extend([row] * len(value))
+                    entries[1].extend(value)
+                else:
+                    entries[0].append(row)
+                    entries[1].append(value)
+        columns = [
+            Column.build(key, kind, len(metadatas), at, values) for kind, by_key in gathered.items() for key, (at, values) in by_key.items()
+        ]
+        return cls._limited(len(metadatas), columns, Overflow.build([]), limit)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Columns], limit: int = MAX_COLUMNS) -> Columns:
+        """The rows of all parts, in order."""
+        rows = 0
+        overflows: list[tuple[int, Overflow]] = []
+        together: dict[tuple[str, ValueType], list[tuple[int, Column]]] = {}
+        for part in parts:
+            for column in part.columns:
+                together.setdefault((column.key, column.type), []).append((rows, column))
+            if len(part.overflow):
+                overflows.append((rows, part.overflow))
+            rows += part.rows
+        return cls._limited(rows, [Column.concat(columns, rows) for columns in together.values()], Overflow.concat(overflows), limit)
+
+    def select(self, rows: Ints) -> Columns:
+        """Some rows, in the order asked for; -1 is a row without metadata."""
+        wanted = np.asarray(rows, np.int64)
+        columns = [column.select(wanted) for column in self.columns]
+        return Columns(len(wanted), [column for column in columns if column.count], self.overflow.select(wanted))
+
+    # ------------------------------------------------------------------------------------------------------------------- reading
+
+    @property
+    def columns(self) -> list[Column]:
+        """All of them; those of one key together."""
+        return [column for columns in self._columns.values() for column in columns]
+
+    def of(self, key: str) -> Sequence[Column]:
+        """The columns of one key, one per type of its values."""
+        return self._columns.get(key, ())
+
+    # ------------------------------------------------------------------------------------------------------------------- storing
+
+    def sections(self, prefix: str) -> dict[str, Array]:
+        """What to store, by section name."""
+        sections: dict[str, Array] = {}
+        for index, column in enumerate(self.columns):
+            sections |= column.sections(f"{prefix}{index}.")
+        return sections | self.overflow.sections(f"{prefix}overflow.")
+
+    def description(self) -> dict[str, Json]:
+        """What :meth:`open` needs besides the sections."""
+        return {"rows": self.rows, "columns": [column.description() for column in self.columns]}
+
+    @classmethod
+    def open(cls, frame: Frame, prefix: str, description: dict[str, Json]) -> Columns:
+        """Views of what :meth:`sections` named; nothing is read. :raises CorruptionError: they do not fit each other; names the file."""
+        rows = description["rows"]
+        try:
+            columns = [Column.open(frame, f"{prefix}{index}.", rows, about) for index, about in enumerate(description["columns"])]
+        except ValueError as error:
+            raise CorruptionError(f"{frame.file}: {error}", frame.file) from error
+        return cls(rows, columns, Overflow.open(frame, f"{prefix}overflow."))
+
+    # -------------------------------------------------------------------------------------------------------------------- inside
+
+    @classmethod
+    def _limited(cls, rows: int, columns: list[Column], overflow: Overflow, limit: int) -> Columns:
+        """Keep the ``limit`` fullest columns and move the values of the others to the overflow."""
+        if len(columns) <= limit:
+            return cls(rows, columns, overflow)
+        fullest = sorted(columns, key=lambda column: column.count, reverse=True)
+        moved = Overflow.build([entry for column in fullest[limit:] for entry in _entries(column)])
+        return cls(rows, fullest[:limit], Overflow.concat([(0, overflow), (0, moved)]))
+
+
+def _type_of(value: MetadataValue) -> ValueType | None:
+    """The column type of what is no plain scalar; None for an empty list."""
+    if isinstance(value, list):
+        if not value:
+            return None
+        first = value[0]
+        kind = _ARRAYS.get(type(first)) or next((found for base, found in _ARRAYS.items() if isinstance(first, base)), None)
+    else:
+        kind = next((found for base, found in _TYPES.items() if isinstance(value, base)), None)
+    if kind is None:
+        raise TypeError(f"metadata cannot hold {type(value).__name__}")
+    return kind
+
+
+def _entries(column: Column) -> list[tuple[int, str, MetadataValue]]:
+    """(row, key, value) of a column, arrays put together again."""
+    at, values = column.entries()
+    decoded = column.decoded(values)
+    if not column.type.endswith("[]"):
+        return [(row, column.key, value) for row, value in zip(at.tolist(), decoded, strict=True)]
+    arrays: dict[int, list[Scalar]] = {}
+    for row, value in zip(at.tolist(), decoded, strict=True):
+        arrays.setdefault(row, []).append(value)
+    return [(row, column.key, array) for row, array in arrays.items()]  # type: ignore[misc]
