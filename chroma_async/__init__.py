@@ -1,0 +1,73 @@
+"""An asyncio-native vector store that speaks Chroma's HTTP API and mirrors its Python API with await.
+
+Names are loaded when they are first used: an application that only speaks HTTP loads neither the index nor the storage.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chroma_async.api.admin import AsyncAdminClient
+    from chroma_async.api.client import AsyncClient
+    from chroma_async.api.collection import AsyncCollection
+    from chroma_async.api.embedding import DataLoader, EmbeddingFunction, register_embedding_function
+    from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, UserIdentity
+    from chroma_async.client.embedded import AsyncEphemeralClient, AsyncPersistentClient
+    from chroma_async.client.http import AsyncHttpClient
+    from chroma_async.client.interop import register_with_chromadb
+    from chroma_async.config import ClientSettings, Settings
+    from chroma_async.errors import ChromaError
+    from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel
+
+__all__ = [
+    "DEFAULT_DATABASE",
+    "DEFAULT_TENANT",
+    "AsyncAdminClient",
+    "AsyncClient",
+    "AsyncCollection",
+    "AsyncEphemeralClient",
+    "AsyncHttpClient",
+    "AsyncPersistentClient",
+    "ChromaError",
+    "ClientSettings",
+    "DataLoader",
+    "DeleteResult",
+    "EmbeddingFunction",
+    "GetResult",
+    "Include",
+    "QueryResult",
+    "ReadLevel",
+    "Settings",
+    "UserIdentity",
+    "register_embedding_function",
+    "register_with_chromadb",
+]
+
+_HOMES = {
+    "api.admin": ("AsyncAdminClient",),
+    "api.client": ("AsyncClient",),
+    "api.collection": ("AsyncCollection",),
+    "api.embedding": ("DataLoader", "EmbeddingFunction", "register_embedding_function"),
+    "api.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "UserIdentity"),
+    "client.embedded": ("AsyncEphemeralClient", "AsyncPersistentClient"),
+    "client.http": ("AsyncHttpClient",),
+    "client.interop": ("register_with_chromadb",),
+    "config": ("ClientSettings", "Settings"),
+    "errors": ("ChromaError",),
+    "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -26,8 +26,8 @@ class AsyncClient:
     It belongs to the event loop it is made in and to this process. ``async with``, or ``aclose``, ends it; a client that is forgotten
     warns with a ResourceWarning.
 
-    :param threads: workers that run embedding functions, data loaders and the conversion of large batches.
-    :param inline_values: values (numbers, texts) of a call up to which its arguments are converted without a thread.
+    :param settings: what :meth:`get_settings` gives back.
+    :param offload: where embedding functions, data loaders and the conversion of large batches run; the client closes it.
     """
 
     _affinity: Affinity | None = None
@@ -39,12 +39,11 @@ class AsyncClient:
         tenant: str = DEFAULT_TENANT,
         database: str = DEFAULT_DATABASE,
         settings: Any = None,
-        threads: int = 4,
-        inline_values: int = 8192,
+        offload: Offload | None = None,
     ) -> None:
         self.tenant = tenant
         self.database = database
-        self.offload = Offload(threads, inline_values)
+        self.offload = offload or Offload()
         self._settings = settings
         self._api = api
         self._max_batch_size: int | None = None

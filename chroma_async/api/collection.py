@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from chroma_async.api.batch import Columns, columns, known_rows, one_source, row_count
+from chroma_async.api.arguments import Columns, columns, known_rows, one_source, row_count
 from chroma_async.api.embedding import DataLoader, Embedder, EmbeddingFunction, call, check_conflict, configuration_to_update
 from chroma_async.api.filters import check_where, check_where_document
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result

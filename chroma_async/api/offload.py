@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Offload:
     """``threads`` workers, made on first use. ``inline_values`` is the number of values (numbers, texts) worked on without a thread."""
 
-    def __init__(self, threads: int, inline_values: int) -> None:
+    def __init__(self, threads: int = 4, inline_values: int = 8192) -> None:
         self._lane = Lane("client", threads)
         self._inline_values = inline_values
 

@@ -1,0 +1,74 @@
+"""From the arguments of add, update and upsert to a :class:`~chroma_async.types.RecordBatch`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chroma_async.api.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
+from chroma_async.errors import ValidationError
+from chroma_async.types import Bools, Floats, MetadataPatch, RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All of a batch but its embeddings, checked, with equal lengths."""
+
+    ids: list[str]
+    metadatas: list[MetadataPatch | None] | None
+    documents: list[str | None] | None
+    images: list[Any] | None
+    uris: list[str | None] | None
+
+    def with_embeddings(self, embeddings: Floats | None, present: Bools | None = None) -> RecordBatch:
+        """:raises ValidationError: not one embedding for each id."""
+        check_equal_lengths(self.ids, embeddings=embeddings)
+        return RecordBatch(
+            ids=self.ids, embeddings=embeddings, present=present, documents=self.documents, uris=self.uris, metadatas=self.metadatas
+        )
+
+
+def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> Columns:
+    """:raises ValidationError, ValidationTypeError, DuplicateIDError: see :mod:`chroma_async.api.validate`."""
+    checked = Columns(
+        ids=list(check_ids(ids)),
+        metadatas=None if metadatas is None else check_metadatas(metadatas),
+        documents=None if documents is None else list(check_texts(documents, "documents")),
+        images=_images(images),
+        uris=None if uris is None else list(check_texts(uris, "uris")),
+    )
+    check_equal_lengths(checked.ids, metadatas=checked.metadatas, documents=checked.documents, images=checked.images, uris=checked.uris)
+    return checked
+
+
+def row_count(ids: Any) -> int:
+    """How many rows a batch will have: what checking it will cost, and what the batch limit looks at. Never raises."""
+    return len(ids) if isinstance(ids, list | tuple) else 1
+
+
+def one_source(**sources: list[Any] | None) -> tuple[str, list[Any]]:
+    """The name and values of the only source to embed. :raises ValidationError: none, several, or one with gaps."""
+    given = [(name, values) for name, values in sources.items() if values is not None]
+    if len(given) != 1:
+        raise ValidationError(f"exactly one of {', '.join(sources)} must be given to embed, or embeddings instead")
+    name, values = given[0]
+    if any(value is None for value in values):
+        raise ValidationError(f"{name}: None cannot be embedded; pass embeddings")
+    return name, values
+
+
+def known_rows(values: list[Any]) -> tuple[list[Any], Bools]:
+    """The values that are not ``None``, and where they stand."""
+    present = np.fromiter((value is not None for value in values), dtype=np.bool_, count=len(values))
+    return [value for value in values if value is not None], present
+
+
+def _images(value: Any) -> list[Any] | None:
+    images = as_list(value)
+    if images is None:
+        return None
+    if not images or not all(isinstance(image, np.ndarray) for image in images):
+        raise ValidationError("images: expected a non-empty list of numpy arrays")
+    return images

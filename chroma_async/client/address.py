@@ -1,0 +1,134 @@
+"""Where a server is, and what a client shows it: the arguments of the HTTP factory and Chroma's settings made into URL, headers and TLS."""
+
+from __future__ import annotations
+
+import base64
+import ssl as tls
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from yarl import URL
+
+from chroma_async.config import ClientSettings
+from chroma_async.errors import ValidationError
+
+API_PATH = "/api/v2"
+TOKEN_HEADER = "x-chroma-token"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """All that a connection needs to know. ``url`` ends with the API's path and holds no credentials."""
+
+    url: URL
+    headers: dict[str, str]
+    verify: bool | tls.SSLContext
+    settings: ClientSettings
+
+
+def resolve_address(
+    host: str,
+    port: int,
+    *,
+    ssl: bool = False,
+    headers: Mapping[str, str] | None = None,
+    token: str | None = None,
+    ssl_verify: bool | str | Path | None = None,
+    settings: Any = None,
+    client_settings: ClientSettings | None = None,
+) -> Address:
+    """Arguments first, then ``settings`` (chromadb's, read by attribute).
+
+    Certificates are verified unless ``ssl_verify`` (or ``chroma_server_ssl_verify``) is ``False``; a path names the authorities to trust.
+
+    :raises ValidationError: no URL can be made of host and port, or they differ from those in ``settings``.
+    """
+    _check_agreement("host", host, getattr(settings, "chroma_server_host", None))
+    _check_agreement("port", port, getattr(settings, "chroma_server_http_port", None))
+    url = _url(host, port, ssl or bool(getattr(settings, "chroma_server_ssl_enabled", False)), _api_path(settings))
+    shown = {str(name): str(value) for name, value in (getattr(settings, "chroma_server_headers", None) or {}).items()}
+    shown |= _credentials(settings)
+    if url.user is not None:
+        shown["Authorization"] = _basic(f"{url.user}:{url.password or ''}")
+        url = url.with_user(None)
+    shown |= {str(name): str(value) for name, value in (headers or {}).items()}
+    if token is not None:
+        shown[TOKEN_HEADER] = token
+    verify = ssl_verify if ssl_verify is not None else getattr(settings, "chroma_server_ssl_verify", None)
+    return Address(url, shown, _verification(verify), _limits(settings, client_settings))
+
+
+def _check_agreement(name: str, argument: object, setting: object) -> None:
+    if setting is not None and str(setting) != str(argument):
+        raise ValidationError(f"{name} is {argument!r} as argument and {setting!r} in settings; give it once")
+
+
+def _api_path(settings: Any) -> str:
+    path = getattr(settings, "chroma_server_api_default_path", None) or API_PATH
+    return str(path.value if isinstance(path, Enum) else path)
+
+
+def _url(host: str, port: int, secure: bool, path: str) -> URL:
+    if "://" in host:
+        try:
+            url = URL(host)
+        except ValueError as error:
+            raise ValidationError(f"Invalid URL {host!r}: {error}") from None
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValidationError(f"Invalid URL {host!r}: expected http or https and a host")
+        prefix = url.raw_path.rstrip("/")
+        return url.with_path(prefix if prefix.endswith(path) else prefix + path, encoded=True).with_query(None).with_fragment(None)
+    if "/" in host or not host:
+        raise ValidationError(f"Invalid URL {host!r}: a host with a path needs http:// or https:// before it")
+    try:
+        return URL.build(scheme="https" if secure else "http", host=host.strip("[]"), port=int(port), path=path, encoded=True)
+    except ValueError as error:
+        raise ValidationError(f"Invalid URL of host {host!r} and port {port!r}: {error}") from None
+
+
+def _credentials(settings: Any) -> dict[str, str]:
+    """Chroma's client auth providers, known by the last part of their dotted names; nothing is imported by name."""
+    provider = str(getattr(settings, "chroma_client_auth_provider", None) or "").rsplit(".", 1)[-1]
+    given = getattr(settings, "chroma_client_auth_credentials", None)
+    # A pydantic secret shows itself only when asked by this name.
+    reveal = getattr(given, "get_secret_value", None)
+    credentials = str(reveal() if callable(reveal) else given or "")
+    if not provider or not credentials:
+        return {}
+    if provider == "BasicAuthClientProvider":
+        return {"Authorization": _basic(credentials)}
+    if provider == "TokenAuthClientProvider":
+        header = getattr(settings, "chroma_auth_token_transport_header", None)
+        name = str(header.value if isinstance(header, Enum) else header or "Authorization")
+        return {name: f"Bearer {credentials}" if name.lower() == "authorization" else credentials}
+    raise ValidationError(f"chroma_client_auth_provider {provider!r} is not known here; pass headers or token")
+
+
+def _basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode("ascii")
+
+
+def _verification(verify: object) -> bool | tls.SSLContext:
+    if verify is None or isinstance(verify, bool):
+        return verify is not False
+    place = Path(str(verify))
+    try:
+        return tls.create_default_context(capath=place) if place.is_dir() else tls.create_default_context(cafile=place)
+    except (OSError, tls.SSLError) as error:
+        raise ValidationError(f"ssl_verify: no certificates can be read from {str(place)!r}: {error}") from None
+
+
+def _limits(settings: Any, client_settings: ClientSettings | None) -> ClientSettings:
+    if client_settings is not None:
+        return client_settings
+    if isinstance(settings, ClientSettings):
+        return settings
+    found: dict[str, Any] = {}
+    for field, name in (("keepalive_s", "chroma_http_keepalive_secs"), ("max_connections", "chroma_http_max_connections")):
+        value = getattr(settings, name, None)
+        if value is not None:
+            found[field] = value
+    return replace(ClientSettings(), **found)

@@ -1,0 +1,258 @@
+"""A server at the end of a connection: HttpAPI speaks :class:`~chroma_async.api.protocol.ChromaAPI`, AsyncHttpClient wraps it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from chroma_async.api.client import AsyncClient
+from chroma_async.api.offload import Offload
+from chroma_async.client.address import Address, resolve_address
+from chroma_async.client.opening import Opening
+from chroma_async.client.transport import Transport
+from chroma_async.config import ClientSettings
+from chroma_async.errors import ProtocolError
+from chroma_async.types import (
+    DEFAULT_DATABASE,
+    DEFAULT_TENANT,
+    CollectionInfo,
+    Database,
+    DeleteRequest,
+    GetRequest,
+    Health,
+    Identity,
+    Json,
+    Neighbours,
+    Preflight,
+    QueryRequest,
+    ReadLevel,
+    RecordBatch,
+    Records,
+    Scope,
+    Tenant,
+    WriteKind,
+)
+from chroma_async.wire import collections as names
+from chroma_async.wire import requests, responses
+
+T = TypeVar("T")
+
+#: Bytes of an answer that cost about as much to read as one value to convert.
+_BYTES_PER_VALUE = 8
+
+
+def _database(tenant: str, name: str | None = None) -> str:
+    path = f"/tenants/{quote(tenant, safe='')}/databases"
+    return path if name is None else f"{path}/{quote(name, safe='')}"
+
+
+def _collections(scope: Scope, *rest: str) -> str:
+    return "/".join((_database(scope.tenant, scope.database), "collections", *(quote(part, safe="") for part in rest)))
+
+
+def _window(limit: int | None, offset: int) -> dict[str, str]:
+    return ({} if limit is None else {"limit": str(limit)}) | ({"offset": str(offset)} if offset else {})
+
+
+class HttpAPI:
+    """Chroma's API v2 by its routes. Made inside a running loop; requests of one object share a pool of connections.
+
+    Failures of the way there are :class:`~chroma_async.errors.TransportError` subclasses that carry the ``url``.
+    """
+
+    def __init__(self, address: Address, *, offload: Offload, rng: random.Random | None = None) -> None:
+        self._transport = Transport(address, rng=rng or random.Random())
+        self._offload = offload
+        self._preflight: Preflight | None = None
+
+    async def _get(self, path: str, decode: Callable[[bytes], T], query: Mapping[str, str] | None = None) -> T:
+        return await self._read(path, decode, await self._transport.send("GET", path, query=query, idempotent=True))
+
+    async def _post(self, path: str, body: bytes, decode: Callable[[bytes], T], *, writes: bool, idempotent: bool) -> T:
+        raw = await self._transport.send("POST", path, body, writes=writes, idempotent=idempotent)
+        return await self._read(path, decode, raw)
+
+    async def _read(self, path: str, decode: Callable[[bytes], T], raw: bytes) -> T:
+        try:
+            return await self._offload.by_size(len(raw) // _BYTES_PER_VALUE, decode, raw)
+        except ProtocolError as error:
+            error.url = path
+            raise
+
+    async def heartbeat(self) -> int:
+        """The server's clock in nanoseconds since the epoch."""
+        return await self._get("/heartbeat", names.decode_heartbeat)
+
+    async def health(self) -> Health:
+        """Whether reads and writes are served; a server that is not ready yet answers too."""
+        raw = await self._transport.send("GET", "/healthcheck", idempotent=True, accept=(503,))
+        return await self._read("/healthcheck", names.decode_health, raw)
+
+    async def version(self) -> str:
+        """What the server says of itself."""
+        return await self._get("/version", names.decode_text)
+
+    async def preflight(self) -> Preflight:
+        """Batch limits and encodings; asked once."""
+        if self._preflight is None:
+            self._preflight = await self._get("/pre-flight-checks", names.decode_preflight)
+        return self._preflight
+
+    async def identity(self) -> Identity:
+        """Who the caller is to the server."""
+        return await self._get("/auth/identity", names.decode_identity)
+
+    async def reset(self) -> bool:
+        """Delete everything. :raises ResetDisabledError: not allowed."""
+        return names.decode_boolean(await self._transport.send("POST", "/reset", writes=True))
+
+    async def create_tenant(self, name: str) -> None:
+        """:raises InvalidArgumentError: shorter than 3 characters. :raises UniqueConstraintError: it exists."""
+        await self._transport.send("POST", "/tenants", names.encode_text_field_request("name", name), writes=True)
+
+    async def get_tenant(self, name: str) -> Tenant:
+        """:raises NotFoundError:"""
+        return await self._get(f"/tenants/{quote(name, safe='')}", names.decode_tenant)
+
+    async def update_tenant(self, name: str, resource_name: str) -> None:
+        """Set its resource name."""
+        body = names.encode_text_field_request("resource_name", resource_name)
+        await self._transport.send("PATCH", f"/tenants/{quote(name, safe='')}", body, writes=True)
+
+    async def create_database(self, name: str, tenant: str) -> None:
+        """:raises InvalidArgumentError: the name breaks the rules. :raises UniqueConstraintError: it exists."""
+        await self._transport.send("POST", _database(tenant), names.encode_text_field_request("name", name), writes=True)
+
+    async def get_database(self, name: str, tenant: str) -> Database:
+        """:raises NotFoundError:"""
+        return await self._get(_database(tenant, name), names.decode_database)
+
+    async def delete_database(self, name: str, tenant: str) -> None:
+        """With its collections. :raises NotFoundError:"""
+        await self._transport.send("DELETE", _database(tenant, name), writes=True)
+
+    async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
+        """By name."""
+        return await self._get(_database(tenant), names.decode_databases, _window(limit, offset))
+
+    async def create_collection(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        metadata: Json = None,
+        configuration: Json = None,
+        schema: Json = None,
+        get_or_create: bool = False,
+    ) -> CollectionInfo:
+        """:raises InvalidArgumentError, UnprocessableError, UniqueConstraintError:"""
+        request = names.CreateCollection(name, metadata, configuration, schema, get_or_create)
+        body = names.encode_create_collection_request(request)
+        return await self._post(_collections(scope), body, names.decode_collection, writes=True, idempotent=get_or_create)
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
+        """:raises NotFoundError:"""
+        return await self._get(_collections(scope, name), names.decode_collection)
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionInfo:
+        """:raises NotFoundError:"""
+        return await self._get(_collections(scope, "by-id", str(id)), names.decode_collection)
+
+    async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
+        """By id."""
+        return await self._get(_collections(scope), names.decode_collections, _window(limit, offset))
+
+    async def count_collections(self, scope: Scope) -> int:
+        """How many there are."""
+        return await self._get(_database(scope.tenant, scope.database) + "/collections_count", names.decode_integer)
+
+    async def modify_collection(
+        self, scope: Scope, id: UUID, *, new_name: str | None = None, new_metadata: Json = None, new_configuration: Json = None
+    ) -> None:
+        """:raises NotFoundError, InvalidArgumentError, UnprocessableError, UniqueConstraintError:"""
+        body = names.encode_modify_collection_request(names.ModifyCollection(new_name, new_metadata, new_configuration))
+        await self._transport.send("PUT", _collections(scope, str(id)), body, writes=True)
+
+    async def delete_collection(self, scope: Scope, name: str) -> None:
+        """:raises NotFoundError:"""
+        await self._transport.send("DELETE", _collections(scope, name), writes=True)
+
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+        """Durable when it returns. An update or upsert may be sent twice when the connection breaks; an add never is."""
+        base64 = (await self.preflight()).supports_base64_encoding
+        values = len(batch.ids) + (0 if batch.embeddings is None else batch.embeddings.size)
+        body = await self._offload.by_size(values, requests.encode_write, batch, base64=base64)
+        await self._transport.send(
+            "POST", _collections(scope, str(id), kind.value), body, writes=True, idempotent=kind is not WriteKind.ADD
+        )
+
+    async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
+        """What Chroma counts. Only a deletion by ids alone may be sent twice: its count is the same."""
+        by_ids = request.where is None and request.where_document is None
+        body = await self._offload.by_size(len(request.ids or ()), requests.encode_delete, request)
+        return await self._post(_collections(scope, str(id), "delete"), body, names.decode_deleted, writes=True, idempotent=by_ids)
+
+    async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
+        """In order of first insertion."""
+        body = await self._offload.by_size(len(request.ids or ()), requests.encode_get, request)
+        return await self._post(_collections(scope, str(id), "get"), body, responses.decode_records, writes=False, idempotent=True)
+
+    async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
+        """min(n_results, matching rows) rows per query, nearest first."""
+        body = await self._offload.by_size(request.embeddings.size + len(request.ids or ()), requests.encode_query, request)
+        return await self._post(_collections(scope, str(id), "query"), body, responses.decode_neighbours, writes=False, idempotent=True)
+
+    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+        """How many records there are."""
+        return await self._get(_collections(scope, str(id), "count"), names.decode_integer, {"read_level": read_level.value})
+
+    async def aclose(self) -> None:
+        """Let requests under way finish, for ``grace_s`` at most. Idempotent."""
+        await self._transport.aclose()
+
+
+def AsyncHttpClient(  # noqa: N802 - chromadb's name
+    host: str = "localhost",
+    port: int = 8000,
+    ssl: bool = False,
+    headers: Mapping[str, str] | None = None,
+    settings: Any = None,
+    tenant: str = DEFAULT_TENANT,
+    database: str = DEFAULT_DATABASE,
+    *,
+    token: str | None = None,
+    ssl_verify: bool | str | Path | None = None,
+    client_settings: ClientSettings | None = None,
+    connect: bool = True,
+) -> Opening:
+    """A client of a server: ``await`` it, or enter it with ``async with``.
+
+    :param host: a name or address, or a URL (``https://h/prefix``), which then also says port and TLS.
+    :param settings: chromadb's Settings, or :class:`~chroma_async.config.ClientSettings`.
+    :param token: sent as ``x-chroma-token``.
+    :param ssl_verify: ``False`` trusts anyone; a path names a file or folder of certificates to trust. Default: the system's authorities.
+    :param client_settings: timeouts, pool and retries; ``None`` for a timeout there waits for ever.
+    :param connect: ask at once who the caller is and whether tenant and database exist.
+    :raises ValidationError: no URL can be made of the arguments.
+    """
+    address = resolve_address(
+        host,
+        port,
+        ssl=ssl,
+        headers=headers,
+        token=token,
+        ssl_verify=ssl_verify,
+        settings=settings,
+        client_settings=client_settings,
+    )
+
+    async def make() -> AsyncClient:
+        offload = Offload()
+        api = HttpAPI(address, offload=offload)
+        return AsyncClient(api, tenant=tenant, database=database, settings=settings or address.settings, offload=offload)
+
+    return Opening(make, connect=connect)

@@ -1,0 +1,53 @@
+"""What the factories return: a client about to be opened, to be awaited or entered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Any
+
+from chroma_async.api.client import AsyncClient
+from chroma_async.client.interop import register_if_imported
+
+
+class Opening(Awaitable[AsyncClient]):
+    """``client = await AsyncHttpClient()`` or ``async with AsyncHttpClient() as client``. Awaited again, it gives the same client.
+
+    Nothing is opened, and nothing needs closing, before that.
+    """
+
+    def __init__(self, make: Callable[[], Awaitable[AsyncClient]], *, connect: bool = True) -> None:
+        self._make = make
+        self._connect = connect
+        self._client: AsyncClient | None = None
+
+    def __await__(self) -> Generator[Any, Any, AsyncClient]:
+        return self._open().__await__()
+
+    async def _open(self) -> AsyncClient:
+        if self._client is None:
+            register_if_imported()
+            client = await self._make()
+            if self._connect:
+                try:
+                    await client.connect()
+                except BaseException:
+                    await client.aclose()
+                    raise
+            self._client = client
+        return self._client
+
+    async def __aenter__(self) -> AsyncClient:
+        return await self._open()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client, if it was opened. Idempotent."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def close(self) -> None:
+        """As :meth:`aclose`."""
+        await self.aclose()

@@ -1,0 +1,162 @@
+"""Requests over one aiohttp session: timeouts, retries, and every failure in the package's own error tree.
+
+A session belongs to one client: its pool, its headers and its token are shared with nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import aiohttp
+from yarl import URL
+
+from chroma_async.client.address import Address
+from chroma_async.client.retry import Retries
+from chroma_async.errors import ChromaError, ClosedError, ConnectError, ProtocolError, RequestTimeoutError, TLSError, TransportError
+from chroma_async.wire.errors import decode_error
+
+TRACE_HEADER = "chroma-trace-id"
+
+
+def _user_agent() -> str:
+    try:
+        return f"chroma-async/{version('chroma-async')}"
+    except PackageNotFoundError:
+        return "chroma-async"
+
+
+class Transport:
+    """Made inside a running loop. ``rng`` and ``pause`` are what retries wait by."""
+
+    def __init__(self, address: Address, *, rng: random.Random, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        settings = address.settings
+        self._address = address
+        self._settings = settings
+        self._pause = pause
+        self._retries = Retries(settings, rng)
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=settings.max_connections,
+                keepalive_timeout=settings.keepalive_s,
+                ttl_dns_cache=max(1, round(settings.dns_ttl_s)),
+                ssl=address.verify,
+            ),
+            headers={"User-Agent": _user_agent(), **address.headers},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        writes: bool = False,
+        idempotent: bool = False,
+        accept: tuple[int, ...] = (),
+    ) -> bytes:
+        """The body of a successful answer, or of one with a status in ``accept``.
+
+        :param path: percent-encoded, below the API's path. :param writes: which of the two timeouts applies.
+        :param idempotent: doing it twice does no harm, so a broken connection may be tried again.
+        :raises ChromaError: what the server answered. :raises TransportError: it did not. :raises ClosedError: the client was closed.
+        """
+        url = URL(str(self._address.url) + path, encoded=True)
+        if query:
+            url = url.with_query(query)
+        self._retries.request()
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            attempt = 0
+            while True:
+                try:
+                    return await self._attempt(method, url, body, writes, accept)
+                except ChromaError as error:
+                    wait = None if self._closed else self._retries.wait(error, attempt, idempotent=idempotent)
+                    if wait is None:
+                        raise
+                    attempt += 1
+                    await self._pause(wait)
+        finally:
+            self._in_flight -= 1
+            if self._in_flight == 0:
+                self._idle.set()
+
+    async def _attempt(self, method: str, url: URL, body: bytes | None, writes: bool, accept: tuple[int, ...]) -> bytes:
+        if self._closed and self._session.closed:
+            raise ClosedError("the client is closed")
+        settings = self._settings
+        timeout = aiohttp.ClientTimeout(
+            total=settings.write_timeout_s if writes else settings.read_timeout_s,
+            connect=_sum(settings.pool_timeout_s, settings.connect_timeout_s),
+            sock_connect=settings.connect_timeout_s,
+        )
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        try:
+            async with self._session.request(method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as answer:
+                raw = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._named(error, url, settings.write_timeout_s if writes else settings.read_timeout_s) from error
+        if 200 <= answer.status < 300 or answer.status in accept:
+            return raw
+        if 300 <= answer.status < 400:
+            raise _at(url, ProtocolError(f"{url} redirects to {answer.headers.get('location')!r}; give that address to the client"))
+        raise decode_error(
+            answer.status, raw, url=str(url), trace_id=answer.headers.get(TRACE_HEADER), retry_after=answer.headers.get("retry-after")
+        )
+
+    def _named(self, error: Exception, url: URL, timeout_s: float | None) -> ChromaError:
+        """The error of this package that ``error`` amounts to."""
+        if self._closed:
+            return _at(url, ClosedError(f"the client was closed while it waited for {url}"))
+        place = f"{url.scheme}://{url.authority}"
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+            return _at(
+                url,
+                TLSError(
+                    f"{place}: the TLS handshake failed: {error}. Pass ssl_verify=<path of the authority's certificate> to trust another"
+                ),
+            )
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return _at(url, ConnectError(f"could not connect to {place} within {self._settings.connect_timeout_s} s"))
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return _at(
+                url,
+                ConnectError(f"could not connect to {place}: {error.os_error}. Is a Chroma server running there, and is the port its own?"),
+            )
+        if isinstance(error, TimeoutError):
+            return _at(url, RequestTimeoutError(f"{url} did not answer within {timeout_s} s; the request may have been carried out"))
+        if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+            return _at(url, ProtocolError(f"{place} did not answer in HTTP: {error}. Does it expect https?"))
+        return _at(url, TransportError(f"the connection to {place} broke before the answer was complete: {error!r}"))
+
+    async def aclose(self) -> None:
+        """Wait at most ``grace_s`` for requests under way, then drop the connections. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            async with asyncio.timeout(self._settings.grace_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        finally:
+            await self._session.close()
+
+
+def _sum(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
+
+
+def _at(url: URL, error: ChromaError) -> ChromaError:
+    error.url = str(url)
+    return error
