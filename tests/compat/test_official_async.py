@@ -31,10 +31,10 @@ async def test_every_verb_of_the_asynchronous_client_works(official: AsyncClient
     assert await collection.count() == 3
     assert (await collection.get(where={"n": {"$gte": 2}}))["ids"] == ["b", "c"]
     assert (await collection.peek(1))["ids"] == ["a"]
-    found = await collection.query(query_embeddings=[[2, 2]], n_results=2)
-    assert found["ids"] == [["c", "a"]]
+    found = await collection.query(query_embeddings=[[3, 1]], n_results=2)
+    assert found["ids"] == [["a", "c"]]
     assert found["distances"] is not None
-    assert found["distances"][0] == pytest.approx([0.0, 0.2928932], abs=1e-6)
+    assert found["distances"][0] == pytest.approx([0.0513167, 0.1055728], abs=1e-6)
     await collection.modify(name=f"{name}-new")
     assert f"{name}-new" in [each.name for each in await official.list_collections()]
     assert await collection.delete(ids=["a"]) == {"deleted": 1}
