@@ -1,0 +1,52 @@
+"""Whether a schema lets a filter be asked: an index that was switched off refuses, it does not silently scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chroma_async.errors import InvalidArgumentError
+from chroma_async.filter.ast import And, ArrayHas, Compare, DocumentContains, DocumentMatches, Equals, Filter, Not, OneOf, Or
+from chroma_async.schema.schema import DOCUMENT_KEY
+from chroma_async.types import Json
+
+#: Python type of a literal -> value type, its index, and what error messages call it.
+_LITERALS: dict[type, tuple[str, str, str]] = {
+    str: ("string", "string_inverted_index", "Str"),
+    int: ("int", "int_inverted_index", "Int"),
+    float: ("float", "float_inverted_index", "Float"),
+    bool: ("bool", "bool_inverted_index", "Bool"),
+}
+
+
+def check_filter(schema: Mapping[str, Json], filter: Filter | None) -> None:
+    """Check every clause against the key's own settings, or the defaults where it has none. Ids can always be asked for.
+
+    The type of the literal decides, not what is stored: an integer key compared with 1.5 needs the float index.
+
+    :raises InvalidArgumentError: the index that a clause needs is disabled.
+    """
+    match filter:
+        case And(clauses) | Or(clauses):
+            for clause in clauses:
+                check_filter(schema, clause)
+        case Not(clause):
+            check_filter(schema, clause)
+        case Compare(key=key, value=value):
+            _check_key(schema, key, type(value))
+        case Equals(key=key, kind=kind) | ArrayHas(key=key, kind=kind) | OneOf(key=key, kind=kind):
+            _check_key(schema, key, kind)
+        case DocumentContains() | DocumentMatches():
+            if not _enabled(schema, DOCUMENT_KEY, "string", "fts_index"):
+                raise InvalidArgumentError("Cannot filter by document: the full-text search (FTS) index is disabled")
+
+
+def _check_key(schema: Mapping[str, Json], key: str, literal: type) -> None:
+    kind, index, name = _LITERALS[literal]
+    if not _enabled(schema, key, kind, index):
+        raise InvalidArgumentError(f"Cannot filter using metadata key '{key}' with type '{name}': its index is disabled")
+
+
+def _enabled(schema: Mapping[str, Json], key: str, kind: str, index: str) -> bool:
+    own = schema["keys"].get(key, {}).get(kind, {}).get(index)
+    found: dict[str, Json] = own if own is not None else schema["defaults"][kind][index]
+    return bool(found["enabled"])

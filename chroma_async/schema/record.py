@@ -1,0 +1,129 @@
+"""Metadata of records: scalars and lists of one scalar type. Called once a record, so a plain map of plain scalars takes no detour."""
+
+from __future__ import annotations
+
+from math import copysign, isfinite
+
+from chroma_async.errors import InvalidArgumentError
+from chroma_async.schema.metadata import check_key, check_scalar
+from chroma_async.schema.shape import kind_of, refuse
+from chroma_async.schema.sparse import check_sparse, looks_sparse, refuse_sparse_value
+from chroma_async.schema.text import is_storable
+from chroma_async.types import Json, MetadataPatch, WriteKind
+
+#: Old servers kept the document under this key; letting it in would overwrite the document.
+DOCUMENT_ALIAS = "chroma:document"
+#: Keys with this prefix are stored and not shown.
+HIDDEN_PREFIX = "chroma:"
+
+
+#: Keys found plain lately: collections use the same few keys in record after record. Emptied when full, so it stays small.
+_seen_keys: set[str] = set()
+_SEEN_KEYS_BOUND = 4096
+
+
+def check_metadata(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch | None:
+    """The metadata of one record, ready to be stored (add) or merged (update, upsert); ``None`` when it says nothing.
+
+    The argument itself is returned when its values are stored as they are. Otherwise a new map: -0.0 becomes 0.0,
+    integers beyond 64 bits become floats, a list with one float becomes a list of floats; an empty list is dropped by add and
+    becomes null (remove the key) for update and upsert.
+
+    :param index: the record's place in the batch, for messages.
+    :raises UnprocessableError: not an object; a value is an object or a list that is not of one scalar type; null on add.
+    :raises InvalidArgumentError: a key is empty, starts with ``#`` or ``$``, or is ``chroma:document``; a number is not finite; text
+        holds a lone surrogate; a sparse vector is malformed.
+    :raises UnimplementedError: a sparse vector.
+    """
+    if metadata.__class__ is dict:
+        for key, value in metadata.items():
+            if key not in _seen_keys and not _is_plain_key(key):
+                break
+            kind_of_value = value.__class__
+            if kind_of_value is str:
+                if not value.isascii() and not is_storable(value):
+                    break
+            elif kind_of_value is int:
+                if not -(2**63) <= value < 2**63:
+                    break
+            elif kind_of_value is float:
+                if not isfinite(value) or (not value and copysign(1.0, value) < 0.0):
+                    break
+            elif kind_of_value is not bool and (kind_of_value is not list or not _is_plain_list(value)):
+                break
+        else:
+            return metadata or None
+    return _check_slowly(metadata, index, kind)
+
+
+def _is_plain_key(key: Json) -> bool:
+    if key.__class__ is not str or key[:1] in "#$" or key == DOCUMENT_ALIAS or not is_storable(key):
+        return False
+    if len(_seen_keys) >= _SEEN_KEYS_BOUND:
+        _seen_keys.clear()
+    _seen_keys.add(key)
+    return True
+
+
+def _is_plain_list(values: list[Json]) -> bool:
+    kinds = set(map(type, values))
+    if len(kinds) != 1:
+        return False
+    kind = kinds.pop()
+    if kind is str:
+        return all(map(is_storable, values))
+    if kind is int:
+        return bool(min(values) >= -(2**63) and max(values) < 2**63)
+    # Zeros take the long way, for the sake of -0.0.
+    return kind is bool or (kind is float and 0.0 not in values and all(map(isfinite, values)))
+
+
+def _check_slowly(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch | None:
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict):
+        refuse(f"metadatas[{index}]", f"expected an object or null, got {kind_of(metadata)}")
+    for key, value in metadata.items():
+        _check_shape(value, f"metadatas[{index}].{key}", kind)
+    where = f"metadatas: invalid metadata at index {index}"
+    for key in metadata:
+        check_key(key, where)
+        if key == DOCUMENT_ALIAS:
+            raise InvalidArgumentError(f"Validation error: {where}: the key '{DOCUMENT_ALIAS}' is reserved; use documents")
+    return {
+        key: checked
+        for key, value in metadata.items()
+        if (checked := _check_value(key, value, where)) is not None or kind is not WriteKind.ADD
+    } or None
+
+
+def _check_shape(value: Json, path: str, kind: WriteKind) -> None:
+    if value is None:
+        if kind is WriteKind.ADD:
+            refuse(path, "a new record cannot hold null")
+    elif isinstance(value, list):
+        if not _is_uniform(value):
+            refuse(path, "a list may hold strings, numbers or booleans, and only one of them")
+    elif not isinstance(value, str | int | float) and not looks_sparse(value):
+        refuse(path, f"expected a scalar, a list of scalars or a sparse vector, got {kind_of(value)}")
+
+
+def _is_uniform(values: list[Json]) -> bool:
+    if all(isinstance(value, str) for value in values) or all(isinstance(value, bool) for value in values):
+        return True
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _check_value(key: str, value: Json, where: str) -> Json:
+    what = f"value of metadata key '{key}' ({where})"
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        check_sparse(value, f"Validation error: {where}")
+        refuse_sparse_value(key)
+    if not isinstance(value, list):
+        return check_scalar(value, what)
+    if not value:
+        return None
+    checked = [check_scalar(element, what) for element in value]
+    return [float(element) for element in checked] if any(isinstance(element, float) for element in checked) else checked
