@@ -62,7 +62,7 @@ def has(column: Column, value: Scalar) -> Bools | None:
 
 def compare(column: Column, op: Operator, value: int | float) -> Bools | None:
     """Numbers on that side of ``value``."""
-    if math.isnan(value):
+    if isinstance(value, float) and math.isnan(value):
         return None
     match column.type:
         case "int":
