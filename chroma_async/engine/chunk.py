@@ -14,7 +14,8 @@ from chroma_async.format import documents as documents_file
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import VectorsFile
-from chroma_async.storage.base import Blob, SegmentStore
+from chroma_async.engine.pins import PinningStore
+from chroma_async.storage.base import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
 #: Asks the trigram indexes: which rows may hold the text, or ``None`` when they cannot tell.
@@ -27,7 +28,7 @@ class Chunk:
     Its files stay while it is referenced: the janitor asks :class:`~chroma_async.engine.janitor.OpenFiles`.
     """
 
-    def __init__(self, entry: ChunkEntry, store: SegmentStore, connections: Connections, *, verify: bool) -> None:
+    def __init__(self, entry: ChunkEntry, store: PinningStore, connections: Connections, *, verify: bool) -> None:
         """
         :param verify: read every byte of all three files first.
         :raises CorruptionError: a file is missing, damaged, or disagrees with the manifest; names the file.

@@ -184,10 +184,14 @@ class MemtableView:
         """Alive rows."""
         return self.alive.count()
 
+    def order(self, floor: int) -> BirthOrder:
+        """Its rows by age; those born before ``floor`` are displaced."""
+        return BirthOrder.build(self.borns, floor)
+
     @cached_property
-    def order(self) -> BirthOrder:
-        """The rows by age."""
-        return BirthOrder.build(self.borns, 0)
+    def born_ceiling(self) -> int:
+        """The highest born of any row, -1 without rows."""
+        return int(self.borns.max()) if self.rows else -1
 
     def find(self, ids: Sequence[str]) -> Ints:
         """The row of each id that was the id's last at that moment, alive or dead, or -1."""

@@ -37,9 +37,10 @@ class PlanSettings:
     #: Share of allowed candidates from which an unfiltered search is the answer; below the second, no graph search is.
     nearly_all: float = 0.95
     least_share: float = 0.1
-    #: A filtered search has ef ``filtered_ef / share``, between ``filtered_ef_factor`` times the results and ``most_ef``.
+    #: FAISS stops when ef candidates are nearer than the next step, however many results were asked for, so ef grows with them.
+    ef_factor: int = 2
+    #: A filtered search has ef ``filtered_ef / share``, and ``most_ef`` at the most.
     filtered_ef: float = 200.0
-    filtered_ef_factor: float = 1.5
     most_ef: int = 1600
     #: Rows outside any graph beyond which their codes, if there are any, are scanned in place of raw rows.
     tail_codes_rows: int = 16_384
@@ -105,9 +106,9 @@ def plan(situation: Situation, settings: PlanSettings) -> Plan:
         return _scan(situation, settings)
     if not situation.navigable:
         return Exact() if exact_ns <= settings.cheap_exact_us * 1000 else _scan(situation, settings)
-    search = GraphSearch(_candidates(situation, settings), situation.ef)
+    search = GraphSearch(_candidates(situation, settings), max(situation.ef, settings.ef_factor * situation.k))
     filtered = situation.allowed < settings.nearly_all * situation.rows
-    bound_ns = settings.cheap_exact_us * 1000 if filtered else graph_cost_ns(situation, settings, max(search.ef, search.k))
+    bound_ns = settings.cheap_exact_us * 1000 if filtered else graph_cost_ns(situation, settings, search.ef)
     return Exact() if exact_ns <= bound_ns else search
 
 
@@ -116,10 +117,10 @@ def refine(situation: Situation, settings: PlanSettings, share: float) -> Refine
     if share >= settings.nearly_all:
         return Answered()
     if share >= settings.least_share:
-        k = max(settings.least_candidates, 2 * situation.k)
-        ef = int(min(max(settings.filtered_ef / share, settings.filtered_ef_factor * situation.k, situation.ef), settings.most_ef))
+        k = max(settings.least_candidates, settings.ef_factor * situation.k)
+        ef = min(max(int(settings.filtered_ef / share), k, situation.ef), settings.most_ef)
         best_ns = min(exact_cost_ns(situation, settings), codes_cost_ns(situation, settings))
-        if graph_cost_ns(situation, settings, max(ef, k)) < best_ns:
+        if graph_cost_ns(situation, settings, ef) < best_ns:
             return FilteredGraph(k, ef)
     return _scan(situation, settings)
 

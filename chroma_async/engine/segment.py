@@ -21,7 +21,8 @@ from chroma_async.index import trigrams
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.hnsw import Graph
 from chroma_async.index.mask import evaluate_mask
-from chroma_async.storage.base import Blob, SegmentStore
+from chroma_async.engine.pins import PinningStore
+from chroma_async.storage.base import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,13 @@ class Segment:
     @cached_property
     def vectors(self) -> SegmentVectors:
         """All chunks' vectors, as the index sees them."""
-        return SegmentVectors(
-            tuple(
-                VectorChunk(int(base), chunk.vectors, chunk.norms) for base, chunk in zip(self.bases, self.chunks, strict=True)
-            )
-        )
+        chunks = [VectorChunk(base, chunk.vectors, chunk.norms) for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True)]
+        return SegmentVectors(chunks, self.dimension)
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors."""
+        return int(self.chunks[0].vectors.shape[1])
 
     @cached_property
     def born_ceiling(self) -> int:
@@ -190,7 +193,7 @@ class Segment:
 class SegmentOpener:
     """Opens what a manifest names, taking over what is open already. Worker threads only."""
 
-    def __init__(self, store: SegmentStore, connections: Connections, *, verify: bool) -> None:
+    def __init__(self, store: PinningStore, connections: Connections, *, verify: bool) -> None:
         self._store = store
         self._connections = connections
         self._verify = verify

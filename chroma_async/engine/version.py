@@ -34,6 +34,15 @@ class SegmentView:
         """Alive rows."""
         return self.alive.count()
 
+    @property
+    def born_ceiling(self) -> int:
+        """The highest born of any row."""
+        return self.segment.born_ceiling
+
+    def order(self, floor: int) -> BirthOrder:
+        """Its rows by age; those born before ``floor`` are displaced."""
+        return self.segment.order(floor)
+
     def find(self, ids: Sequence[str]) -> Ints:
         """The position of each id's newest row, alive or dead, or -1."""
         return self.segment.find(ids)
@@ -112,10 +121,9 @@ class Version:
         """Each part's rows by age."""
         orders: list[BirthOrder] = []
         floor = 0
-        for view in self.segments:
-            orders.append(view.segment.order(floor))
-            floor = max(floor, view.segment.born_ceiling + 1)
-        orders.extend(view.order for view in self.memtables)
+        for part in self.parts:
+            orders.append(part.order(floor))
+            floor = max(floor, part.born_ceiling + 1)
         return tuple(orders)
 
     def find(self, ids: Sequence[str]) -> Places:

@@ -1,0 +1,250 @@
+"""The commit queue of one collection: waiting writes, taken in groups, resolved in order of arrival, logged, applied, published.
+
+::
+
+    submit ──▶ queue (bounded by requests and bytes) ──▶ group ──▶ resolve ──▶ log writer ──▶ apply ──▶ publish ──▶ answer
+               full: wait, or RateLimitError                        thread      one sync      thread     loop
+
+A group is as many waiting requests as touch different ids. A deletion by filter is a group of its own: it sees all that came before it and
+nothing else. A caller that goes away does not take its request with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from chroma_async.engine.context import Context
+from chroma_async.engine.resolve import Delete, Resolved, Write, resolve_delete, resolve_write
+from chroma_async.engine.tip import Tip
+from chroma_async.engine.version import Places, Version
+from chroma_async.errors import ChromaError, InternalError, NotFoundError, PoisonedError, RateLimitError
+from chroma_async.format.logbatch import Facts, LogBatch, encode
+from chroma_async.schema.keys import KnownKeys
+from chroma_async.storage.base import LogEntry
+from chroma_async.types import Seq
+
+T = TypeVar("T")
+
+#: Rows of one group at the most, unless a single request has more.
+GROUP_ROWS = 8192
+#: Rows up to which a group over an unflushed collection is handled on the loop: a hop to a thread would cost more.
+INLINE_ROWS = 16
+
+
+@dataclass(slots=True)
+class _Waiting:
+    request: Write | Delete
+    done: asyncio.Future[int]
+    bytes: int
+
+    def ids(self) -> list[str]:
+        """The ids it touches, as far as it says."""
+        request = self.request
+        return request.batch.ids if isinstance(request, Write) else list(request.ids or ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request with what the log is to hold for it, or the reason why it is refused."""
+
+    waiting: _Waiting
+    resolved: Resolved | None = None
+    entry: LogEntry | None = None
+    error: Exception | None = None
+
+
+class CommitQueue:
+    """Serialises the writes of one collection."""
+
+    def __init__(
+        self,
+        collection: UUID,
+        tip: Tip,
+        known: KnownKeys,
+        turn: asyncio.Lock,
+        context: Context,
+        *,
+        learn: Callable[[Facts], None],
+        written: Callable[[int], None],
+        admit: Callable[[int], Awaitable[None]],
+    ) -> None:
+        """
+        :param turn: held while the tip may not change.
+        :param learn: told of facts that have become durable.
+        :param written: told, within the turn, that a group of so many rows is published.
+        :param admit: awaited before each group of so many rows; holds writers back while flushing or indexing lags.
+        """
+        self._collection = collection
+        self._tip = tip
+        self._known = known
+        self._turn = turn
+        self._context = context
+        self._learn = learn
+        self._written = written
+        self._admit = admit
+        self._queue: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._refusal: ChromaError | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a write waits or is under way."""
+        return bool(self._queue) or self._task is not None
+
+    def refuse(self, error: ChromaError) -> None:
+        """Refuse what waits and all that comes: the collection is gone, or closed."""
+        self._refusal = error
+        while self._queue:
+            waiting = self._queue.popleft()
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+        self._bytes = 0
+        self._room.set()
+
+    async def drained(self) -> None:
+        """Until nothing waits and nothing is under way."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def submit(self, request: Write | Delete) -> int:
+        """Durable and visible when it returns; all or nothing. How many rows a deletion deleted.
+
+        :raises RateLimitError: the queue is full and this store refuses rather than waits.
+        :raises UnavailableError: nothing was written; may be retried.
+        """
+        size = request.bytes
+        await self._wait_for_room(size)
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size)
+        waiting.done.add_done_callback(_retrieve)
+        self._queue.append(waiting)
+        self._bytes += size
+        if self._task is None:
+            self._task = self._context.tasks.start(self._drain(), f"writes of {self._collection}")
+        return await asyncio.shield(waiting.done)
+
+    async def _wait_for_room(self, size: int) -> None:
+        settings = self._context.settings
+        while self._refusal is None and (
+            len(self._queue) >= settings.write_queue_requests or (self._queue and self._bytes + size > settings.write_queue_bytes)
+        ):
+            if self._context.refuse_when_full:
+                error = RateLimitError(f"the write queue of the collection is full ({len(self._queue)} requests, {self._bytes} bytes)")
+                error.retry_after_s = 1.0
+                raise error
+            self._room.clear()
+            await self._room.wait()
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                group = self._take_group()
+                try:
+                    await self._admit(sum(len(waiting.ids()) for waiting in group))
+                    async with self._turn:
+                        await self._commit(group)
+                except Exception as error:
+                    for waiting in group:
+                        if not waiting.done.done():
+                            waiting.done.set_exception(error)
+        finally:
+            self._task = None
+
+    def _take_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        touched: set[str] = set()
+        rows = 0
+        while self._queue:
+            waiting = self._queue[0]
+            ids = waiting.ids()
+            alone = isinstance(waiting.request, Delete) and waiting.request.filter is not None
+            if group and (alone or rows + len(ids) > GROUP_ROWS or not touched.isdisjoint(ids)):
+                break
+            self._queue.popleft()
+            self._bytes -= waiting.bytes
+            group.append(waiting)
+            # The first write fixes the dimension that the ones behind it are checked against.
+            if alone or self._tip.dimension is None:
+                break
+            touched.update(ids)
+            rows += len(ids)
+        self._room.set()
+        return group
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        version = self._tip.version
+        rows = sum(len(waiting.ids()) for waiting in group)
+        alone = isinstance(group[0].request, Delete) and group[0].request.filter is not None
+        inline = rows <= INLINE_ROWS and not version.segments and not alone
+        prepared = await self._run(inline, self._prepare, group, version, self._tip.seq + 1)
+        entries = [item.entry for item in prepared if item.entry is not None]
+        if entries:
+            await self._context.log_writer.append(entries)
+            changes = [(item.resolved.batch, item.resolved.victims) for item in prepared if item.resolved is not None and item.resolved.batch]
+            await self._apply(inline, changes)
+        for item in prepared:
+            if item.waiting.done.done():
+                continue
+            if item.error is not None:
+                item.waiting.done.set_exception(item.error)
+            elif item.resolved is not None:
+                item.waiting.done.set_result(item.resolved.deleted)
+
+    async def _apply(self, inline: bool, changes: list[tuple[LogBatch, Places]]) -> None:
+        try:
+            await self._run(inline, self._tip.apply, changes)
+        except Exception as error:
+            # The log holds what memory does not: what is published stays true, and a reopening replays the rest.
+            self.refuse(PoisonedError(f"a write is durable but could not be applied; reopen the store: {error!r}"))
+            raise InternalError(f"a write is durable but could not be applied; reopen the store: {error!r}") from error
+        for batch, _ in changes:
+            if batch.facts is not None:
+                self._learn(batch.facts)
+        self._tip.publish()
+        self._written(sum(len(batch.ids) for batch, _ in changes))
+
+    def _prepare(self, group: list[_Waiting], version: Version, first: Seq) -> list[_Prepared]:
+        """Resolve and encode a group against one Version. May run in a worker thread: it changes nothing."""
+        prepared: list[_Prepared] = []
+        for waiting in group:
+            try:
+                request = waiting.request
+                if isinstance(request, Write):
+                    resolved = resolve_write(request, version, self._known, first)
+                else:
+                    resolved = resolve_delete(request, version, first)
+            except ChromaError as error:
+                prepared.append(_Prepared(waiting, error=error))
+                continue
+            entry = None
+            if resolved.batch is not None:
+                batch = resolved.batch
+                facts = None if batch.facts is None else batch.facts.to_bytes()
+                entry = LogEntry(self._collection, batch.first, batch.last, encode(batch), facts)
+                first = batch.last + 1
+            prepared.append(_Prepared(waiting, resolved, entry))
+        return prepared
+
+    async def _run(self, inline: bool, work: Callable[..., T], *arguments: object) -> T:
+        if inline:
+            return work(*arguments)
+        return await self._context.threads.run(work, *arguments)
+
+
+def _retrieve(done: asyncio.Future[int]) -> None:
+    """Asks for the outcome, so that one whose caller went away is not reported as never retrieved."""
+    if not done.cancelled():
+        done.exception()
+
+
+def gone(collection: UUID) -> NotFoundError:
+    """What a write to a deleted collection is told."""
+    return NotFoundError(f"Collection [{collection}] does not exist.")

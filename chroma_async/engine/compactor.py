@@ -1,0 +1,295 @@
+"""Compaction of one collection: flush, merge, vacuum, index. Each job makes files off to the side and ends in one manifest commit.
+
+Two lanes run beside each other. The flush lane turns frozen memtables into chunks, oldest first; writers are held back when it lags. The
+maintenance lane does one job at a time, whatever :mod:`~chroma_async.engine.policy` finds most useful. They meet in the commit: one at a
+time, each applying its change to the manifest as it then is. A flush only appends a chunk; a merge replaces chunks that it names; an index
+job sets a graph over positions that exist; a vacuum replaces the chunks that it read and leaves later ones behind the new. So whichever
+commits first, the other's change still makes sense.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from chroma_async.engine.context import Context
+from chroma_async.engine.flush import Frozen, receiving_segment, with_alive, write_memtable
+from chroma_async.engine.indexing import Stopped
+from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
+from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
+from chroma_async.engine.segment import Segment, SegmentOpener
+from chroma_async.engine.tip import Tip
+from chroma_async.errors import ChromaError, CorruptionError, FencedError, PoisonedError, UnavailableError
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.manifest import Manifest, SegmentEntry
+
+logger = logging.getLogger(__name__)
+
+#: Frozen memtables that may wait to be flushed before writers are held back.
+FROZEN_LIMIT = 4
+#: Pause after a job that failed for a reason that may pass, doubled each time.
+RETRY_S, RETRY_MOST_S = 1.0, 60.0
+#: Rows a second that an index build is taken to add before one was measured.
+ASSUMED_INDEX_RATE = 4000.0
+
+
+class Compactor:
+    """The two lanes of one collection."""
+
+    def __init__(
+        self,
+        tip: Tip,
+        turn: asyncio.Lock,
+        context: Context,
+        opener: SegmentOpener,
+        commit_manifest: Callable[[Manifest], Awaitable[None]],
+        options: Callable[[], IndexOptions],
+    ) -> None:
+        """
+        :param commit_manifest: makes a manifest durable in the catalog, with the collection's facts.
+        :param options: how the collection wants to be indexed, now.
+        """
+        self._tip = tip
+        self._turn = turn
+        self._context = context
+        self._opener = opener
+        self._commit_manifest = commit_manifest
+        self._committing = asyncio.Lock()
+        self._flushing: asyncio.Task[None] | None = None
+        self._maintaining: asyncio.Task[None] | None = None
+        self._flushed = asyncio.Event()
+        self._stop = threading.Event()
+        self._failures = 0
+        self._retry_at = 0.0
+        #: Why flushing does not get on, if it does not.
+        self._trouble: ChromaError | None = None
+        self._last_write = context.monotonic()
+        self._dirty_since: float | None = self._last_write if tip.dirty else None
+        self._rows_written = 0
+        self._rows_since = self._last_write
+        self._index_rate = ASSUMED_INDEX_RATE
+        self._jobs = Jobs(tip, context, opener, options, self.commit, self._stop, self._indexed)
+
+    # ----------------------------------------------------------------------------------------------------------- told by the writer
+
+    async def admit(self, rows: int) -> None:
+        """Hold a group of writes back while flushing lags, and to the rate of indexing while too much is unindexed.
+
+        :raises UnavailableError: flushing fails and no more memory is given to writes.
+        """
+        while len(self._tip.frozen) >= FROZEN_LIMIT:
+            if self._trouble is not None:
+                raise UnavailableError(f"writes wait for a flush that fails: {self._trouble}") from self._trouble
+            self.start_flush()
+            self._flushed.clear()
+            await self._flushed.wait()
+        if self._unindexed_bytes() > self._context.settings.max_unindexed_bytes:
+            await asyncio.sleep(min(1.0, rows / self._index_rate))
+
+    def written(self, rows: int) -> None:
+        """A group was published. Called within the turn."""
+        now = self._context.monotonic()
+        self._last_write = now
+        self._rows_written += rows
+        if self._dirty_since is None:
+            self._dirty_since = now
+        active = self._tip.active
+        if must_freeze(active.rows, active.bytes, self._context.settings):
+            self._freeze()
+
+    # ------------------------------------------------------------------------------------------------------------- told by the clock
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way and nothing waits to be flushed."""
+        return self._flushing is None and self._maintaining is None and not self._tip.frozen and not self._tip.dirty
+
+    async def tick(self) -> None:
+        """Flush what is idle or old; look for maintenance to do. Called about twice a second."""
+        now = self._context.monotonic()
+        if self._dirty_since is not None and may_freeze(
+            self._tip.active.rows, now - self._last_write, now - self._dirty_since, self._context.settings
+        ):
+            async with self._turn:
+                if self._tip.dirty:
+                    self._freeze()
+        if self._tip.frozen and now >= self._retry_at:
+            self.start_flush()
+        self.start_maintenance()
+
+    def start_flush(self) -> None:
+        """Begin flushing unless it runs already."""
+        if self._flushing is None and self._tip.frozen and not self._stop.is_set():
+            self._flushing = self._context.tasks.start(self._flush_all(), f"flush of {self._tip.manifest.collection}")
+
+    def start_maintenance(self) -> None:
+        """Begin maintenance if there is something to do and it does not run already."""
+        ready = self._maintaining is None and not self._stop.is_set() and self._context.monotonic() >= self._retry_at
+        if ready and next_job(self._states(), self._load(), self._context.settings) is not None:
+            self._maintaining = self._context.tasks.start(self._maintain(), f"maintenance of {self._tip.manifest.collection}")
+
+    # --------------------------------------------------------------------------------------------------------------- asked by people
+
+    async def flush(self) -> None:
+        """Everything written so far is in chunks when it returns. :raises ChromaError: why it is not."""
+        async with self._turn:
+            if self._tip.dirty:
+                self._freeze(start=False)
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])
+        while self._tip.frozen:
+            await self._flush_one(self._tip.frozen[0])
+
+    async def finish(self, progress: Progress | None = None) -> None:
+        """Flush, then do all maintenance that is worth anything. ``progress`` is told (job, done, total), also from threads."""
+        await self.flush()
+        while self._maintaining is not None:
+            await asyncio.wait([self._maintaining])
+        tried: list[object] = []
+        while (job := everything_left(self._states(), self._context.settings)) is not None and job not in tried[-1:]:
+            tried.append(job)
+            await self._jobs.run(job, progress)
+
+    async def aclose(self, *, flush: bool) -> None:
+        """Stop both lanes; a running build ends at its next slice. Idempotent."""
+        if flush and not self._stop.is_set():
+            try:
+                await self.flush()
+            except ChromaError as error:
+                logger.warning("flush at close failed, the log keeps the rows: %s", error)
+        self._stop.set()
+        self._flushed.set()
+        for task in (self._flushing, self._maintaining):
+            if task is not None:
+                await asyncio.wait([task])
+
+    # ------------------------------------------------------------------------------------------------------------------------ inside
+
+    def _states(self) -> list[SegmentState]:
+        """The segments as policies see them."""
+        return [self._jobs.state(segment) for segment in self._tip.segments]
+
+    def _load(self) -> Load:
+        now = self._context.monotonic()
+        elapsed = max(now - self._rows_since, 1.0)
+        return Load(idle_s=now - self._last_write, write_share=self._rows_written / elapsed / self._index_rate)
+
+    def _indexed(self, rate: float) -> None:
+        """A build has ended; ``rate`` is the rows a second that it added."""
+        self._index_rate = max(1.0, rate)
+        self._rows_written, self._rows_since = 0, self._context.monotonic()
+
+    def _unindexed_bytes(self) -> int:
+        rows = sum(segment.rows - (segment.graph.covers if segment.graph else 0) for segment in self._tip.segments)
+        return rows * 4 * (self._tip.dimension or 0)
+
+    def _freeze(self, *, start: bool = True) -> None:
+        self._tip.freeze()
+        self._dirty_since = None
+        if start and self._context.automatic:
+            self.start_flush()
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._tip.frozen and not self._stop.is_set():
+                await self._flush_one(self._tip.frozen[0])
+                self._failures = 0
+                self._trouble = None
+        except Exception as error:
+            self._failed("flush", error)
+        finally:
+            self._flushing = None
+            self._flushed.set()
+        if self._context.automatic:
+            self.start_maintenance()
+
+    async def _flush_one(self, frozen: Frozen) -> None:
+        context, tip = self._context, self._tip
+        with context.store.making() as making:
+            flushed = await context.threads.flush(write_memtable, making, context.new_key(), frozen.view, tip.dimension or 0)
+            key = ""
+
+            def change(manifest: Manifest) -> Manifest:
+                nonlocal key
+                manifest = replace(manifest, flushed_seq=frozen.seq, dimension=tip.dimension)
+                alive = dict(frozen.alive)
+                if flushed.entry is not None:
+                    settings = context.settings
+                    target = receiving_segment(manifest, flushed.entry.rows, settings.segment_rows, settings.segment_bytes, context.new_key())
+                    key = target.key
+                    manifest = manifest.with_segment(replace(target, chunks=(*target.chunks, flushed.entry)))
+                    grown = Bitmap.ones(flushed.entry.rows)
+                    alive[key] = grown if key not in alive else alive[key].resized(alive[key].size + flushed.entry.rows, True)
+                stored = {segment.key: segment.alive for segment in tip.segments}
+                for segment in manifest.segments:
+                    manifest = manifest.with_segment(with_alive(segment, alive[segment.key], stored, making, context.new_key()))
+                return manifest
+
+            await self.commit(
+                change, lambda manifest, segments: tip.install_flush(frozen, flushed, key, manifest, segments), context.threads.flush
+            )
+        await context.backends.log.trim(tip.manifest.collection, tip.manifest.flushed_seq)
+        self._flushed.set()
+
+    async def commit(
+        self,
+        change: Callable[[Manifest], Manifest | None],
+        install: Callable[[Manifest, Sequence[Segment]], None],
+        lane: Callable[..., Awaitable[object]],
+    ) -> bool:
+        """Apply a change to the present manifest, make it durable, then let readers see it.
+
+        :param change: blocking, called in ``lane``; ``None``: the change no longer makes sense and nothing is committed.
+        :param install: puts manifest and opened segments into the tip; called on the loop within the turn.
+        """
+        tip = self._tip
+        async with self._committing:
+
+            def prepared() -> tuple[Manifest, list[Segment]] | None:
+                changed = change(tip.manifest)
+                if changed is None:
+                    return None
+                manifest = replace(changed, version=tip.manifest.version + 1)
+                before = {segment.key: segment for segment in tip.segments}
+                return manifest, [self._open(entry, before.get(entry.key)) for entry in manifest.segments]
+
+            result = await lane(prepared)
+            if result is None:
+                return False
+            manifest, segments = result  # type: ignore[misc]
+            await self._commit_manifest(manifest)
+            async with self._turn:
+                install(manifest, segments)
+        return True
+
+    def _open(self, entry: SegmentEntry, before: Segment | None) -> Segment:
+        return before if before is not None and before.entry == entry else self._opener.open(entry, before)
+
+    async def _maintain(self) -> None:
+        try:
+            while not self._stop.is_set():
+                job = next_job(self._states(), self._load(), self._context.settings)
+                if job is None or not await self._jobs.run(job, None):
+                    break
+                self._failures = 0
+        except Stopped:
+            pass
+        except Exception as error:
+            self._failed("maintenance", error)
+        finally:
+            self._maintaining = None
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Remember a failure and when to try again; one that leaves durability in doubt ends all writes."""
+        self._failures += 1
+        self._retry_at = self._context.monotonic() + min(RETRY_MOST_S, RETRY_S * 2 ** (self._failures - 1))
+        if isinstance(error, (PoisonedError, FencedError)):
+            self._context.log_writer.poison(PoisonedError(f"{what} failed in doubt: {error}"))
+        if isinstance(error, CorruptionError):
+            self._retry_at = float("inf")
+        self._trouble = error if isinstance(error, ChromaError) else UnavailableError(f"{what} failed: {error!r}")
+        logger.error("%s of collection %s failed", what, self._tip.manifest.collection, exc_info=error)
+

@@ -1,0 +1,41 @@
+"""What all collections of one engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chroma_async.config import Settings
+from chroma_async.engine.connections import Connections
+from chroma_async.engine.log_writer import LogWriter
+from chroma_async.engine.pins import PinningStore
+from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.tasks import Tasks
+from chroma_async.storage.base import Backends
+from chroma_async.threads import Threads
+
+
+@dataclass(frozen=True)
+class Context:
+    """Components and numbers of one engine. Immutable."""
+
+    settings: Settings
+    backends: Backends
+    threads: Threads
+    tasks: Tasks
+    log_writer: LogWriter
+    store: PinningStore
+    connections: Connections
+    plan: PlanSettings
+    #: Seconds that only go forward; for idleness and age.
+    monotonic: Callable[[], float]
+    #: Nanoseconds since the epoch; for what is stored.
+    clock: Callable[[], int]
+    #: A new random key of 32 hexadecimal digits.
+    new_key: Callable[[], str]
+    #: Whether a full queue refuses (a server says 429) instead of waiting (in process).
+    refuse_when_full: bool = False
+    #: Whether flush and maintenance start by themselves; off, they run when asked.
+    automatic: bool = True
+    #: Read every byte of a file when it is opened.
+    verify: bool = field(default=True)

@@ -1,0 +1,117 @@
+"""Flush: the live rows of a frozen memtable become a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from chroma_async.engine.chunk_writer import write_chunk
+from chroma_async.engine.memtable import Memtable, MemtableView
+from chroma_async.engine.pins import Making
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.columns import Columns
+from chroma_async.format.files import FileRef
+from chroma_async.format.ids import Ids
+from chroma_async.format.manifest import ChunkEntry, Manifest, SegmentEntry
+from chroma_async.format.names import StoredName
+from chroma_async.format.rowtable import RowTable
+from chroma_async.types import Ints, Seq
+
+
+@dataclass
+class Frozen:
+    """A memtable that takes no more rows, with everything that was true when it was frozen: the state to be flushed.
+
+    Deletions that come later are not in it; the step that installs the flush maps them to the chunk's rows.
+    """
+
+    memtable: Memtable
+    seq: Seq
+    view: MemtableView
+    #: Alive rows of each segment at ``seq``; kept true when a segment is vacuumed or takes over an older memtable.
+    alive: dict[str, Bitmap]
+    #: The same for memtables frozen earlier and not flushed yet.
+    older: dict[int, Bitmap] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FlushedChunk:
+    """What a flush made. ``rows`` maps each row of the chunk to its row of the memtable; no entry when no row was alive."""
+
+    entry: ChunkEntry | None
+    rows: Ints
+
+
+def write_memtable(making: Making, key: str, view: MemtableView, dimension: int) -> FlushedChunk:
+    """Write the live rows of a frozen memtable. Blocking."""
+    rows = view.alive.positions()
+    if not rows.size:
+        return FlushedChunk(None, rows)
+    table = view.memtable
+    chosen = rows.tolist()
+    sealed = view.blocks[-1].stop if view.blocks else 0
+    columns = Columns.concat([*(block.columns for block in view.blocks), Columns.build(table.metadatas[sealed : view.rows])])
+    everything = len(chosen) == view.rows
+    entry = write_chunk(
+        making,
+        key,
+        dimension,
+        [view.vectors] if everything else [view.vectors[rows]],
+        RowTable(
+            ids=Ids.build([table.ids[row] for row in chosen]),
+            seqs=view.seqs[rows],
+            borns=view.borns[rows],
+            columns=columns if everything else columns.select(rows),
+        ),
+        ((at, table.documents[row], table.uris[row], table.metadatas[row]) for at, row in enumerate(chosen)),
+    )
+    return FlushedChunk(entry, rows)
+
+
+def write_alive(making: Making, key: str, alive: Bitmap) -> FileRef:
+    """Write a segment's alive bitmap. Blocking."""
+    staged = making.create(str(StoredName("alive", key)))
+    try:
+        alive.write(staged)
+        return staged.commit()
+    finally:
+        staged.discard()
+
+
+def receiving_segment(manifest: Manifest, rows: int, segment_rows: int, segment_bytes: int, key: str) -> SegmentEntry:
+    """The segment that a new chunk joins: the last one while it has room, else a new one of that key."""
+    vector_bytes = 4 * (manifest.dimension or 0)
+    if manifest.segments:
+        last = manifest.segments[-1]
+        after = last.rows + rows
+        if after <= segment_rows and after * vector_bytes <= segment_bytes:
+            return last
+    return SegmentEntry(key, ())
+
+
+def chunk_alive(flushed: FlushedChunk, memtable_alive: Bitmap) -> Bitmap:
+    """The memtable's alive bits, in the order of the chunk's rows."""
+    return Bitmap.from_bools(memtable_alive.contains(flushed.rows))
+
+
+def appended(alive: Bitmap | None, more: Bitmap) -> Bitmap:
+    """Alive bits of a segment that has grown by a chunk."""
+    if alive is None or alive.size == 0:
+        return more
+    return Bitmap.from_bools(np.concatenate([alive.to_bools(), more.to_bools()]))
+
+
+def with_alive(segment: SegmentEntry, alive: Bitmap, before: Mapping[str, Bitmap], making: Making, key: str) -> SegmentEntry:
+    """The entry with its alive bits at the flushed seq; a file is written only when they differ from those it has. Blocking.
+
+    :param before: by segment key, the bits that the manifest's own files hold.
+    """
+    dead = alive.size - alive.count()
+    if not dead:
+        return replace(segment, alive=None, dead=0)
+    stored = before.get(segment.key)
+    if segment.alive is not None and stored is not None and stored == alive:
+        return segment
+    return replace(segment, alive=write_alive(making, key, alive), dead=dead)

@@ -1,0 +1,71 @@
+"""Reading rows in order of first insertion: get, peek, and the choice of rows for a deletion by filter."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from chroma_async.engine.version import Places, Version
+from chroma_async.filter.ast import Filter
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.pages import page
+from chroma_async.types import IncludeField, Ints, Rows
+
+
+def choose(version: Version, filter: Filter | None, ids: Sequence[str] | None, limit: int | None, offset: int) -> Places:
+    """The rows that match, by age, from ``offset`` on and at most ``limit`` of them."""
+    if limit == 0:
+        return Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    if ids is not None:
+        return _choose_ids(version, filter, ids, limit, offset)
+    allowed = [part.alive if filter is None else part.mask(filter) for part in version.parts]
+    part, position = page(list(zip(version.orders, allowed, strict=True)), offset, limit)
+    return Places(part, position)
+
+
+def _choose_ids(version: Version, filter: Filter | None, ids: Sequence[str], limit: int | None, offset: int) -> Places:
+    places = version.find(list(dict.fromkeys(ids)))
+    places = places.at(places.present)
+    if filter is not None:
+        places = places.at(_matching(version, filter, places))
+    places = places.at(np.argsort(version.borns_at(places), kind="stable"))
+    return places.at(np.arange(len(places))[offset : None if limit is None else offset + limit])
+
+
+def _matching(version: Version, filter: Filter, places: Places) -> Ints:
+    """Indices of the places whose rows match."""
+    chosen = np.zeros(len(places), dtype=np.bool_)
+    for number in np.unique(places.part).tolist():
+        here = places.part == number
+        chosen[here] = version.parts[number].mask(filter).contains(places.position[here])
+    return np.flatnonzero(chosen)
+
+
+def rows_at(version: Version, places: Places, include: Collection[IncludeField]) -> Rows:
+    """The asked columns of the rows, in their order."""
+    documents, uris, metadatas = version.fetch(
+        places, documents="documents" in include, uris="uris" in include, metadatas="metadatas" in include
+    )
+    return Rows(
+        ids=version.ids_at(places),
+        embeddings=version.embeddings_at(places) if "embeddings" in include else None,
+        documents=documents,
+        uris=uris,
+        metadatas=metadatas,
+    )
+
+
+def allowed_parts(version: Version, filter: Filter | None, ids: Sequence[str] | None) -> list[Bitmap | None]:
+    """Per part the rows that a search may return: alive, matching, and among ``ids``. ``None`` stands for all rows of the part."""
+    allowed: list[Bitmap | None] = []
+    places = None if ids is None else version.find(list(dict.fromkeys(ids)))
+    for number, part in enumerate(version.parts):
+        if filter is None and places is None:
+            allowed.append(None if part.count == part.rows else part.alive)
+            continue
+        bitmap = part.alive if filter is None else part.mask(filter)
+        if places is not None:
+            bitmap = bitmap & Bitmap.from_positions(places.position[places.part == number], part.rows)
+        allowed.append(bitmap)
+    return allowed

@@ -1,0 +1,83 @@
+"""Which stored files must stay although no manifest names them: those someone reads, and those being made."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from chroma_async.format.files import FileRef
+from chroma_async.storage.base import Blob, SegmentStore, StagedDatabase, StagedFile
+
+
+class Making:
+    """The files of one job, protected until its manifest is committed or the job has failed."""
+
+    def __init__(self, store: PinningStore) -> None:
+        self._store = store
+        self.names: set[str] = set()
+
+    def create(self, name: str) -> StagedFile:
+        """Begin a file."""
+        self._add(name)
+        return self._store.inner.create(name)
+
+    def create_database(self, name: str) -> StagedDatabase:
+        """Begin an SQLite file."""
+        self._add(name)
+        return self._store.inner.create_database(name)
+
+    def _add(self, name: str) -> None:
+        self.names.add(name)
+        self._store.hold(name)
+
+
+class PinningStore:
+    """A SegmentStore that remembers who reads what. A pin is a reference: it ends when the last holder of the blob lets go, so a job whose
+    caller was cancelled keeps its files until its thread is done. Thread-safe."""
+
+    def __init__(self, inner: SegmentStore) -> None:
+        self.inner = inner
+        self._lock = threading.Lock()
+        self._making: dict[str, int] = {}
+        self._read: dict[str, weakref.WeakSet[Blob]] = {}
+
+    def open(self, ref: FileRef) -> Blob:
+        """As the store's, remembering the reader."""
+        blob = self.inner.open(ref)
+        with self._lock:
+            self._read.setdefault(ref.name, weakref.WeakSet()).add(blob)
+        return blob
+
+    @contextmanager
+    def making(self) -> Iterator[Making]:
+        """Protects the files made inside the block until its end."""
+        making = Making(self)
+        try:
+            yield making
+        finally:
+            with self._lock:
+                for name in making.names:
+                    self._making[name] -= 1
+                    if not self._making[name]:
+                        del self._making[name]
+
+    def hold(self, name: str) -> None:
+        """Protect a file that is about to be made."""
+        with self._lock:
+            self._making[name] = self._making.get(name, 0) + 1
+
+    def pinned(self) -> set[str]:
+        """Files that may not be deleted now."""
+        with self._lock:
+            self._read = {name: readers for name, readers in self._read.items() if len(readers)}
+            return {*self._read, *self._making}
+
+    def list(self) -> list[str]:
+        """All files, abandoned ones included."""
+        return self.inner.list()
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Forget files."""
+        self.inner.delete(names)

@@ -1,0 +1,36 @@
+"""Background tasks with one lifecycle: started by name, watched, awaited at close. None outlives its owner, none fails unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Tasks:
+    """The tasks of one engine."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run it; a failure that nobody awaits is logged with the task's name."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    async def aclose(self) -> None:
+        """Wait for all of them to end by themselves; their owners have told them to. Idempotent."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("background task %r failed", task.get_name(), exc_info=error)

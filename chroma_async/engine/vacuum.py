@@ -1,0 +1,72 @@
+"""Vacuum: a segment is rewritten without its dead rows, in order of birth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from chroma_async.engine.chunk_writer import write_chunk
+from chroma_async.engine.merge import SLICE_ROWS
+from chroma_async.engine.pins import Making
+from chroma_async.engine.segment import Segment
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.manifest import ChunkEntry
+from chroma_async.format.rowtable import RowTable
+from chroma_async.types import Bools, Floats, Ints, Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """What became of the first ``chunks`` chunks of a segment, which were positions ``0..covered-1``."""
+
+    entries: tuple[ChunkEntry, ...]
+    chunks: int
+    covered: int
+    #: Old position of each new one, for the part that was rewritten.
+    kept: Ints
+
+    def moved(self, alive: Bitmap) -> Bitmap:
+        """Alive bits in terms of the new positions; chunks behind the rewritten ones move up."""
+        bools: Bools = alive.to_bools()
+        return Bitmap.from_bools(np.concatenate([bools[: self.covered][self.kept], bools[self.covered :]]))
+
+
+def write_vacuumed(making: Making, new_key: Callable[[], str], segment: Segment, chunk_rows: int) -> Vacuumed:
+    """Rewrite a segment as it is now. Blocking.
+
+    Only rows that were dead at the manifest's flushed seq are left out: a later deletion is still in the log alone, and a crash must find
+    its victim.
+
+    :param chunk_rows: rows of a new chunk at the most.
+    """
+    positions = segment.alive.positions()
+    borns = segment.borns(positions)
+    kept = positions[np.argsort(borns, kind="stable")]
+    table = RowTable.concat([chunk.table for chunk in segment.chunks])
+    entries = tuple(
+        _write(making, new_key(), segment, table, kept[start : start + chunk_rows]) for start in range(0, len(kept), chunk_rows)
+    )
+    return Vacuumed(entries, len(segment.chunks), segment.rows, kept)
+
+
+def _write(making: Making, key: str, segment: Segment, table: RowTable, chosen: Ints) -> ChunkEntry:
+    slices = [chosen[start : start + SLICE_ROWS] for start in range(0, len(chosen), SLICE_ROWS)]
+
+    def vectors() -> Iterator[Floats]:
+        for positions in slices:
+            yield segment.embeddings(positions)
+
+    def contents() -> Iterator[tuple[int, str | None, str | None, Metadata | None]]:
+        row = 0
+        for positions in slices:
+            documents, uris, metadatas = segment.fetch(positions, documents=True, uris=True, metadatas=True)
+            assert documents is not None
+            assert uris is not None
+            assert metadatas is not None
+            for columns in zip(documents, uris, metadatas, strict=True):
+                yield (row, *columns)
+                row += 1
+
+    return write_chunk(making, key, segment.dimension, vectors(), table.select(chosen), contents())
