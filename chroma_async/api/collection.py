@@ -280,7 +280,7 @@ class AsyncCollection:
     async def _embedded_queries(self, texts: Any, images: Any, uris: Any) -> Floats:
         name, values = one_source(query_texts=as_list(texts), query_images=as_list(images), query_uris=as_list(uris))
         if not values:
-            raise ValidationError(f"{name}: expected at least one")
+            raise ValidationError(f"{name}: expected at least one to embed")
         return await self._embedder.queries(await self._load(values) if name == "query_uris" else values)
 
     async def _data(self, rows: Rows, included: list[str]) -> list[Any] | None:

@@ -104,7 +104,7 @@ def check_embeddings(value: Any, field: str = "embeddings") -> Floats:
 
     :raises ValidationError: nothing, no numbers, vectors of unequal or no length, or a value that is not finite as float32.
     """
-    if value is None or isinstance(value, str | bytes | Mapping) or (hasattr(value, "__len__") and len(value) == 0):
+    if value is None or isinstance(value, str | bytes | Mapping):
         raise ValidationError(f"{field}: expected a non-empty list of vectors or an array, got {_short(value)}")
     try:
         array = np.asarray(value)
@@ -114,7 +114,7 @@ def check_embeddings(value: Any, field: str = "embeddings") -> Floats:
         raise ValidationError(f"{field}: expected vectors of ints or floats, got {_short(value)}")
     if array.ndim == 1:
         array = array[np.newaxis]
-    if array.ndim != 2 or array.shape[1] == 0:
+    if array.ndim != 2 or array.size == 0:
         raise ValidationError(f"{field}: expected rows of at least one number, got an array of shape {array.shape}")
     with np.errstate(over="ignore"):
         floats = np.array(array, dtype=np.float32, order="C", copy=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
 from yarl import URL
@@ -22,6 +21,9 @@ TRACE_HEADER = "chroma-trace-id"
 
 
 def _user_agent() -> str:
+    # Loaded when the first client is made: importing the client stays quick.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"chroma-async/{version('chroma-async')}"
     except PackageNotFoundError:
