@@ -1,74 +1,64 @@
-"""From the arguments of add, update and upsert to a :class:`~chroma_async.types.RecordBatch`."""
+"""What a batch of records must be before it meets its collection: the checks that need no stored data, for HTTP and embedded use alike."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from chroma_async.api.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
-from chroma_async.errors import ValidationError
-from chroma_async.types import Bools, Floats, MetadataPatch, RecordBatch
+from chroma_async.errors import InvalidArgumentError, InvalidDimensionException, UnprocessableError
+from chroma_async.schema.record import check_metadata
+from chroma_async.schema.text import check_texts
+from chroma_async.types import Floats, MetadataPatch, RecordBatch, WriteKind
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """All of a batch but its embeddings, checked, with equal lengths."""
+def check_batch(kind: WriteKind, batch: RecordBatch) -> RecordBatch:
+    """The batch with its metadata normalised, ready for the collection's writer. Pure; a refused batch changes nothing.
 
-    ids: list[str]
-    metadatas: list[MetadataPatch | None] | None
-    documents: list[str | None] | None
-    images: list[Any] | None
-    uris: list[str | None] | None
+    Every list given has the length of ``ids``. Ids are not empty. Vectors have at least one number, and a norm that is finite in float32
+    (so NaN and infinities are out too). An update whose vectors are all absent comes back without ``embeddings``.
 
-    def with_embeddings(self, embeddings: Floats | None, present: Bools | None = None) -> RecordBatch:
-        """:raises ValidationError: not one embedding for each id."""
-        check_equal_lengths(self.ids, embeddings=embeddings)
-        return RecordBatch(
-            ids=self.ids, embeddings=embeddings, present=present, documents=self.documents, uris=self.uris, metadatas=self.metadatas
-        )
-
-
-def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> Columns:
-    """:raises ValidationError, ValidationTypeError, DuplicateIDError: see :mod:`chroma_async.api.validate`."""
-    checked = Columns(
-        ids=list(check_ids(ids)),
-        metadatas=None if metadatas is None else check_metadatas(metadatas),
-        documents=None if documents is None else list(check_texts(documents, "documents")),
-        images=_images(images),
-        uris=None if uris is None else list(check_texts(uris, "uris")),
-    )
-    check_equal_lengths(checked.ids, metadatas=checked.metadatas, documents=checked.documents, images=checked.images, uris=checked.uris)
-    return checked
+    :raises InvalidArgumentError: lengths, ids, text without a UTF-8 form, values of vectors, metadata.
+    :raises InvalidDimensionException: vectors of no length.
+    :raises UnprocessableError: no embeddings where ``kind`` wants one for each id; metadata of the wrong shape.
+    """
+    if kind is not WriteKind.UPDATE and (batch.embeddings is None or batch.present is not None):
+        raise UnprocessableError(f"embeddings: {kind} wants one for every id")
+    _check_lengths(batch)
+    if "" in batch.ids:
+        raise InvalidArgumentError(f"ids[{batch.ids.index('')}] is empty; an id needs at least one character")
+    for what, texts in (("id", batch.ids), ("document", batch.documents), ("uri", batch.uris)):
+        check_texts(texts or (), what)
+    embeddings, present = batch.embeddings, batch.present
+    if present is not None and not present.any():
+        embeddings, present = None, None
+    if embeddings is not None and len(embeddings):
+        _check_vectors(embeddings)
+    return replace(batch, embeddings=embeddings, present=present, metadatas=_normalised(kind, batch.metadatas))
 
 
-def row_count(ids: Any) -> int:
-    """How many rows a batch will have: what checking it will cost, and what the batch limit looks at. Never raises."""
-    return len(ids) if isinstance(ids, list | tuple) else 1
+def _check_lengths(batch: RecordBatch) -> None:
+    columns = {
+        "embeddings": batch.embeddings,
+        "documents": batch.documents,
+        "uris": batch.uris,
+        "metadatas": batch.metadatas,
+    }
+    lengths = {"ids": len(batch.ids)} | {name: len(column) for name, column in columns.items() if column is not None}
+    if len(set(lengths.values())) > 1:
+        raise InvalidArgumentError("Inconsistent number of " + ", ".join(f"{name} ({length})" for name, length in lengths.items()))
 
 
-def one_source(**sources: list[Any] | None) -> tuple[str, list[Any]]:
-    """The name and values of the only source to embed. :raises ValidationError: none, several, or one with gaps."""
-    given = [(name, values) for name, values in sources.items() if values is not None]
-    if len(given) != 1:
-        raise ValidationError(f"exactly one of {', '.join(sources)} must be given to embed, or embeddings instead")
-    name, values = given[0]
-    if any(value is None for value in values):
-        raise ValidationError(f"{name}: None cannot be embedded; pass embeddings")
-    return name, values
+def _check_vectors(embeddings: Floats) -> None:
+    if embeddings.shape[1] == 0:
+        raise InvalidDimensionException("embeddings of dimension 0; a vector needs at least one number")
+    squares = np.einsum("ij,ij->i", embeddings, embeddings)
+    if not np.isfinite(squares).all():
+        row = int(np.flatnonzero(~np.isfinite(squares))[0])
+        raise InvalidArgumentError(f"embeddings[{row}] holds NaN or infinity, or is so long that its norm overflows float32")
 
 
-def known_rows(values: list[Any]) -> tuple[list[Any], Bools]:
-    """The values that are not ``None``, and where they stand."""
-    present = np.fromiter((value is not None for value in values), dtype=np.bool_, count=len(values))
-    return [value for value in values if value is not None], present
-
-
-def _images(value: Any) -> list[Any] | None:
-    images = as_list(value)
-    if images is None:
+def _normalised(kind: WriteKind, metadatas: list[MetadataPatch | None] | None) -> list[MetadataPatch | None] | None:
+    if metadatas is None:
         return None
-    if not images or not all(isinstance(image, np.ndarray) for image in images):
-        raise ValidationError("images: expected a non-empty list of numpy arrays")
-    return images
+    return [None if metadata is None else check_metadata(metadata, row, kind) for row, metadata in enumerate(metadatas)]

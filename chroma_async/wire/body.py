@@ -33,7 +33,7 @@ class Body:
     raw: bytes
 
     def may_hold_booleans(self) -> bool:
-        """False only when no vector in the body can hold ``true`` or ``false``. One letter is looked for where only numbers should stand."""
+        """False only when no vector in the body can hold ``true`` or ``false``. Amid numbers one letter is enough."""
         start, end = _number_block(self.raw)
         if any(self.raw.find(letter, start, end) >= 0 for letter in (b"t", b"f")):
             return True

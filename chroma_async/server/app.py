@@ -1,0 +1,52 @@
+"""The server as an aiohttp application over any :class:`ChromaAPI`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from aiohttp import web
+
+from chroma_async.api.protocol import ChromaAPI
+from chroma_async.config import Settings
+from chroma_async.server.docs import document_routes
+from chroma_async.server.middleware import envelope
+from chroma_async.server.route import Route
+from chroma_async.server.routes_collections import COLLECTION_ROUTES
+from chroma_async.server.routes_records import RECORD_ROUTES
+from chroma_async.server.routes_system import SYSTEM_ROUTES
+from chroma_async.server.routes_tenants import TENANT_ROUTES
+from chroma_async.server.routes_unserved import UNSERVED_ROUTES
+from chroma_async.server.service import SERVICE, Run, Service
+from chroma_async.server.tracing import traced
+
+#: Every route. aiohttp tries those of equal beginning in turn, so the busiest come first.
+ROUTES: tuple[Route, ...] = (*RECORD_ROUTES, *SYSTEM_ROUTES, *COLLECTION_ROUTES, *TENANT_ROUTES, *UNSERVED_ROUTES)
+
+
+def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[], int] = time.monotonic_ns) -> web.Application:
+    """The application. It neither opens nor closes ``api``.
+
+    :param run: calls a function in a thread (:meth:`chroma_async.threads.Threads.run`); used for bodies and answers too long for the loop.
+    :param clock: nanoseconds, for the durations in the access log.
+    """
+    service = Service(api, settings, run, clock)
+    routes = (*ROUTES, *document_routes(ROUTES))
+    app = web.Application(
+        middlewares=[envelope(service, frozenset(route.path for route in routes if route.probe))],
+        # Bodies are decompressed by this package (bounded, and off the loop); the access log is the middleware's.
+        handler_args={"auto_decompress": False, "access_log": None},
+    )
+    app[SERVICE] = service
+    for route in routes:
+        handler = _bound(route, service)
+        if route.method == "GET":
+            app.router.add_get(route.path, handler)  # and HEAD
+        else:
+            app.router.add_route(route.method, route.path, handler)
+    return app
+
+
+def _bound(route: Route, service: Service) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    return partial(traced(route), service)

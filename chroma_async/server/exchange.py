@@ -1,0 +1,178 @@
+"""Reading requests and making answers: the body, the path, the query string; JSON out."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+from uuid import UUID
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from chroma_async.errors import InvalidArgumentError, InvalidUUIDError, PayloadTooLargeError, UnsupportedMediaTypeError
+from chroma_async.server.service import OFFLOAD_BYTES, Service
+from chroma_async.types import Scope
+from chroma_async.wire.body import U32_LIMIT, dump_json
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+SERVER_NAME = "chroma-async"
+DATABASE_NAME_LENGTH = 3
+
+_JSON_HEADERS = CIMultiDict({"Content-Type": "application/json", "Server": SERVER_NAME})
+_HYPHENATED = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID = re.compile(rf"{_HYPHENATED}|[0-9a-f]{{32}}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.IGNORECASE)
+#: zlib: 32 adds detection of a gzip or zlib header to the largest window; a negative window means neither.
+_ANY_HEADER, _NO_HEADER = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
+
+
+def answer(body: bytes, status: int = 200) -> web.Response:
+    """An answer of JSON text."""
+    return web.Response(body=body, status=status, headers=_JSON_HEADERS)
+
+
+def empty_object(status: int = 200) -> web.Response:
+    """``{}``."""
+    return answer(b"{}", status)
+
+
+def json_value(value: bool | int | str, status: int = 200) -> web.Response:
+    """A bare JSON value."""
+    return answer(dump_json(value), status)
+
+
+async def parsed(service: Service, request: web.Request, parse: Callable[[bytes, *Ts], T], *args: *Ts) -> T:
+    """The request's body, read by ``parse``.
+
+    :raises UnsupportedMediaTypeError: the body says it is not JSON, or is compressed in a way unknown here.
+    :raises PayloadTooLargeError: longer than ``max_body_bytes``, as sent or decompressed.
+    """
+    headers = request.headers
+    content_type = headers.get("Content-Type")
+    if content_type is not None and content_type != "application/json" and not _names_json(content_type):
+        raise UnsupportedMediaTypeError("expected a body of content type application/json")
+    raw = await _read(request, service.settings.max_body_bytes)
+    encoding = headers.get("Content-Encoding")
+    if encoding is not None:
+        raw = await _decompressed(service, raw, encoding.strip().lower())
+    return await service.sized(len(raw), parse, raw, *args)
+
+
+def scope(request: web.Request) -> Scope:
+    """Tenant and database of the path. :raises InvalidArgumentError: the database's name is too short to be one."""
+    names = request.match_info
+    database = names["database"]
+    if len(database) < DATABASE_NAME_LENGTH:
+        raise InvalidArgumentError(f"a database name has at least {DATABASE_NAME_LENGTH} characters, got {database!r}")
+    return Scope(names["tenant"], database)
+
+
+def collection_id(request: web.Request) -> UUID:
+    """The path's collection id: hyphenated, plain, in braces or as a URN, in any case. :raises InvalidUUIDError: none of these."""
+    value = request.match_info["collection_id"]
+    if _UUID.fullmatch(value) is None:
+        raise InvalidUUIDError(f"{value!r} is not a valid UUIDv4")
+    return UUID(value)
+
+
+def page(request: web.Request) -> tuple[int | None, int]:
+    """``limit`` and ``offset`` of the query string. :raises InvalidArgumentError: not an integer from 0 to 2**32 - 1, or given twice."""
+    return _number(request, "limit"), _number(request, "offset") or 0
+
+
+def query_value(request: web.Request, name: str) -> str | None:
+    """A value of the query string. :raises InvalidArgumentError: it is given twice."""
+    if not request.query_string:
+        return None
+    values = request.query.getall(name, [])
+    if len(values) > 1:
+        raise InvalidArgumentError(f"query string: {name} is given twice")
+    return values[0] if values else None
+
+
+def _number(request: web.Request, name: str) -> int | None:
+    value = query_value(request, name)
+    if value is None:
+        return None
+    if not re.fullmatch("[0-9]{1,10}", value) or int(value) >= U32_LIMIT:
+        raise InvalidArgumentError(f"query string: {name} must be an integer from 0 to {U32_LIMIT - 1}, got {value!r:.40}")
+    return int(value)
+
+
+def _names_json(content_type: str) -> bool:
+    media = content_type.partition(";")[0].strip().lower()
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    content = request.content
+    first = await content.readany()
+    if content.at_eof():
+        return _bounded(first, limit)
+    body = bytearray(first)
+    while chunk := await content.readany():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+async def _decompressed(service: Service, data: bytes, encoding: str) -> bytes:
+    if encoding in ("", "identity"):
+        return data
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise UnsupportedMediaTypeError(f"a body compressed with {encoding!r:.40} cannot be read; use gzip or deflate")
+    limit = service.settings.max_body_bytes
+    # A few kilobytes can hold megabytes, so the first try is bounded, and only what is short comes out on the event loop.
+    inline = inflate(data, min(OFFLOAD_BYTES, limit)) if len(data) <= OFFLOAD_BYTES else None
+    if inline is None:
+        inline = await service.run(inflate, data, limit)
+    if inline is None:
+        raise _too_large(limit)
+    return inline
+
+
+def inflate(data: bytes, limit: int) -> bytes | None:
+    """gzip (one member or several), zlib or bare deflate; ``None`` when more than ``limit`` bytes would come out.
+
+    :raises InvalidArgumentError: it is none of these, or cut short.
+    """
+    text = b""
+    while data:
+        try:
+            text, data = _inflate_member(data, text, limit)
+        except zlib.error as error:
+            raise InvalidArgumentError(f"the body is not what its content encoding says: {error}") from None
+        if len(text) > limit:
+            return None
+    return text
+
+
+def _inflate_member(data: bytes, before: bytes, limit: int) -> tuple[bytes, bytes]:
+    budget = limit - len(before) + 1
+    try:
+        stream = zlib.decompressobj(_ANY_HEADER)
+        text = stream.decompress(data, budget)
+    except zlib.error:
+        if before:
+            raise
+        stream = zlib.decompressobj(_NO_HEADER)
+        text = stream.decompress(data, budget)
+    if not stream.eof and len(text) < budget:
+        raise zlib.error("it is cut short")
+    return before + text, stream.unused_data
+
+
+def _bounded(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(f"the body is larger than {limit} bytes")

@@ -1,0 +1,103 @@
+"""From binding the address to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from chroma_async.api.protocol import ChromaAPI
+from chroma_async.config import Settings
+from chroma_async.server.app import create_app
+from chroma_async.server.service import SERVICE, Run
+
+#: Once requests are cut off, what aiohttp may still take to close their connections.
+_CLOSE_S = 1.0
+
+
+class StopRequest:
+    """Asks a server to stop: once for gracefully, twice for now."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+
+    def request(self) -> None:
+        """Count one more wish to stop."""
+        (self.insisted if self.asked.is_set() else self.asked).set()
+
+
+async def serve(
+    api: ChromaAPI,
+    settings: Settings,
+    run: Run,
+    ready: Callable[[str, int], None],
+    stop: StopRequest | None = None,
+    clock: Callable[[], int] = time.monotonic_ns,
+) -> None:
+    """Serve ``api`` at ``settings.host`` and ``settings.port`` until told to stop; then return, so that the caller can close ``api``.
+
+    ``ready`` is called with the bound address and port as soon as connections are accepted (port 0 in the settings takes a free one).
+    SIGTERM and SIGINT, or ``stop``, end it: no more connections, requests in flight may finish within ``settings.grace_s``, then they are
+    cut off; a second signal cuts them off at once. Nothing is acknowledged that was not done.
+
+    :raises OSError: the address cannot be bound; nothing was served.
+    """
+    stop = stop or StopRequest()
+    app = create_app(api, settings, run, clock)
+    runner = web.AppRunner(app, shutdown_timeout=settings.grace_s + _CLOSE_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        with _signals(stop):
+            host, port = runner.addresses[0][:2]
+            ready(host, port)
+            await stop.asked.wait()
+            app[SERVICE].draining = True
+            await _drain(runner, app, settings.grace_s, stop.insisted)
+    finally:
+        await runner.cleanup()
+
+
+async def _drain(runner: web.AppRunner, app: web.Application, grace_s: float, insisted: asyncio.Event) -> None:
+    cleanup = asyncio.ensure_future(runner.cleanup())
+    insistence = asyncio.ensure_future(insisted.wait())
+    try:
+        await asyncio.wait({cleanup, insistence}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        if not cleanup.done():
+            _cut_off(runner, app)
+        await cleanup
+    finally:
+        insistence.cancel()
+
+
+def _cut_off(runner: web.AppRunner, app: web.Application) -> None:
+    for task in list(app[SERVICE].in_flight):
+        task.cancel()
+    if runner.server is not None:
+        for connection in runner.server.connections:
+            if isinstance(connection.transport, asyncio.Transport):
+                connection.transport.abort()
+
+
+@contextmanager
+def _signals(stop: StopRequest) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, stop.request)
+        handled = True
+    except (NotImplementedError, RuntimeError, ValueError):  # not the main thread, or a system without signals: only ``stop`` ends it
+        handled = False
+    try:
+        yield
+    finally:
+        if handled:
+            for number in numbers:
+                loop.remove_signal_handler(number)

@@ -1,0 +1,118 @@
+"""The envelope around every request: bounds, failures as JSON, CORS, one log line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Collection
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
+
+from chroma_async.errors import ChromaError, InvalidArgumentError, RateLimitError, UnavailableError
+from chroma_async.server.exchange import SERVER_NAME, answer
+from chroma_async.server.service import Service
+from chroma_async.server.tracing import trace_id
+from chroma_async.wire.errors import encode_error
+
+logger = logging.getLogger(__name__)
+access = logging.getLogger("chroma_async.server.access")
+
+#: When to come back after a refusal that does not say.
+RETRY_AFTER_S = 1
+#: Failures that are the server's own and deserve a traceback in its log.
+_OWN_FAILURES = frozenset({500})
+
+
+def envelope(service: Service, probes: Collection[str]) -> Middleware:
+    """The application's one middleware. Requests for the paths ``probes`` are answered also beyond ``max_in_flight``.
+
+    Whatever a route raises becomes the JSON of CONTRACT section 1.1, except cancellation, which passes. Unknown paths and methods get an
+    empty body.
+    """
+    max_in_flight = service.settings.max_in_flight
+    in_flight = service.in_flight
+    origins = frozenset(service.settings.cors_allow_origins)
+
+    async def handled(request: web.Request, handler: Handler) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is None or (len(in_flight) >= max_in_flight and request.path not in probes):
+            return failure(request, RateLimitError(f"the server answers {max_in_flight} requests already"))
+        in_flight.add(task)
+        try:
+            return await handler(request)
+        except ChromaError as error:
+            if error.code() in _OWN_FAILURES:
+                logger.error("%s %s failed", request.method, request.raw_path, exc_info=error)
+            return failure(request, error)
+        except web.HTTPException as refusal:
+            return _empty(refusal)
+        except web.RequestPayloadError as error:
+            return failure(request, InvalidArgumentError(f"the body could not be read: {error}"))
+        except ConnectionError:
+            raise  # the client left; aiohttp closes its side
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.raw_path)
+            return _error_answer(request, 500, "InternalError", "internal error; the server's log has the details")
+        finally:
+            in_flight.discard(task)
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = service.clock()
+        if origins and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response: web.StreamResponse = web.Response(headers={"Server": SERVER_NAME})
+        else:
+            response = await handled(request, handler)
+        if origins:
+            _allow_origin(request, response, origins)
+        if access.isEnabledFor(logging.INFO):
+            length = response.content_length if isinstance(response, web.Response) else 0
+            milliseconds = (service.clock() - started) / 1e6
+            access.info(
+                "%s %s %s %d %d %.2fms", request.remote, request.method, request.raw_path, response.status, length or 0, milliseconds
+            )
+        return response
+
+    return around
+
+
+def failure(request: web.Request, error: ChromaError) -> web.Response:
+    """The answer that stands for ``error``."""
+    response = _error_answer(request, error.code(), error.wire_name, error.message())
+    if isinstance(error, RateLimitError | UnavailableError):
+        wait_s = RETRY_AFTER_S if error.retry_after_s is None else max(0, math.ceil(error.retry_after_s))
+        response.headers["Retry-After"] = str(wait_s)
+    return response
+
+
+def _error_answer(request: web.Request, status: int, name: str, message: str) -> web.Response:
+    response = answer(encode_error(name, message), status)
+    response.headers["chroma-trace-id"] = trace_id(request)
+    return response
+
+
+def _empty(refusal: web.HTTPException) -> web.Response:
+    """aiohttp's own refusals (no such path, no such method) and redirects, without its page."""
+    headers = CIMultiDict({"Server": SERVER_NAME})
+    for name in ("Allow", "Location"):
+        if name in refusal.headers:
+            headers[name] = refusal.headers[name]
+    return web.Response(status=refusal.status, headers=headers)
+
+
+def _allow_origin(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
+    headers = response.headers
+    if "*" in origins:
+        headers["Access-Control-Allow-Origin"] = "*"
+    else:
+        headers["Vary"] = "Origin"
+        origin = request.headers.get("Origin")
+        if origin not in origins:
+            return
+        headers["Access-Control-Allow-Origin"] = origin
+    if request.method == "OPTIONS":
+        headers["Access-Control-Allow-Methods"] = "*"
+        headers["Access-Control-Allow-Headers"] = "*"

@@ -1,0 +1,42 @@
+"""A route as data: what is served, by which coroutine, and what the OpenAPI document says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from aiohttp import web
+
+from chroma_async.server.service import Service
+
+Handler: TypeAlias = Callable[[Service, web.Request], Awaitable[web.StreamResponse]]
+
+ROOT = "/api/v2"
+DATABASE = ROOT + "/tenants/{tenant}/databases/{database}"
+COLLECTION = DATABASE + "/collections/{collection_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path.
+
+    ``body`` and ``result`` name component schemas (:mod:`.schemas`); ``errors`` are the statuses that its failures may have besides 500.
+    ``open`` routes need no credentials. ``probe`` routes are answered also when the server is full. ``listed`` routes are in the OpenAPI
+    document.
+    """
+
+    method: str
+    path: str
+    operation: str
+    summary: str
+    tag: str
+    handler: Handler
+    result: str
+    body: str | None = None
+    status: int = 200
+    errors: tuple[int, ...] = ()
+    query: tuple[str, ...] = ()
+    open: bool = False
+    probe: bool = False
+    listed: bool = True

@@ -1,0 +1,160 @@
+"""Routes of records: the ones that matter for speed."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from chroma_async.errors import InvalidArgumentError
+from chroma_async.server.exchange import answer, collection_id, empty_object, json_value, parsed, query_value, scope
+from chroma_async.server.route import COLLECTION, Route
+from chroma_async.server.service import Service
+from chroma_async.types import ReadLevel, WriteKind
+from chroma_async.wire.collections import encode_deleted
+from chroma_async.wire.requests import parse_delete, parse_get, parse_query, parse_write
+from chroma_async.wire.responses import encode_neighbours, encode_records, expected_bytes
+
+
+async def add(service: Service, request: web.Request) -> web.Response:
+    """The one verb that answers 201."""
+    await _write(service, request, WriteKind.ADD)
+    return empty_object(201)
+
+
+async def update(service: Service, request: web.Request) -> web.Response:
+    """Merge into records that exist."""
+    await _write(service, request, WriteKind.UPDATE)
+    return empty_object()
+
+
+async def upsert(service: Service, request: web.Request) -> web.Response:
+    """Merge or insert."""
+    await _write(service, request, WriteKind.UPSERT)
+    return empty_object()
+
+
+async def delete(service: Service, request: web.Request) -> web.Response:
+    """By ids, by filter, or both."""
+    where, id = scope(request), collection_id(request)
+    return answer(encode_deleted(await service.api.delete(where, id, await parsed(service, request, parse_delete))))
+
+
+async def get(service: Service, request: web.Request) -> web.Response:
+    """By ids or filter, in order of first insertion."""
+    where, id = scope(request), collection_id(request)
+    records = await service.api.get(where, id, await parsed(service, request, parse_get))
+    return answer(await service.sized(expected_bytes(records.rows), encode_records, records))
+
+
+async def query(service: Service, request: web.Request) -> web.Response:
+    """Nearest neighbours."""
+    where, id = scope(request), collection_id(request)
+    neighbours = await service.api.query(where, id, await parsed(service, request, parse_query))
+    return answer(await service.sized(sum(map(expected_bytes, neighbours.queries)), encode_neighbours, neighbours))
+
+
+async def count(service: Service, request: web.Request) -> web.Response:
+    """All records."""
+    where, id = scope(request), collection_id(request)
+    return json_value(await service.api.count(where, id, _read_level(request)))
+
+
+async def _write(service: Service, request: web.Request, kind: WriteKind) -> None:
+    where, id = scope(request), collection_id(request)
+    await service.api.write(where, id, kind, await parsed(service, request, parse_write, kind))
+
+
+def _read_level(request: web.Request) -> ReadLevel:
+    value = query_value(request, "read_level")
+    if value is None:
+        return ReadLevel.INDEX_AND_WAL
+    try:
+        return ReadLevel(value)
+    except ValueError:
+        levels = ", ".join(ReadLevel)
+        raise InvalidArgumentError(f"query string: read_level must be one of {levels}, got {value!r:.40}") from None
+
+
+_ERRORS = (400, 401, 404, 422)
+_WRITE_ERRORS = (*_ERRORS, 413, 429)
+
+RECORD_ROUTES = (
+    Route(
+        "POST",
+        COLLECTION + "/query",
+        "collection_query",
+        "Find the records nearest to vectors",
+        "Records",
+        query,
+        "QueryResult",
+        body="Query",
+        errors=_ERRORS,
+        query=("limit", "offset"),
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/get",
+        "collection_get",
+        "Read records by id or filter",
+        "Records",
+        get,
+        "GetResult",
+        body="Get",
+        errors=_ERRORS,
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/upsert",
+        "collection_upsert",
+        "Insert records, or merge into those that exist",
+        "Records",
+        upsert,
+        "Empty",
+        body="WriteRecords",
+        errors=_WRITE_ERRORS,
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/add",
+        "collection_add",
+        "Insert records; ids that exist are skipped",
+        "Records",
+        add,
+        "Empty",
+        body="WriteRecords",
+        status=201,
+        errors=_WRITE_ERRORS,
+    ),
+    Route(
+        "GET",
+        COLLECTION + "/count",
+        "collection_count",
+        "Count records",
+        "Records",
+        count,
+        "Count",
+        errors=(400, 401, 404),
+        query=("read_level",),
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/update",
+        "collection_update",
+        "Merge into records that exist; ids that do not are skipped",
+        "Records",
+        update,
+        "Empty",
+        body="UpdateRecords",
+        errors=_WRITE_ERRORS,
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/delete",
+        "collection_delete",
+        "Delete records by id or filter",
+        "Records",
+        delete,
+        "DeleteResult",
+        body="Delete",
+        errors=_ERRORS,
+    ),
+)

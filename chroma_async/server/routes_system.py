@@ -1,0 +1,115 @@
+"""Routes about the server itself."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from chroma_async.server.exchange import answer, json_value
+from chroma_async.server.route import ROOT, Route
+from chroma_async.server.service import Service
+from chroma_async.types import Health
+from chroma_async.wire.body import dump_json
+from chroma_async.wire.collections import encode_health, encode_heartbeat, encode_identity, encode_preflight
+from chroma_async.wire.errors import encode_error
+
+
+async def heartbeat(service: Service, request: web.Request) -> web.Response:
+    """The clock."""
+    return answer(encode_heartbeat(await service.api.heartbeat()))
+
+
+async def healthcheck(service: Service, request: web.Request) -> web.Response:
+    """200 when both parts are ready, else 503; the same members either way."""
+    health = await service.api.health()
+    return answer(encode_health(health), 200 if _is_ready(health) else 503)
+
+
+async def livez(service: Service, request: web.Request) -> web.Response:
+    """The process answers; that is all this says."""
+    return json_value("ok")
+
+
+async def readyz(service: Service, request: web.Request) -> web.Response:
+    """503 while the server stops or its engine cannot serve."""
+    if service.draining:
+        return json_value("stopping", 503)
+    return json_value("ok") if _is_ready(await service.api.health()) else json_value("not ready", 503)
+
+
+async def version(service: Service, request: web.Request) -> web.Response:
+    """The API's version."""
+    return json_value(await service.api.version())
+
+
+async def preflight(service: Service, request: web.Request) -> web.Response:
+    """What a client should know before its first write."""
+    return answer(encode_preflight(await service.api.preflight()))
+
+
+async def identity(service: Service, request: web.Request) -> web.Response:
+    """Who the caller is."""
+    return answer(encode_identity(await service.api.identity()))
+
+
+async def reset(service: Service, request: web.Request) -> web.Response:
+    """Delete everything, where allowed."""
+    return answer(dump_json(await service.api.reset()))
+
+
+async def first_version(service: Service, request: web.Request) -> web.Response:
+    """Clients of API v1 learn that it is gone."""
+    return answer(encode_error("Unimplemented", "API v1 is gone; use /api/v2"), 410)
+
+
+def _is_ready(health: Health) -> bool:
+    return health.is_executor_ready and health.is_log_client_ready
+
+
+SYSTEM_ROUTES = (
+    Route("GET", ROOT + "/heartbeat", "heartbeat", "Read the server's clock", "System", heartbeat, "Heartbeat", open=True, probe=True),
+    Route("GET", ROOT, "root", "Read the server's clock", "System", heartbeat, "Heartbeat", open=True, probe=True, listed=False),
+    Route(
+        "GET",
+        ROOT + "/healthcheck",
+        "healthcheck",
+        "Ask whether reads and writes are served",
+        "System",
+        healthcheck,
+        "Health",
+        errors=(503,),
+        open=True,
+        probe=True,
+    ),
+    Route("GET", "/livez", "livez", "Ask whether the process answers", "System", livez, "Text", open=True, probe=True),
+    Route(
+        "GET",
+        "/readyz",
+        "readyz",
+        "Ask whether requests should be sent here",
+        "System",
+        readyz,
+        "Text",
+        errors=(503,),
+        open=True,
+        probe=True,
+    ),
+    Route("GET", ROOT + "/version", "version", "Read the version of the API", "System", version, "Text", open=True),
+    Route(
+        "GET",
+        ROOT + "/pre-flight-checks",
+        "pre_flight_checks",
+        "Learn the batch limit and the encodings",
+        "System",
+        preflight,
+        "Preflight",
+        open=True,
+    ),
+    Route("GET", ROOT + "/auth/identity", "get_user_identity", "Learn who the caller is", "System", identity, "Identity", errors=(401,)),
+    Route("POST", ROOT + "/reset", "reset", "Delete everything", "System", reset, "Boolean", errors=(401, 403)),
+    *(
+        Route(
+            method, "/api/v1/{rest:.+}", f"v1_{method.lower()}", "API v1 is gone", "System", first_version, "Error", listed=False, open=True
+        )
+        for method in ("GET", "PUT", "PATCH", "DELETE")
+    ),
+)

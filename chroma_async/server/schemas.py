@@ -1,0 +1,151 @@
+"""Component schemas of the OpenAPI document: the JSON of every body and answer, as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def _object(required: str = "", /, **properties: Schema) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required.split()
+    return schema
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    if "$ref" in schema:
+        return {"oneOf": [schema, {"type": "null"}]}
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_TEXT: Schema = {"type": "string"}
+_BOOLEAN: Schema = {"type": "boolean"}
+_UUID: Schema = {"type": "string", "format": "uuid"}
+_U32: Schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": 4294967295}
+_I64: Schema = {"type": "integer", "format": "int64"}
+_VECTOR: Schema = _list({"type": "number", "format": "float"})
+_BASE64: Schema = {"type": "string", "format": "byte", "description": "Little-endian float32 values in base64"}
+_ANYTHING: Schema = {"type": "object"}
+_FILTER: Schema = {"type": ["object", "null"]}
+_TEXTS = _list(_TEXT)
+_MAYBE_TEXTS = _or_null(_list(_or_null(_TEXT)))
+_INCLUDE = _list({"type": "string", "enum": ["distances", "documents", "embeddings", "metadatas", "uris"]})
+_MAYBE_METADATAS = _or_null(_list(_or_null(_ref("Metadata"))))
+
+
+def _either_encoding(row: Schema, text: Schema) -> Schema:
+    return {"oneOf": [_list(row), _list(text)], "description": "One encoding for the whole list"}
+
+
+def _columns(nested: bool) -> dict[str, Schema]:
+    wrap = _list if nested else (lambda column: column)
+    return {
+        "ids": wrap(_TEXTS),
+        "embeddings": _or_null(wrap(_list(_VECTOR))),
+        "documents": _or_null(wrap(_list(_or_null(_TEXT)))),
+        "uris": _or_null(wrap(_list(_or_null(_TEXT)))),
+        "metadatas": _or_null(wrap(_list(_or_null(_ref("Metadata"))))),
+        "include": _INCLUDE,
+    }
+
+
+def _write(required: str, embeddings: Schema) -> Schema:
+    return _object(required, ids=_TEXTS, embeddings=embeddings, documents=_MAYBE_TEXTS, uris=_MAYBE_TEXTS, metadatas=_MAYBE_METADATAS)
+
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": _object("error message", error=_TEXT, message=_TEXT),
+    "Empty": _object(),
+    "Text": _TEXT,
+    "Boolean": _BOOLEAN,
+    "Count": _U32,
+    "Heartbeat": {"type": "object", "properties": {"nanosecond heartbeat": _I64}, "required": ["nanosecond heartbeat"]},
+    "Health": _object("is_executor_ready is_log_client_ready", is_executor_ready=_BOOLEAN, is_log_client_ready=_BOOLEAN),
+    "Preflight": _object("max_batch_size supports_base64_encoding", max_batch_size=_U32, supports_base64_encoding=_BOOLEAN),
+    "Identity": _object("user_id tenant databases", user_id=_TEXT, tenant=_TEXT, databases=_TEXTS),
+    "Tenant": _object("name", name=_TEXT, resource_name=_or_null(_TEXT)),
+    "CreateTenant": _object("name", name=_TEXT),
+    "UpdateTenant": _object("resource_name", resource_name=_TEXT),
+    "Database": _object("id name tenant", id=_UUID, name=_TEXT, tenant=_TEXT),
+    "Databases": _list(_ref("Database")),
+    "CreateDatabase": _object("name", name=_TEXT),
+    "Metadata": {
+        "type": "object",
+        "description": "Values are strings, numbers, booleans, or lists of one of these types",
+        "additionalProperties": {"type": ["string", "number", "boolean", "array", "null"]},
+    },
+    "Configuration": _object(hnsw=_or_null(_ANYTHING), spann=_or_null(_ANYTHING), embedding_function=_or_null(_ANYTHING)),
+    "IndexSchema": _object("defaults keys", defaults=_ANYTHING, keys=_ANYTHING, cmek=_or_null(_ANYTHING)),
+    "Collection": _object(
+        "id name configuration_json tenant database log_position version",
+        id=_UUID,
+        name=_TEXT,
+        configuration_json=_ref("Configuration"),
+        schema=_or_null(_ref("IndexSchema")),
+        metadata=_or_null(_ref("Metadata")),
+        dimension=_or_null(_U32),
+        tenant=_TEXT,
+        database=_TEXT,
+        log_position=_I64,
+        version=_I64,
+    ),
+    "Collections": _list(_ref("Collection")),
+    "CreateCollection": _object(
+        "name",
+        name=_TEXT,
+        metadata=_or_null(_ref("Metadata")),
+        configuration=_or_null(_ref("Configuration")),
+        schema=_or_null(_ref("IndexSchema")),
+        get_or_create=_BOOLEAN,
+    ),
+    "ModifyCollection": _object(
+        new_name=_or_null(_TEXT), new_metadata=_or_null(_ref("Metadata")), new_configuration=_or_null(_ref("Configuration"))
+    ),
+    "WriteRecords": _write("ids embeddings", _either_encoding(_VECTOR, _BASE64)),
+    "UpdateRecords": _write("ids", {"oneOf": [{"type": "null"}, _either_encoding(_or_null(_VECTOR), _or_null(_BASE64))]}),
+    "Get": _object(
+        ids=_or_null(_TEXTS), where=_FILTER, where_document=_FILTER, limit=_or_null(_U32), offset=_or_null(_U32), include=_INCLUDE
+    ),
+    "GetResult": _object("ids include", **_columns(nested=False)),
+    "Query": _object(
+        "query_embeddings",
+        query_embeddings=_list(_VECTOR),
+        n_results=_or_null(_U32),
+        ids=_or_null(_TEXTS),
+        where=_FILTER,
+        where_document=_FILTER,
+        include=_INCLUDE,
+    ),
+    "QueryResult": _object(
+        "ids include", **_columns(nested=True), distances=_or_null(_list(_list({"type": ["number", "null"], "format": "float"})))
+    ),
+    "Delete": _object(ids=_or_null(_TEXTS), where=_FILTER, where_document=_FILTER, limit=_or_null(_U32)),
+    "DeleteResult": _object("deleted", deleted=_U32),
+    "Search": _object("searches", searches=_list(_ANYTHING), read_level=_TEXT),
+    "SearchResult": _object("ids documents embeddings metadatas scores select", ids=_list(_TEXTS)),
+    "IndexingStatus": _object(
+        "op_indexing_progress num_unindexed_ops num_indexed_ops total_ops",
+        op_indexing_progress={"type": "number"},
+        num_unindexed_ops=_I64,
+        num_indexed_ops=_I64,
+        total_ops=_I64,
+    ),
+    "Fork": _object("new_name", new_name=_TEXT),
+    "ForkCount": _object("count", count=_U32),
+    "AttachFunction": _object(
+        "name function_id output_collection", name=_TEXT, function_id=_TEXT, output_collection=_TEXT, params=_ANYTHING
+    ),
+    "AttachedFunction": _object("attached_function", attached_function=_ANYTHING, created=_BOOLEAN),
+    "DetachFunction": _object(delete_output=_BOOLEAN),
+    "DetachResult": _object("success", success=_BOOLEAN),
+}

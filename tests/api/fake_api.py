@@ -1,0 +1,208 @@
+"""A ChromaAPI of dictionaries: enough behaviour for the server's own tests, none of the engine's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import numpy as np
+from aiohttp import web
+
+from chroma_async.config import Settings
+from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
+from chroma_async.server.app import create_app
+from chroma_async.types import (
+    CollectionInfo,
+    Database,
+    DeleteRequest,
+    GetRequest,
+    Health,
+    Identity,
+    Json,
+    Neighbours,
+    Preflight,
+    QueryRequest,
+    ReadLevel,
+    RecordBatch,
+    Records,
+    Rows,
+    Scope,
+    Tenant,
+    WriteKind,
+)
+
+NIL = UUID(int=0)
+COLLECTION_ID = UUID("6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b")
+
+
+class FakeAPI:
+    """Remembers what it was asked. ``failure`` is raised by every record verb; ``gate`` holds queries until it is set."""
+
+    def __init__(self) -> None:
+        self.tenants = {"default_tenant"}
+        self.databases = {("default_tenant", "default_database")}
+        self.collections: dict[str, CollectionInfo] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.batches: list[RecordBatch] = []
+        self.is_healthy = True
+        self.allow_reset = False
+        self.failure: BaseException | None = None
+        self.gate: asyncio.Event | None = None
+        self.waiting = asyncio.Event()
+        self.read_level: ReadLevel | None = None
+        self.rows = Rows(
+            ids=["a", "b"],
+            embeddings=np.array([[0.1, 2.0], [3.0, -0.0]], dtype=np.float32),
+            documents=["one", None],
+            metadatas=[{"n": 1}, None],
+            distances=np.array([0.1, 1.0], dtype=np.float32),
+        )
+
+    async def heartbeat(self) -> int:
+        return 1_700_000_000_000_000_000
+
+    async def health(self) -> Health:
+        return Health(self.is_healthy, True)
+
+    async def version(self) -> str:
+        return "1.0.0"
+
+    async def preflight(self) -> Preflight:
+        return Preflight(5461, True)
+
+    async def identity(self) -> Identity:
+        return Identity("", "default_tenant", ["default_database"])
+
+    async def reset(self) -> bool:
+        if not self.allow_reset:
+            raise ResetDisabledError("Reset is disabled by config")
+        return True
+
+    async def create_tenant(self, name: str) -> None:
+        if len(name) < 3:
+            raise InvalidArgumentError("a tenant name has at least 3 characters")
+        if name in self.tenants:
+            raise UniqueConstraintError(f"Tenant [{name}] already exists")
+        self.tenants.add(name)
+
+    async def get_tenant(self, name: str) -> Tenant:
+        if name not in self.tenants:
+            raise NotFoundError(f"Tenant [{name}] not found")
+        return Tenant(name)
+
+    async def update_tenant(self, name: str, resource_name: str) -> None:
+        self.calls.append(("update_tenant", name, resource_name))
+
+    async def create_database(self, name: str, tenant: str) -> None:
+        if (tenant, name) in self.databases:
+            raise UniqueConstraintError(f"Database [{name}] already exists")
+        self.databases.add((tenant, name))
+
+    async def get_database(self, name: str, tenant: str) -> Database:
+        if (tenant, name) not in self.databases:
+            raise NotFoundError(f"Database [{name}] not found. Are you sure it exists?")
+        return Database(NIL, name, tenant)
+
+    async def delete_database(self, name: str, tenant: str) -> None:
+        self.databases.remove((tenant, name))
+
+    async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
+        names = sorted(name for owner, name in self.databases if owner == tenant)
+        return [Database(NIL, name, tenant) for name in names[offset:][:limit]]
+
+    async def create_collection(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        metadata: Json = None,
+        configuration: Json = None,
+        schema: Json = None,
+        get_or_create: bool = False,
+    ) -> CollectionInfo:
+        self.calls.append(("create_collection", scope, name, metadata, configuration, schema, get_or_create))
+        if name in self.collections and not get_or_create:
+            raise UniqueConstraintError(f"Collection [{name}] already exists")
+        info = CollectionInfo(COLLECTION_ID, name, scope.tenant, scope.database, metadata, {"hnsw": None}, {"defaults": {}}, None)
+        self.collections[name] = info
+        return info
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
+        if name not in self.collections:
+            raise NotFoundError(f"Collection [{name}] does not exist")
+        return self.collections[name]
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionInfo:
+        for info in self.collections.values():
+            if info.id == id:
+                return info
+        raise NotFoundError(f"Collection [{id}] does not exist.")
+
+    async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
+        return list(self.collections.values())[offset:][:limit]
+
+    async def count_collections(self, scope: Scope) -> int:
+        return len(self.collections)
+
+    async def modify_collection(
+        self, scope: Scope, id: UUID, *, new_name: str | None = None, new_metadata: Json = None, new_configuration: Json = None
+    ) -> None:
+        self.calls.append(("modify_collection", scope, id, new_name, new_metadata, new_configuration))
+
+    async def delete_collection(self, scope: Scope, name: str) -> None:
+        await self.get_collection(scope, name)
+        del self.collections[name]
+
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+        self._fail()
+        self.calls.append(("write", scope, id, kind))
+        self.batches.append(batch)
+
+    async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
+        self._fail()
+        return len(request.ids or ())
+
+    async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
+        self._fail()
+        self.calls.append(("get", scope, id, request))
+        return Records(self._selected(request.include), request.include)
+
+    async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
+        if self.gate is not None:
+            self.waiting.set()
+            await self.gate.wait()
+        self._fail()
+        self.calls.append(("query", scope, id, request))
+        return Neighbours([self._selected(request.include)] * len(request.embeddings), request.include)
+
+    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+        self.read_level = read_level
+        return 2
+
+    async def aclose(self) -> None:
+        return None
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def _selected(self, include: tuple[str, ...]) -> Rows:
+        return Rows(self.rows.ids, **{name: getattr(self.rows, name) for name in include})
+
+
+@asynccontextmanager
+async def served(api: FakeAPI, settings: Settings | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a server on a socket of its own."""
+    runner = web.AppRunner(create_app(api, settings or Settings(), asyncio.to_thread))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False) as session:
+            yield session
+    finally:
+        await runner.cleanup()
