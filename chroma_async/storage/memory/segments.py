@@ -81,6 +81,8 @@ class MemoryStagedDatabase:
         self._name = name
         self._open = True
         self.connection = sqlite3.connect(":memory:", check_same_thread=False)
+        # Writes the header: a database without a page cannot be serialized.
+        self.connection.execute("PRAGMA user_version = 0")
 
     def commit(self) -> FileRef:
         if not self._open:

@@ -33,6 +33,8 @@ from chroma_async.types import Seq
 LOG_VERSION = 1
 #: Measured with entries of 1.7 MB: a fifth faster than 4096 at the same latency of a single row; larger pages inflate small commits.
 PAGE_BYTES = 8192
+#: How long a statement waits for a lock. The lease keeps writers out; a backup tool that reads the file must not hold up appends.
+BUSY_S = 0.1
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -60,7 +62,7 @@ Connector: TypeAlias = Callable[[Path], sqlite3.Connection]
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode: transactions begin and end where this module says so."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
 class LogFile:
@@ -71,8 +73,9 @@ class LogFile:
         self._wal_bytes = wal_bytes
         self._spare_bytes = spare_bytes
         self._poison: str | None = None
-        #: Bytes appended and trimmed since the last checkpoint: about what SQLite's write-ahead file holds.
-        self._unchecked = 0
+        self._wal = path.with_name(path.name + "-wal")
+        #: Size of SQLite's write-ahead file after the last checkpoint; above zero when a foreign reader kept it from being cut.
+        self._wal_floor = 0
         self.bytes = 0
         try:
             self._connection = connector(path)
@@ -96,15 +99,12 @@ class LogFile:
         run("PRAGMA synchronous = FULL")
         run("PRAGMA secure_delete = FAST").fetchone()
         run("PRAGMA wal_autocheckpoint = 0").fetchone()
-        run(f"PRAGMA journal_size_limit = {self._wal_bytes}").fetchone()
         (version,) = run("PRAGMA user_version").fetchone()
         if version > LOG_VERSION:
             raise StoreError(f"{self._path} has version {version}; this release reads up to {LOG_VERSION}. Install a newer release")
         if version == 0:
             self._connection.executescript(_SCHEMA)
         (self.bytes,) = run(_HELD).fetchone()
-        wal = self._path.with_name(self._path.name + "-wal")
-        self._unchecked = wal.stat().st_size if wal.exists() else 0
 
     def append(self, entries: Sequence[LogEntry]) -> bool:
         """Whether a checkpoint is due."""
@@ -126,8 +126,7 @@ class LogFile:
         except sqlite3.IntegrityError as error:
             raise refusals.entry_taken(*self._first_taken(entries)) from error
         self.bytes += added
-        self._unchecked += added + PAGE_BYTES
-        return self._unchecked > self._wal_bytes
+        return self._checkpoint_due()
 
     def _first_taken(self, entries: Sequence[LogEntry]) -> tuple[UUID, Seq]:
         """Which key the unique index refused."""
@@ -221,8 +220,8 @@ class LogFile:
         self._transact(lambda: self._connection.execute(f"DELETE FROM entries {where}", key))
         self.bytes -= removed
         self._return_space()
-        if self._unchecked > self._wal_bytes:
-            self.checkpoint("TRUNCATE")
+        if self._checkpoint_due():
+            self.checkpoint()
 
     def _return_space(self) -> None:
         """Shrink the file when much of it is free. A little is kept: the next appends would only ask for it again."""
@@ -231,7 +230,6 @@ class LogFile:
         if free * page > self._spare_bytes or (free and not self.bytes):
             # executescript, because execute() steps this pragma once, which frees one page.
             self._transact_script("PRAGMA incremental_vacuum")
-            self._unchecked += PAGE_BYTES
 
     def _transact_script(self, script: str) -> None:
         """A script that is a transaction of its own, and that nobody waits for: a full disk only puts it off."""
@@ -244,12 +242,21 @@ class LogFile:
                 self._poison = fault.message()
                 raise fault from error
 
-    def checkpoint(self, mode: str) -> None:
-        """Move SQLite's write-ahead file into the main one. A full disk only puts it off; any other failure poisons."""
+    def _wal_size(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except OSError:  # no error may follow a commit that succeeded; a checkpoint can wait
+            return 0
+
+    def _checkpoint_due(self) -> bool:
+        return self._wal_size() - self._wal_floor > self._wal_bytes
+
+    def checkpoint(self) -> None:
+        """Move SQLite's write-ahead file into the main one and cut it. A full disk only puts it off; any other failure poisons."""
         if self._poison is not None:
             raise PoisonedError(self._poison)
-        self._unchecked = 0
-        self._transact_script(f"PRAGMA wal_checkpoint({mode})")
+        self._transact_script("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._wal_floor = self._wal_size()
 
     def close(self) -> None:
         """Closing the last connection checkpoints and removes SQLite's write-ahead file, unless the disk refuses."""
@@ -296,7 +303,7 @@ class SqliteLog:
     async def _checkpoint(self) -> None:
         """Between appends: the thread takes it in turn, and the append that made it due has already answered."""
         try:
-            await self._thread.run(self._file.checkpoint, "PASSIVE")
+            await self._thread.run(self._file.checkpoint)
         except UnavailableError:
             # The log is poisoned by it, and the next append says so to someone who can act on it.
             return
