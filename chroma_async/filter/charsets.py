@@ -206,6 +206,9 @@ def escaped(char: str) -> str:
 
 #: Status S mappings of Unicode's CaseFolding.txt that Python's ``str`` methods do not show.
 _SIMPLE_FOLDS = {"\u1fd3": "\u0390", "\u1fe3": "\u03b0", "\ufb05": "\ufb06"}
+#: Letters of Unicode 15 and 16, which the ``str`` methods of older Pythons take for uncased.
+_SIMPLE_FOLDS |= {"\u1c89": "\u1c8a", "\ua7cb": "\u0264", "\ua7cc": "\ua7cd", "\ua7da": "\ua7db", "\ua7dc": "\u019b"}
+_SIMPLE_FOLDS |= {chr(code): chr(code + 0x20) for code in range(0x10D50, 0x10D66)}
 
 #: No character above this one has case.
 _LAST_CASED = 0x1EA00
@@ -225,10 +228,16 @@ def ascii_orbit(char: str) -> str:
 
 def closed(members: str, *, unicode: bool) -> str:
     """The set with all characters that fold like one of its members."""
+    added = folding(members, unicode=unicode)
+    return union([members, f"[{added}]"]) if added else members
+
+
+def folding(members: str, *, unicode: bool) -> str:
+    """What a set lacks to be closed under case folding, as it stands between brackets."""
     domain = _cased_text() if unicode else "".join(map(chr, range(0x80)))
     inside = set(regex.findall(members, domain, flags=regex.VERSION1))
     added = {other for char in inside for other in (orbit(char) if unicode else ascii_orbit(char))} - inside
-    return union([members, f"[{''.join(escaped(char) for char in sorted(added))}]"]) if added else members
+    return "".join(escaped(char) for char in sorted(added))
 
 
 @cache

@@ -98,7 +98,7 @@ class SetReader:
         return bracket
 
     def close(self, bracket: _Bracket) -> str:
-        simple = bracket.waiting is None and not bracket.sets and not self.folds and bool(bracket.flat)
+        simple = bracket.waiting is None and not bracket.sets and bool(bracket.flat)
         members = self.operand(bracket)
         if not bracket.negated:
             return members
@@ -108,9 +108,10 @@ class SetReader:
 
     def operand(self, bracket: _Bracket) -> str:
         """What was read since the bracket or the last operator, combined with what that operator holds."""
-        members = charsets.union(([f"[{''.join(bracket.flat)}]"] if bracket.flat else []) + bracket.sets)
-        if self.folds:
-            members = charsets.closed(members, unicode=self.unicode)
+        if self.folds and bracket.flat:
+            bracket.flat.append(charsets.folding(f"[{''.join(bracket.flat)}]", unicode=self.unicode))
+        sets = [charsets.closed(members, unicode=self.unicode) for members in bracket.sets] if self.folds else bracket.sets
+        members = charsets.union(([f"[{''.join(bracket.flat)}]"] if bracket.flat else []) + sets)
         if bracket.waiting is not None:
             operation, left = bracket.waiting
             members = operation(left, members)

@@ -30,8 +30,8 @@ _HALVES = {
     "start-half": r"(?<!W)",
     "end-half": r"(?!W)",
 }
-_BOUNDARY = r"(?:(?<!W)(?=W)|(?<=W)(?!W))"
-_NO_BOUNDARY = r"(?:(?<!W)(?!W)|(?<=W)(?=W))"
+_ASCII_BOUNDARY = r"(?:(?<!W)(?=W)|(?<=W)(?!W))".replace("W", "[0-9A-Za-z_]")
+_ASCII_NO_BOUNDARY = r"(?:(?<!W)(?!W)|(?<=W)(?=W))".replace("W", "[0-9A-Za-z_]")
 _LINE_STARTS = {False: r"(?<![^\n])", True: r"(?:(?<![^\n])|(?<=\r)(?!\n))"}
 _LINE_ENDS = {False: r"(?![^\n])", True: r"(?:(?![^\r])|(?<!\r)(?=\n))"}
 _UTF8_COST = 31
@@ -293,9 +293,11 @@ class Reader:
                 return Escape(assertion=r"\Z")
             case "b":
                 kind = self.half_boundary(start) if self.char == "{" else None
-                return Escape(assertion=(_BOUNDARY if kind is None else _HALVES[kind]).replace("W", word))
+                if kind is not None:
+                    return Escape(assertion=_HALVES[kind].replace("W", word))
+                return Escape(assertion=r"\b" if "u" in self.flags else _ASCII_BOUNDARY)
             case "B":
-                return Escape(assertion=_NO_BOUNDARY.replace("W", word))
+                return Escape(assertion=r"\B" if "u" in self.flags else _ASCII_NO_BOUNDARY)
             case "<":
                 return Escape(assertion=_HALVES["start"].replace("W", word))
             case ">":
