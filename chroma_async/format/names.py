@@ -44,7 +44,7 @@ def parse(name: str) -> StoredName | None:
     return StoredName(cast(Kind, match[2]), match[1]) if match else None
 
 
-def temp_name(name: StoredName, epoch: int) -> str:
+def temp_name(name: StoredName | str, epoch: int) -> str:
     """What the file is called until it is whole."""
     if epoch < 0:
         raise ValueError("an epoch is not negative")
