@@ -49,13 +49,18 @@ async def _serve(settings: Settings) -> None:
     """
     from chroma_async.cli.telemetry import tracing
     from chroma_async.server.lifecycle import serve
+    from chroma_async.threads import Lane
 
+    # Large bodies are parsed apart from the engine's own threads: a queue of uploads must not hold up the queries behind it.
+    bodies = Lane("body", settings.query_threads)
     with tracing(settings):
         async with store.opened(settings, create=True) as api:
             try:
-                await serve(api, settings, on_ready=_announce(settings))
+                await serve(api, settings, bodies.run, _announce(settings))
             except OSError as error:
                 raise click.ClickException(f"cannot listen on {settings.host}:{settings.port}: {_listen_reason(error)}") from error
+            finally:
+                await bodies.aclose()
     click.echo("stopped")
 
 

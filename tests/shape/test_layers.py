@@ -28,9 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": ENGINE,
     "api": {"engine", *ENGINE},
     "wire": {"api", "schema", "filter", *BOTTOM},
-    "server": {"wire", "api", "schema", *BOTTOM},
-    "client": {"wire", "api", "schema", "filter", *BOTTOM},
-    "cli": {"server", "client", "api", *BOTTOM},
+    "server": {"wire", "api", "schema", "threads", *BOTTOM},
+    "client": {"wire", "api", "schema", "filter", "threads", *BOTTOM},
+    "cli": {"server", "client", "api", "threads", *BOTTOM},
     "__main__": {"cli"},
 }
 
