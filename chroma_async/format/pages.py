@@ -61,9 +61,11 @@ class BirthOrder:
         """The same rows with natural borns not below ``floor``: this object, where that holds already."""
         if floor <= self.lowest:
             return self
-        if self._raised is None or self._raised.floor != floor:
-            self._raised = BirthOrder(self._borns, floor)
-        return self._raised
+        # Read once: another thread may put an order of another floor in its place.
+        raised = self._raised
+        if raised is None or raised.floor != floor:
+            raised = self._raised = BirthOrder(self._borns, floor)
+        return raised
 
     def page(self, allowed: Bitmap, offset: int, limit: int | None) -> Ints:
         """Of the allowed rows in order of birth those from ``offset`` on, at most ``limit``: positions."""
