@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> None:
     # Large bodies are parsed apart from the engine's own threads: a queue of uploads must not hold up the queries behind it.
     bodies = Lane("body", settings.query_threads)
     with tracing(settings):
-        async with store.opened(settings, create=True) as api:
+        async with store.opened(settings, serving=True) as api:
             try:
                 await serve(api, settings, bodies.run, _announce(settings))
             except OSError as error:

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[LocalAPI]:
-    """The engine on ``settings.path``.
+async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[LocalAPI]:
+    """The engine on ``settings.path``. For ``serving``, a missing directory is made, and full queues refuse writes instead of holding them up.
 
-    :raises click.ClickException: no such directory (unless ``create``), it is not a store, or another process owns it (exit code 1).
+    :raises click.ClickException: no such directory (unless ``serving``), it is not a store, or another process owns it (exit code 1).
     """
     from chroma_async.api.local import open_local
 
     path = settings.path if settings.is_persistent else None
-    if path is not None and not create and not _exists(path):
+    if path is not None and not serving and not _exists(path):
         raise click.ClickException(f"there is no data directory {path}")
     try:
-        api = await open_local(path, settings)
+        api = await open_local(path, settings, refuse_when_full=serving)
     except (ChromaError, OSError) as error:
         raise click.ClickException(f"cannot open {path}: {error}") from error
     try:

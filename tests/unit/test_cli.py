@@ -97,7 +97,7 @@ class Store:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, *levels: str) -> None:
     @asynccontextmanager
-    async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[Any]:
+    async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[Any]:
         yield Store(list(levels))
 
     monkeypatch.setattr(store, "opened", opened)
