@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[LocalAPI]:
-    """The engine on ``settings.path``. For ``serving``, a missing directory is made, and full queues refuse writes instead of holding them up.
+    """The engine on ``settings.path``. For ``serving``, a missing directory is made, and full queues refuse writes instead of delaying.
 
     :raises click.ClickException: no such directory (unless ``serving``), it is not a store, or another process owns it (exit code 1).
     """
