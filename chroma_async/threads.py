@@ -21,7 +21,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from chroma_async.errors import ClosedError
 
@@ -35,6 +35,12 @@ BACKGROUND_NICENESS = 10
 def _lower_priority() -> None:
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
+
+
+class Run(Protocol):
+    """A way to run blocking work: :meth:`Threads.run`, :meth:`Threads.flush`, :meth:`Threads.background`."""
+
+    async def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
 class Lane:

@@ -9,12 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from chroma_async.engine.connections import Connections
+from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
 from chroma_async.format import documents as documents_file
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import VectorsFile
-from chroma_async.engine.pins import PinningStore
+from chroma_async.index.codes import ChunkCodes
 from chroma_async.storage.base import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
@@ -45,6 +46,8 @@ class Chunk:
         for held, file in ((len(self._vectors.vectors), entry.vectors), (len(self._table.seqs), entry.columns)):
             if held != entry.rows:
                 raise CorruptionError(f"{file.name} holds {held} rows, the manifest says {entry.rows}", file.name)
+        #: 8-bit codes for scanning it while no graph covers it; set once by whoever encodes it.
+        self.codes: ChunkCodes | None = None
         self._connections = connections
         weakref.finalize(self, connections.forget, entry.documents.name).atexit = False
 

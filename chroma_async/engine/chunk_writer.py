@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chroma_async.engine.pins import Making
-from chroma_async.format import documents
+import chroma_async.format.documents as documents_file
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.names import StoredName
@@ -38,11 +38,11 @@ def write_chunk(
     columns_file = write_table(making, key, table)
     database = making.create_database(str(StoredName("documents", key)))
     try:
-        documents.fill(database.connection, rows)
-        documents_file = database.commit()
+        documents_file.fill(database.connection, rows)
+        documents = database.commit()
     finally:
         database.discard()
-    return ChunkEntry(len(table.seqs), vectors_file, columns_file, documents_file)
+    return ChunkEntry(len(table.seqs), vectors_file, columns_file, documents)
 
 
 def write_table(making: Making, key: str, table: RowTable) -> FileRef:

@@ -188,7 +188,9 @@ class CommitQueue:
         entries = [item.entry for item in prepared if item.entry is not None]
         if entries:
             await self._context.log_writer.append(entries)
-            changes = [(item.resolved.batch, item.resolved.victims) for item in prepared if item.resolved is not None and item.resolved.batch]
+            changes = [
+                (item.resolved.batch, item.resolved.victims) for item in prepared if item.resolved is not None and item.resolved.batch
+            ]
             await self._apply(inline, changes)
         for item in prepared:
             if item.waiting.done.done():

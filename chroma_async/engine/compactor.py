@@ -25,6 +25,7 @@ from chroma_async.engine.tip import Tip
 from chroma_async.errors import ChromaError, CorruptionError, FencedError, PoisonedError, UnavailableError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import Manifest, SegmentEntry
+from chroma_async.threads import Run
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +219,9 @@ class Compactor:
                 alive = dict(frozen.alive)
                 if flushed.entry is not None:
                     settings = context.settings
-                    target = receiving_segment(manifest, flushed.entry.rows, settings.segment_rows, settings.segment_bytes, context.new_key())
+                    target = receiving_segment(
+                        manifest, flushed.entry.rows, settings.segment_rows, settings.segment_bytes, context.new_key()
+                    )
                     key = target.key
                     manifest = manifest.with_segment(replace(target, chunks=(*target.chunks, flushed.entry)))
                     grown = Bitmap.ones(flushed.entry.rows)
@@ -238,11 +241,11 @@ class Compactor:
         self,
         change: Callable[[Manifest], Manifest | None],
         install: Callable[[Manifest, Sequence[Segment]], None],
-        lane: Callable[..., Awaitable[object]],
+        run: Run,
     ) -> bool:
         """Apply a change to the present manifest, make it durable, then let readers see it.
 
-        :param change: blocking, called in ``lane``; ``None``: the change no longer makes sense and nothing is committed.
+        :param change: blocking, called by ``run``; ``None``: the change no longer makes sense and nothing is committed.
         :param install: puts manifest and opened segments into the tip; called on the loop within the turn.
         """
         tip = self._tip
@@ -256,10 +259,10 @@ class Compactor:
                 before = {segment.key: segment for segment in tip.segments}
                 return manifest, [self._open(entry, before.get(entry.key)) for entry in manifest.segments]
 
-            result = await lane(prepared)
+            result = await run(prepared)
             if result is None:
                 return False
-            manifest, segments = result  # type: ignore[misc]
+            manifest, segments = result
             await self._commit_manifest(manifest)
             async with self._turn:
                 install(manifest, segments)
@@ -292,4 +295,3 @@ class Compactor:
             self._retry_at = float("inf")
         self._trouble = error if isinstance(error, ChromaError) else UnavailableError(f"{what} failed: {error!r}")
         logger.error("%s of collection %s failed", what, self._tip.manifest.collection, exc_info=error)
-

@@ -13,6 +13,13 @@ from chroma_async.format.pages import page
 from chroma_async.types import IncludeField, Ints, Rows
 
 
+def get(
+    version: Version, filter: Filter | None, ids: Sequence[str] | None, limit: int | None, offset: int, include: Collection[IncludeField]
+) -> Rows:
+    """The rows that match, by age, with the asked columns."""
+    return rows_at(version, choose(version, filter, ids, limit, offset), include)
+
+
 def choose(version: Version, filter: Filter | None, ids: Sequence[str] | None, limit: int | None, offset: int) -> Places:
     """The rows that match, by age, from ``offset`` on and at most ``limit`` of them."""
     if limit == 0:

@@ -21,7 +21,7 @@ from chroma_async.index import trigrams
 from chroma_async.index.base import Advice, Codec, GraphOptions
 from chroma_async.index.hnsw import GraphBuilder
 from chroma_async.storage.base import Blob
-from chroma_async.types import Floats, Space
+from chroma_async.types import Space
 
 logger = logging.getLogger(__name__)
 
@@ -141,9 +141,7 @@ def _finished(
         staged.discard()
 
 
-def build_trigrams(
-    making: Making, new_key: Callable[[], str], segment: Segment, start: int, stop_sign: threading.Event
-) -> TrigramEntry:
+def build_trigrams(making: Making, new_key: Callable[[], str], segment: Segment, start: int, stop_sign: threading.Event) -> TrigramEntry:
     """Index the documents of positions ``start`` and above. Blocking.
 
     :raises Stopped: the stop sign was set.

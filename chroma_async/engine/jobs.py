@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -19,6 +19,7 @@ from chroma_async.engine.vacuum import Vacuumed, write_vacuumed
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import GraphEntry, Manifest, SegmentEntry, TrigramEntry
 from chroma_async.index.base import GraphOptions
+from chroma_async.threads import Run
 from chroma_async.types import Space
 
 #: Told (what is being done, done, to do); may be called in a worker thread.
@@ -41,7 +42,7 @@ class Commit(Protocol):
         self,
         change: Callable[[Manifest], Manifest | None],
         install: Callable[[Manifest, Sequence[Segment]], None],
-        lane: Callable[..., Awaitable[object]],
+        run: Run,
     ) -> bool: ...
 
 
@@ -211,4 +212,3 @@ def _segment_of(manifest: Manifest, key: str) -> SegmentEntry | None:
 def _flushed_alive(tip: Tip, key: str) -> Bitmap:
     """The alive bits that the present manifest holds for a segment."""
     return next(segment.alive for segment in tip.segments if segment.key == key)
-

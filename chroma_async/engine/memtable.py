@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from chroma_async.filter.ast import Filter
 from chroma_async.filter.evaluate import predicate
@@ -25,6 +27,8 @@ from chroma_async.format.logbatch import LogBatch
 from chroma_async.format.pages import BirthOrder
 from chroma_async.index.mask import evaluate_mask
 from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
+
+T = TypeVar("T", bound=np.generic)
 
 #: Rows that are judged one by one before they are sealed into columns: about 0.3 ms of Python at the most.
 SEAL_ROWS = 256
@@ -71,9 +75,7 @@ class Memtable:
     def append(self, batch: LogBatch) -> None:
         """Add the rows of a batch, all alive. Deletions of the batch are recorded, not applied: see :meth:`kill`."""
         count = len(batch.ids)
-        self.tombstones.extend(
-            (batch.first + row, int(victim)) for row, victim in enumerate(batch.victims.tolist()) if victim
-        )
+        self.tombstones.extend((batch.first + row, int(victim)) for row, victim in enumerate(batch.victims.tolist()) if victim)
         self.tombstones.extend((batch.first + count + at, int(victim)) for at, victim in enumerate(batch.deleted.tolist()))
         if not count:
             return
@@ -148,12 +150,13 @@ class Memtable:
         return self._vectors
 
     def _grow_numbers(self) -> None:
-        def grown(array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-            longer = np.zeros(self._capacity, dtype=array.dtype)
-            longer[: self.rows] = array[: self.rows]
-            return longer
+        self._norms, self._alive = self._grown(self._norms), self._grown(self._alive)
+        self._seqs, self._borns = self._grown(self._seqs), self._grown(self._borns)
 
-        self._norms, self._seqs, self._borns, self._alive = map(grown, (self._norms, self._seqs, self._borns, self._alive))
+    def _grown(self, array: npt.NDArray[T]) -> npt.NDArray[T]:
+        longer = np.zeros(self._capacity, dtype=array.dtype)
+        longer[: self.rows] = array[: self.rows]
+        return longer
 
     def _seal(self) -> None:
         sealed = self.blocks[-1].stop if self.blocks else 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 import numpy as np
 
 from chroma_async.engine.get import allowed_parts, rows_at
+from chroma_async.engine.memtable import MemtableView
 from chroma_async.engine.nearest import nearest
 from chroma_async.engine.plan import PlanSettings
-from chroma_async.engine.version import MemtableView, Places, Version
+from chroma_async.engine.version import Places, Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException
 from chroma_async.filter.ast import Filter
 from chroma_async.index.base import SegmentVectors, VectorChunk
@@ -26,22 +26,22 @@ def query(
     ids: Sequence[str] | None,
     include: Sequence[IncludeField],
     settings: PlanSettings,
+    ef_search: int = 0,
 ) -> list[Rows]:
     """min(n_results, matching rows) rows for each query, nearest first, ties by first insertion.
 
     :param queries: ``(m, dimension)`` float32.
+    :param ef_search: the least effort of a graph search.
     :raises InvalidDimensionException: the queries' length differs from the collection's dimension.
     :raises InvalidArgumentError: ``ids`` names an absent id and there is no filter (Chroma's "Error finding id").
     """
     if version.dimension is None:
         return [_empty(include) for _ in queries]
     if len(queries) and queries.shape[1] != version.dimension:
-        raise InvalidDimensionException(
-            f"Collection expecting embedding with dimension of {version.dimension}, got {queries.shape[1]}"
-        )
+        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {version.dimension}, got {queries.shape[1]}")
     if ids is not None and filter is None:
         _all_present(version, ids)
-    candidates = _search(version, space, queries, n_results, filter, ids, settings)
+    candidates = _search(version, space, queries, min(n_results, version.count), filter, ids, settings, ef_search)
     return _fetch(version, candidates, include)
 
 
@@ -60,6 +60,7 @@ def _search(
     filter: Filter | None,
     ids: Sequence[str] | None,
     settings: PlanSettings,
+    ef_search: int,
 ) -> list[tuple[Places, Floats]]:
     """The best ``n_results`` rows of all parts for each query, with their distances."""
     if n_results == 0:
@@ -69,10 +70,22 @@ def _search(
         if not part.rows:
             continue
         if isinstance(part, MemtableView):
-            vectors, graph = SegmentVectors([VectorChunk(0, part.vectors, part.norms)], version.dimension or 0), None
+            vectors = SegmentVectors([VectorChunk(0, part.vectors, part.norms)], part.vectors.shape[1])
+            results = nearest(space, queries, n_results, vectors, None, allowed, settings, order=part.borns)
         else:
-            vectors, graph = part.segment.vectors, part.segment.graph
-        results = nearest(space, queries, n_results, vectors, graph, allowed, settings)
+            segment = part.segment
+            results = nearest(
+                space,
+                queries,
+                n_results,
+                segment.vectors,
+                segment.graph,
+                allowed,
+                settings,
+                codes=segment.codes,
+                order=segment.tie_order,
+                ef_search=ef_search,
+            )
         for best, (positions, distances) in zip(found, results, strict=True):
             if len(positions):
                 best.append((number, positions, distances))

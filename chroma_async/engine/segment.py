@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,17 +11,18 @@ import numpy as np
 
 from chroma_async.engine.chunk import Chunk, Proposals
 from chroma_async.engine.connections import Connections
+from chroma_async.engine.pins import PinningStore
+from chroma_async.errors import CorruptionError
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import SegmentEntry, TrigramEntry
 from chroma_async.format.pages import BirthOrder
-from chroma_async.errors import CorruptionError
 from chroma_async.index import trigrams
 from chroma_async.index.base import SegmentVectors, VectorChunk
+from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.hnsw import Graph
 from chroma_async.index.mask import evaluate_mask
-from chroma_async.engine.pins import PinningStore
 from chroma_async.storage.base import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
@@ -76,13 +77,28 @@ class Segment:
         """The highest born of any row."""
         return max(int(chunk.borns.max()) for chunk in self.chunks)
 
+    @cached_property
+    def _borns(self) -> Ints:
+        return self.chunks[0].borns if len(self.chunks) == 1 else np.concatenate([chunk.borns for chunk in self.chunks])
+
+    @cached_property
+    def _order(self) -> BirthOrder:
+        return BirthOrder.build(self._borns, 0)
+
     def order(self, floor: int) -> BirthOrder:
         """Its rows by age; those born before ``floor`` (the end of the segments before) are displaced."""
-        cached: dict[int, BirthOrder] = self.__dict__.setdefault("_orders", {})
-        order = cached.get(floor)
-        if order is None:
-            order = cached[floor] = BirthOrder.build(np.concatenate([chunk.borns for chunk in self.chunks]), floor)
-        return order
+        return self._order.raised(floor)
+
+    @cached_property
+    def tie_order(self) -> Ints | None:
+        """What decides between equal distances: born per position, or ``None`` where that is the order of positions."""
+        return self._borns if len(self._order.displaced) else None
+
+    @cached_property
+    def codes(self) -> Mapping[int, ChunkCodes]:
+        """Codes of the chunks outside the graph that have any, by base."""
+        held = ((base, chunk.codes) for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True))
+        return {base: codes for base, codes in held if codes is not None and codes.base == base}
 
     # ----------------------------------------------------------------------------------------------------------------------- lookups
 
@@ -233,7 +249,7 @@ class SegmentOpener:
         if blob is None:
             return None
         try:
-            return Graph.open(blob.path(), blob.buffer(), entry.graph.file.name)
+            return Graph.open(blob.buffer(), entry.graph.file.name)
         except CorruptionError as error:
             logger.warning("graph is damaged, exact search serves until it is rebuilt: %s", error)
             return None

@@ -50,3 +50,8 @@ def _enabled(schema: Mapping[str, Json], key: str, kind: str, index: str) -> boo
     own = schema["keys"].get(key, {}).get(kind, {}).get(index)
     found: dict[str, Json] = own if own is not None else schema["defaults"][kind][index]
     return bool(found["enabled"])
+
+
+def full_text_enabled(schema: Mapping[str, Json]) -> bool:
+    """Whether documents may be searched by text at all."""
+    return _enabled(schema, DOCUMENT_KEY, "string", "fts_index")

@@ -123,6 +123,9 @@ class Catalog(Protocol):
     async def delete_collection(self, scope: Scope, name: str) -> UUID:
         """Delete row and manifest; the id it had. :raises NotFoundError: it does not exist."""
 
+    async def find_collection(self, id: UUID) -> CollectionRow:
+        """Whatever its scope; for the store's own work, never for a request. :raises NotFoundError: no such collection."""
+
     async def collection_ids(self) -> list[UUID]:
         """All collections of all tenants."""
 

@@ -1,0 +1,287 @@
+"""ChromaAPI straight on an engine in this process: what the embedded clients hold and what the server serves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import numpy as np
+
+from chroma_async.api.batch import check_batch
+from chroma_async.api.opening import Lease, share_engine
+from chroma_async.config import Settings
+from chroma_async.engine.checking import Finding, check_store
+from chroma_async.engine.compacting import Step, compact_store
+from chroma_async.engine.engine import Engine
+from chroma_async.engine.get import get
+from chroma_async.engine.query import query
+from chroma_async.engine.resolve import Delete, Write
+from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
+from chroma_async.filter.ast import Filter
+from chroma_async.filter.parse import parse
+from chroma_async.schema.filtering import check_filter
+from chroma_async.schema.metadata import replace_collection_metadata
+from chroma_async.schema.names import check_collection_name, check_database_name, check_tenant_name
+from chroma_async.schema.settings import create_settings
+from chroma_async.storage.base import Catalog, CollectionRow
+from chroma_async.types import (
+    DEFAULT_DATABASE,
+    DEFAULT_TENANT,
+    CollectionInfo,
+    Database,
+    DeleteRequest,
+    GetRequest,
+    Health,
+    Identity,
+    Json,
+    Neighbours,
+    Preflight,
+    QueryRequest,
+    ReadLevel,
+    RecordBatch,
+    Records,
+    Scope,
+    Tenant,
+    WriteKind,
+)
+
+#: What Chroma's servers answer, whatever their release.
+API_VERSION = "1.0.0"
+
+
+class LocalAPI:
+    """See :class:`chroma_async.api.protocol.ChromaAPI`. Made by :func:`open_local`."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, possibly shared with other clients of this process. :raises ClosedError: this client was closed."""
+        return self._lease.engine()
+
+    @property
+    def _catalog(self) -> Catalog:
+        engine = self.engine
+        engine.check_usable()
+        return engine.context.backends.catalog
+
+    @property
+    def settings(self) -> Settings:
+        """What the store was opened with."""
+        return self.engine.context.settings
+
+    # ------------------------------------------------------------------------------------------------------------------------- system
+
+    async def heartbeat(self) -> int:
+        return self.engine.context.clock()
+
+    async def health(self) -> Health:
+        engine = self.engine
+        engine.check_usable()
+        return Health(is_executor_ready=True, is_log_client_ready=engine.context.log_writer.poisoned is None)
+
+    async def version(self) -> str:
+        return API_VERSION
+
+    async def preflight(self) -> Preflight:
+        return Preflight(max_batch_size=self.settings.max_batch_size, supports_base64_encoding=True)
+
+    async def identity(self) -> Identity:
+        return Identity(user_id="", tenant=DEFAULT_TENANT, databases=[DEFAULT_DATABASE])
+
+    async def reset(self) -> bool:
+        if not self.settings.allow_reset:
+            raise ResetDisabledError("Reset is disabled by config")
+        await self.engine.reset()
+        return True
+
+    # ----------------------------------------------------------------------------------------------------------- tenants and databases
+
+    async def create_tenant(self, name: str) -> None:
+        check_tenant_name(name)
+        await self._catalog.create_tenant(name)
+
+    async def get_tenant(self, name: str) -> Tenant:
+        return await self._catalog.get_tenant(name)
+
+    async def update_tenant(self, name: str, resource_name: str) -> None:
+        await self._catalog.set_resource_name(name, resource_name)
+
+    async def create_database(self, name: str, tenant: str) -> None:
+        check_database_name(name)
+        await self._catalog.create_database(Database(uuid4(), name, tenant))
+
+    async def get_database(self, name: str, tenant: str) -> Database:
+        check_database_name(name)
+        return await self._catalog.get_database(Scope(tenant, name))
+
+    async def delete_database(self, name: str, tenant: str) -> None:
+        await self.engine.delete_database(Scope(tenant, name))
+
+    async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
+        return await self._catalog.list_databases(tenant, limit, offset)
+
+    # -------------------------------------------------------------------------------------------------------------------- collections
+
+    async def create_collection(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        metadata: Json = None,
+        configuration: Json = None,
+        schema: Json = None,
+        get_or_create: bool = False,
+    ) -> CollectionInfo:
+        check_collection_name(name)
+        made = create_settings(metadata, configuration, schema, num_threads=self.settings.query_threads)
+        catalog = self._catalog
+        if get_or_create:
+            try:
+                return self._info(await catalog.get_collection(scope, name))
+            except NotFoundError:
+                pass
+        row = CollectionRow(
+            id=uuid4(),
+            name=name,
+            tenant=scope.tenant,
+            database=scope.database,
+            metadata=made.metadata,
+            configuration=made.configuration,
+            schema=made.schema,
+            dimension=None,
+            created_ns=self.engine.context.clock(),
+        )
+        try:
+            await catalog.create_collection(row)
+        except UniqueConstraintError:
+            if not get_or_create:
+                raise
+            # Another caller created it between the two steps.
+            row = await catalog.get_collection(scope, name)
+        return self._info(row)
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
+        return self._info(await self._catalog.get_collection(scope, name))
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionInfo:
+        return self._info(await self._catalog.get_collection_by_id(scope, id))
+
+    async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
+        return [self._info(row) for row in await self._catalog.list_collections(scope, limit, offset)]
+
+    async def count_collections(self, scope: Scope) -> int:
+        return await self._catalog.count_collections(scope)
+
+    async def modify_collection(
+        self, scope: Scope, id: UUID, *, new_name: str | None = None, new_metadata: Json = None, new_configuration: Json = None
+    ) -> None:
+        if new_name is not None:
+            check_collection_name(new_name, "new_name")
+        async with self.engine.using(scope, id) as collection:
+            metadata = replace_collection_metadata(collection.row.metadata, new_metadata)
+            await collection.modify(new_name, metadata, new_metadata is not None, new_configuration)
+
+    async def delete_collection(self, scope: Scope, name: str) -> None:
+        await self.engine.delete_collection(scope, name)
+
+    # ------------------------------------------------------------------------------------------------------------------------ records
+
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+        async with self.engine.using(scope, id) as collection:
+            await collection.write(Write(kind, await self._checked(kind, batch)))
+
+    async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
+        async with self.engine.using(scope, id) as collection:
+            filter = self._filter(collection.row, request.where, request.where_document)
+            if filter is None:
+                if request.limit is not None:
+                    raise InvalidArgumentError("limit can only be specified when a where clause is provided")
+                if request.ids is None:
+                    return 0
+                if not request.ids:
+                    raise InvalidArgumentError("delete needs at least one id, where or where_document: ids is an empty list")
+                await collection.write(Delete(request.ids, None, None))
+                return len(request.ids)
+            return await collection.write(Delete(request.ids, filter, request.limit))
+
+    async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
+        async with self.engine.using(scope, id) as collection:
+            filter = self._filter(collection.row, request.where, request.where_document)
+            rows = await collection.read(get, filter, request.ids, request.limit, request.offset, request.include)
+            return Records(rows, request.include)
+
+    async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
+        async with self.engine.using(scope, id) as collection:
+            filter = self._filter(collection.row, request.where, request.where_document)
+            if not np.isfinite(request.embeddings).all():
+                raise InvalidArgumentError("query_embeddings contains NaN or infinity")
+            queries = await collection.read(
+                query,
+                collection.space,
+                request.embeddings,
+                request.n_results,
+                filter,
+                request.ids,
+                request.include,
+                self.engine.context.plan,
+                collection.ef_search,
+            )
+            return Neighbours(queries, request.include)
+
+    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+        async with self.engine.using(scope, id) as collection:
+            return collection.version.count
+
+    # -------------------------------------------------------------------------------------------------------------------- maintenance
+
+    def check(self) -> AsyncIterator[Finding]:
+        """Read every stored byte and say what is wrong: checksums, invariants, and each graph against exact search on a sample."""
+        return check_store(self.engine)
+
+    def compact(self) -> AsyncIterator[Step]:
+        """Flush, merge, vacuum and index every collection now, saying how far it is."""
+        return compact_store(self.engine)
+
+    async def aclose(self) -> None:
+        await self._lease.aclose()
+
+    # ------------------------------------------------------------------------------------------------------------------------- inside
+
+    def _info(self, row: CollectionRow) -> CollectionInfo:
+        row = self.engine.described(row)
+        return CollectionInfo(
+            id=row.id,
+            name=row.name,
+            tenant=row.tenant,
+            database=row.database,
+            metadata=row.metadata,
+            configuration=row.configuration,
+            schema=row.schema,
+            dimension=row.dimension,
+        )
+
+    def _filter(self, row: CollectionRow, where: Json, where_document: Json) -> Filter | None:
+        filter = parse(where, where_document)
+        if filter is not None:
+            check_filter(row.schema, filter)
+        return filter
+
+    async def _checked(self, kind: WriteKind, batch: RecordBatch) -> RecordBatch:
+        """Checked on the loop when it is small, in a thread when that could hold others up."""
+        if len(batch.ids) <= 64:
+            return check_batch(kind, batch)
+        return await self.engine.context.threads.run(check_batch, kind, batch)
+
+
+async def open_local(path: str | None, settings: Settings | None = None, *, refuse_when_full: bool = False) -> LocalAPI:
+    """Open the store at ``path``, or a new one in memory for ``None``. Clients of one path in one process share an engine.
+
+    :param refuse_when_full: full queues raise RateLimitError; without it, writes wait.
+    :raises LockedError: another process owns the directory; names it.
+    :raises ForeignDirectoryError: the directory holds another program's files.
+    :raises WrongLoopError: another running event loop of this process has it open.
+    :raises ValidationError: it is open with other settings.
+    """
+    return LocalAPI(await share_engine(path, settings or Settings(), refuse_when_full=refuse_when_full))

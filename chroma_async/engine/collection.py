@@ -1,0 +1,228 @@
+"""One loaded collection: its row of the catalog, its tip, its commit queue and its compactor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+from chroma_async.config import Settings
+from chroma_async.engine.commit_queue import CommitQueue
+from chroma_async.engine.compactor import Compactor
+from chroma_async.engine.context import Context
+from chroma_async.engine.jobs import IndexOptions, Progress
+from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.recovery import open_segments, replay
+from chroma_async.engine.resolve import Delete, Write
+from chroma_async.engine.segment import SegmentOpener
+from chroma_async.engine.tip import Tip
+from chroma_async.engine.version import Version
+from chroma_async.errors import ChromaError, ClosedError
+from chroma_async.format.logbatch import Facts
+from chroma_async.format.manifest import Manifest
+from chroma_async.index.base import GraphOptions
+from chroma_async.schema.filtering import full_text_enabled
+from chroma_async.schema.hnsw import HnswOptions
+from chroma_async.schema.keys import KnownKeys, discover
+from chroma_async.schema.settings import update_settings
+from chroma_async.storage.base import CollectionRow, ManifestCommit
+from chroma_async.types import Json, Scalar, Scope, Space
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Bounds within which the user's HNSW settings are taken at their word.
+DEGREE_BOUNDS = (2, 128)
+EF_CONSTRUCTION_BOUNDS = (8, 2000)
+EF_SEARCH_MOST = 2000
+
+
+def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:
+    """A catalog row with what the log says besides."""
+    dimension = row.dimension if facts.dimension is None else facts.dimension
+    return replace(row, dimension=dimension, schema=discover(row.schema, facts.keys))
+
+
+class Collection:
+    """Everything about one collection that is in memory. Made by :meth:`load`; belongs to one event loop."""
+
+    def __init__(self, row: CollectionRow, tip: Tip, opener: SegmentOpener, context: Context) -> None:
+        self.row = row
+        #: Requests that are being served; it is not unloaded while there are any.
+        self.users = 0
+        self.last_used = context.monotonic()
+        self._context = context
+        self._tip = tip
+        self._known = KnownKeys(row.schema)
+        self._options = HnswOptions.from_schema(row.schema)
+        self._row_changes = asyncio.Lock()
+        turn = asyncio.Lock()
+        self._compactor = Compactor(tip, turn, context, opener, self._commit_manifest, self._index_options)
+        self._queue = CommitQueue(
+            row.id,
+            tip,
+            self._known,
+            turn,
+            context,
+            learn=self._learn,
+            written=self._compactor.written,
+            admit=self._compactor.admit,
+        )
+
+    @classmethod
+    async def load(cls, row: CollectionRow, context: Context) -> Collection:
+        """Open what the manifest names and replay the log behind it.
+
+        :raises CorruptionError: a chunk, the manifest or the log is damaged; names the file or entry.
+        """
+        stored = await context.backends.catalog.load_manifest(row.id)
+        manifest = Manifest.from_bytes(stored.body, row.id) if stored.version else Manifest(row.id)
+        opener = SegmentOpener(context.store, context.connections, verify=context.verify)
+        segments = await context.threads.run(open_segments, opener, manifest)
+        entries = await context.backends.log.read(row.id, manifest.flushed_seq)
+        tip, facts = await context.threads.run(replay, manifest, segments, entries, row.dimension)
+        return cls(with_facts(row, facts), tip, opener, context)
+
+    @property
+    def id(self) -> UUID:
+        """Its UUID."""
+        return self.row.id
+
+    @property
+    def scope(self) -> Scope:
+        """Where it lives."""
+        return Scope(self.row.tenant, self.row.database)
+
+    @property
+    def space(self) -> Space:
+        """How its vectors are compared."""
+        return self._options.space
+
+    @property
+    def ef_search(self) -> int:
+        """The least effort of a graph search that the user asked for; 0 leaves it to the graph."""
+        return min(self._options.ef_search, EF_SEARCH_MOST) if "ef_search" in self._options.explicit else 0
+
+    @property
+    def settings(self) -> Settings:
+        """The store's settings."""
+        return self._context.settings
+
+    @property
+    def plan(self) -> PlanSettings:
+        """The planner's thresholds."""
+        return self._context.plan
+
+    @property
+    def version(self) -> Version:
+        """The present, for ever."""
+        return self._tip.version
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held: memtables, and the mapped files of all segments."""
+        memtables = sum(view.memtable.bytes for view in self.version.memtables)
+        return memtables + sum(file.bytes for segment in self._tip.manifest.segments for file in segment.files())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody uses it and nothing is under way or unflushed."""
+        return self.users == 0 and not self._queue.busy and self._compactor.quiet
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is committed."""
+        return self._tip.manifest
+
+    # -------------------------------------------------------------------------------------------------------------------------- verbs
+
+    async def write(self, request: Write | Delete) -> int:
+        """See :meth:`CommitQueue.submit <chroma_async.engine.commit_queue.CommitQueue.submit>`."""
+        return await self._queue.submit(request)
+
+    async def read(self, work: Callable[Concatenate[Version, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``work`` in a thread with the present Version."""
+        return await self._context.threads.run(work, self.version, *args, **kwargs)
+
+    async def modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
+        """Rename, replace metadata, change the configuration: all or nothing.
+
+        :raises UniqueConstraintError: the name is taken.
+        :raises InvalidArgumentError, UnprocessableError: the configuration is not one; nothing was changed.
+        """
+        async with self._row_changes:
+            configuration = schema = None
+            if new_configuration is not None:
+                configuration, schema = update_settings(self.row.schema, new_configuration)
+            changed = await self._context.backends.catalog.update_collection(
+                self.scope,
+                self.id,
+                name=name,
+                metadata=metadata,
+                replace_metadata=replace_metadata,
+                configuration=configuration,
+                schema=schema,
+            )
+            # Keys may have been discovered while the catalog wrote: the change is made again on what the schema is now.
+            now = self.row.schema if new_configuration is None else update_settings(self.row.schema, new_configuration)[1]
+            self.row = replace(changed, dimension=self.row.dimension, schema=now)
+            self._options = HnswOptions.from_schema(now)
+
+    async def flush(self) -> None:
+        """Everything written so far is in chunks when it returns."""
+        await self._compactor.flush()
+
+    async def finish(self, progress: Progress | None = None) -> None:
+        """Flush, merge, vacuum and index now."""
+        await self._compactor.finish(progress)
+
+    async def tick(self) -> None:
+        """Called about twice a second."""
+        await self._compactor.tick()
+
+    async def aclose(self, *, flush: bool, refusal: ChromaError | None = None) -> None:
+        """Finish the writes that wait (unless ``refusal`` says what to tell them), flush if asked, stop compaction. Idempotent."""
+        if refusal is not None:
+            self._queue.refuse(refusal)
+        await self._queue.drained()
+        self._queue.refuse(refusal or ClosedError(f"collection {self.row.name!r} is closed"))
+        await self._compactor.aclose(flush=flush)
+
+    # ------------------------------------------------------------------------------------------------------------------------- inside
+
+    def _learn(self, facts: Facts) -> None:
+        self._known.learn(facts.keys)
+        self.row = with_facts(self.row, facts)
+
+    def _index_options(self) -> IndexOptions:
+        options = self._options
+        explicit = options.explicit
+        return IndexOptions(
+            space=options.space,
+            graph=GraphOptions(
+                degree=_within(options.max_neighbors, DEGREE_BOUNDS) if "max_neighbors" in explicit else None,
+                ef_construction=_within(options.ef_construction, EF_CONSTRUCTION_BOUNDS),
+            ),
+            full_text=full_text_enabled(self.row.schema),
+        )
+
+    async def _commit_manifest(self, manifest: Manifest) -> None:
+        async with self._row_changes:
+            self._context.backends.lease.check()
+            await self._context.backends.catalog.commit_manifest(
+                ManifestCommit(
+                    collection=self.id,
+                    expected_version=manifest.version - 1,
+                    body=manifest.to_bytes(),
+                    files=manifest.files(),
+                    dimension=self.row.dimension,
+                    schema=self.row.schema,
+                )
+            )
+
+
+def _within(value: int, bounds: tuple[int, int]) -> int:
+    low, high = bounds
+    return max(low, min(high, value))

@@ -1,0 +1,47 @@
+"""Compaction on demand over a whole store, with its progress."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from chroma_async.engine.collection import Collection
+from chroma_async.engine.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a compaction is: ``done`` of ``total`` units of the ``phase`` of one collection."""
+
+    collection: str
+    phase: str
+    done: int
+    total: int
+
+
+async def compact_store(engine: Engine) -> AsyncIterator[Step]:
+    """Flush, merge, vacuum and index every collection, then delete what nothing names any longer."""
+    for collection in await engine.loaded():
+        async for step in _compact(collection):
+            yield step
+    await engine.sweep()
+
+
+async def _compact(collection: Collection) -> AsyncIterator[Step]:
+    loop = asyncio.get_running_loop()
+    steps: asyncio.Queue[Step | None] = asyncio.Queue()
+    name = collection.row.name
+
+    def told(phase: str, done: int, total: int) -> None:
+        loop.call_soon_threadsafe(steps.put_nowait, Step(name, phase, done, total))
+
+    def ended(_: asyncio.Task[None]) -> None:
+        steps.put_nowait(None)
+
+    work = loop.create_task(collection.finish(told))
+    work.add_done_callback(ended)
+    while (step := await steps.get()) is not None:
+        yield step
+    await work
+    yield Step(name, "done", 1, 1)

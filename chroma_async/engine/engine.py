@@ -1,0 +1,321 @@
+"""The engine: one store, opened. Collections are loaded on first use and unloaded when idle and many."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from chroma_async.config import Settings
+from chroma_async.engine.collection import Collection, with_facts
+from chroma_async.engine.commit_queue import gone
+from chroma_async.engine.connections import Connections
+from chroma_async.engine.context import Context
+from chroma_async.engine.janitor import Janitor
+from chroma_async.engine.log_writer import LogWriter
+from chroma_async.engine.pins import PinningStore
+from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.tasks import Tasks
+from chroma_async.errors import ChromaError, ClosedError
+from chroma_async.format.logbatch import Facts
+from chroma_async.index.kernels import set_threads
+from chroma_async.storage.base import Backends, CollectionRow
+from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.open import close_backends, open_backends
+from chroma_async.threads import Threads
+from chroma_async.types import Scope
+
+logger = logging.getLogger(__name__)
+
+#: How often collections are looked at for idle flushes and maintenance.
+TICK_S = 0.5
+#: The least time between two sweeps for garbage.
+SWEEP_S = 5.0
+#: Higher than any seq.
+END_OF_LOG = 2**63 - 1
+
+
+class Engine:
+    """Made by :meth:`open`, ended by :meth:`aclose`. Belongs to one event loop and one process."""
+
+    def __init__(self, context: Context, facts: dict[UUID, Facts]) -> None:
+        self.context = context
+        self._facts = facts
+        self._loaded: dict[UUID, Collection] = {}
+        self._loading: dict[UUID, asyncio.Task[Collection]] = {}
+        self._janitor = Janitor(context.backends.catalog, context.store, context.threads)
+        self._closed = False
+        self._swept_at = context.monotonic()
+        self._swept_manifests = 0
+        self._litter = False
+        self._ticker = context.tasks.start(self._tick(), "ticker") if context.automatic else None
+
+    @classmethod
+    async def open(
+        cls,
+        location: str | None,
+        settings: Settings,
+        *,
+        refuse_when_full: bool = False,
+        automatic: bool = True,
+        verify: bool = True,
+        files: FileSystem | None = None,
+        wrap: Callable[[Backends], Backends] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], int] = time.time_ns,
+        new_key: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> Engine:
+        """
+        :param location: a directory, or ``None`` for memory.
+        :param refuse_when_full: full queues raise RateLimitError instead of waiting.
+        :param automatic: flush and maintenance start by themselves.
+        :param verify: read every byte of a file when it is opened.
+        :param files: the file system; for tests that stop it.
+        :param wrap: puts decorators around the backends; for tests that stop them.
+        :raises StoreError: the directory is locked, foreign, or of a newer release.
+        :raises CorruptionError: catalog or log are damaged.
+        """
+        threads = Threads(settings.query_threads, settings.background_threads, settings.index_threads, set_threads)
+        try:
+            backends = await open_backends(location, threads, log_checkpoint_bytes=settings.log_checkpoint_bytes, clock=clock, files=files)
+        except BaseException:
+            await threads.aclose()
+            raise
+        if wrap is not None:
+            backends = wrap(backends)
+        try:
+            tasks = Tasks()
+            context = Context(
+                settings=settings,
+                backends=backends,
+                threads=threads,
+                tasks=tasks,
+                log_writer=LogWriter(backends.log, backends.lease, tasks),
+                store=PinningStore(backends.segments),
+                connections=Connections(settings.sqlite_connections),
+                plan=PlanSettings(tail_codes_rows=settings.tail_codes_rows),
+                monotonic=monotonic,
+                clock=clock,
+                new_key=new_key,
+                refuse_when_full=refuse_when_full,
+                automatic=automatic,
+                verify=verify,
+            )
+            engine = cls(context, await _pending_facts(backends))
+            await engine._recover()
+        except BaseException:
+            await close_backends(backends, threads)
+            await threads.aclose()
+            raise
+        return engine
+
+    # --------------------------------------------------------------------------------------------------------------------- collections
+
+    def check_usable(self) -> None:
+        """:raises ClosedError: it was closed. :raises ForkedError: this is a child process. :raises FencedError: the lease was lost."""
+        if self._closed:
+            raise ClosedError("the store is closed")
+        self.context.backends.lease.check()
+
+    @asynccontextmanager
+    async def using(self, scope: Scope, id: UUID) -> AsyncIterator[Collection]:
+        """A collection, loaded, and kept loaded until the end of the block.
+
+        :raises NotFoundError: it does not exist in this scope.
+        :raises CorruptionError: it cannot be opened; names the file.
+        """
+        self.check_usable()
+        while (collection := self._loaded.get(id)) is None:
+            await self.load(await self.context.backends.catalog.get_collection_by_id(scope, id))
+        if collection.scope != scope:
+            raise gone(id)
+        collection.users += 1
+        collection.last_used = self.context.monotonic()
+        try:
+            yield collection
+        finally:
+            collection.users -= 1
+
+    def described(self, row: CollectionRow) -> CollectionRow:
+        """A row of the catalog with what the log knows besides."""
+        loaded = self._loaded.get(row.id)
+        if loaded is not None:
+            return loaded.row
+        facts = self._facts.get(row.id)
+        return row if facts is None else with_facts(row, facts)
+
+    async def delete_collection(self, scope: Scope, name: str) -> None:
+        """Delete it with its records. :raises NotFoundError: it does not exist."""
+        self.check_usable()
+        row = await self.context.backends.catalog.get_collection(scope, name)
+        await self._drop(row.id)
+        await self.context.backends.catalog.delete_collection(scope, name)
+        await self._forget(row.id)
+
+    async def delete_database(self, scope: Scope) -> None:
+        """Delete it with its collections. :raises NotFoundError: it does not exist."""
+        self.check_usable()
+        for row in await self.context.backends.catalog.list_collections(scope, None, 0):
+            await self._drop(row.id)
+        for id in await self.context.backends.catalog.delete_database(scope):
+            await self._forget(id)
+
+    async def reset(self) -> None:
+        """Delete everything; only the default tenant and database are left."""
+        self.check_usable()
+        catalog, log = self.context.backends.catalog, self.context.backends.log
+        for id in list(self._loaded):
+            await self._drop(id)
+        await catalog.reset()
+        for id in await log.collections():
+            await self._forget(id)
+        self._facts.clear()
+        await self._janitor.sweep()
+
+    async def loaded(self) -> list[Collection]:
+        """Load every collection of the store; for checks and for compaction on demand."""
+        collections: list[Collection] = []
+        for id in await self.context.backends.catalog.collection_ids():
+            collection = self._loaded.get(id)
+            if collection is None:
+                collection = await self.load(await self.context.backends.catalog.find_collection(id))
+            collections.append(collection)
+        return collections
+
+    async def sweep(self) -> int:
+        """Delete stored files that nothing needs; how many."""
+        self._litter = False
+        self._swept_at = self.context.monotonic()
+        return await self._janitor.sweep()
+
+    # --------------------------------------------------------------------------------------------------------------------------- end
+
+    async def aclose(self, *, flush: bool = True) -> None:
+        """Finish the writes that wait, flush, stop compaction, release everything. Idempotent.
+
+        :param flush: off leaves rows in the log, from which the next opening replays them.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        context = self.context
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for task in list(self._loading.values()):
+            await asyncio.wait([task])
+        flush = flush and context.backends.location is not None
+        try:
+            for collection in list(self._loaded.values()):
+                await collection.aclose(flush=flush)
+            await context.log_writer.aclose()
+            await context.tasks.aclose()
+            self._loaded.clear()
+            if flush:
+                await self._janitor.sweep()
+        finally:
+            context.connections.close()
+            await close_backends(context.backends, context.threads)
+            await context.threads.aclose()
+
+    async def abandon(self) -> None:
+        """Release the files of an engine whose event loop was closed under it. What its tasks were doing is lost, not what was durable."""
+        self._closed = True
+        self.context.connections.close()
+        try:
+            await close_backends(self.context.backends, self.context.threads)
+        except (RuntimeError, ValueError, ChromaError) as error:
+            # A task or lock of the closed loop was in the way; the lease is released in any case.
+            logger.warning("an engine whose event loop was closed could not be closed in order: %s", error)
+        await self.context.threads.aclose()
+
+    # ------------------------------------------------------------------------------------------------------------------------- inside
+
+    async def _recover(self) -> None:
+        """Forget log entries of collections that are gone, and files that no manifest names."""
+        known = set(await self.context.backends.catalog.collection_ids())
+        for id in await self.context.backends.log.collections():
+            if id not in known:
+                await self._forget(id)
+        await self._janitor.sweep()
+
+    async def load(self, row: CollectionRow) -> Collection:
+        """The collection of a catalog row, loaded. :raises CorruptionError: it cannot be opened; names the file."""
+        loaded = self._loaded.get(row.id)
+        if loaded is not None:
+            return loaded
+        task = self._loading.get(row.id)
+        if task is None:
+            task = self._loading[row.id] = self.context.tasks.start(self._load_once(row), f"loading of {row.id}")
+        # A caller that goes away leaves the loading to the others.
+        return await asyncio.shield(task)
+
+    async def _load_once(self, row: CollectionRow) -> Collection:
+        try:
+            collection = await Collection.load(row, self.context)
+            self._loaded[row.id] = collection
+            return collection
+        finally:
+            del self._loading[row.id]
+
+    async def _drop(self, id: UUID) -> None:
+        """Unload a collection that is about to be deleted; its requests are told so."""
+        loading = self._loading.get(id)
+        if loading is not None:
+            await asyncio.wait([loading])
+        collection = self._loaded.pop(id, None)
+        if collection is not None:
+            await collection.aclose(flush=False, refusal=gone(id))
+
+    async def _forget(self, id: UUID) -> None:
+        await self.context.backends.log.trim(id, END_OF_LOG)
+        self._facts.pop(id, None)
+        self._litter = True
+
+    async def _tick(self) -> None:
+        """Look after the loaded collections until the engine closes."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for collection in list(self._loaded.values()):
+                try:
+                    await collection.tick()
+                except ChromaError as error:
+                    logger.warning("collection %s: %s", collection.id, error)
+            await self._unload_idle()
+            await self._sweep_sometimes()
+
+    async def _unload_idle(self) -> None:
+        """Unload idle collections, the longest unused first, while more bytes are held than allowed."""
+        settings, now = self.context.settings, self.context.monotonic()
+        held = sum(collection.bytes for collection in self._loaded.values())
+        if held <= settings.cache_bytes or self.context.backends.location is None:
+            return
+        for collection in sorted(self._loaded.values(), key=lambda collection: collection.last_used):
+            if held <= settings.cache_bytes or now - collection.last_used < settings.collection_idle_s:
+                return
+            if collection.idle:
+                held -= collection.bytes
+                del self._loaded[collection.id]
+                await collection.aclose(flush=False)
+
+    async def _sweep_sometimes(self) -> None:
+        """Sweep when manifests have changed or collections are gone, but not all the time."""
+        commits = sum(collection.manifest.version for collection in self._loaded.values())
+        if commits != self._swept_manifests:
+            self._litter = True
+        if self._litter and self.context.monotonic() - self._swept_at >= SWEEP_S:
+            self._swept_manifests = commits
+            await self.sweep()
+
+
+async def _pending_facts(backends: Backends) -> dict[UUID, Facts]:
+    """What the log's tail says of each collection beyond its catalog row."""
+    pending: dict[UUID, Facts] = {}
+    for collection, _, body in await backends.log.facts():
+        facts = Facts.from_bytes(body)
+        known = pending.get(collection)
+        pending[collection] = facts if known is None else known.merge(facts)
+    return pending

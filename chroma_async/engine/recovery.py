@@ -1,0 +1,59 @@
+"""Recovery: a collection as it was at its last acknowledged write, from its manifest and the log behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from chroma_async.engine.segment import Segment, SegmentOpener
+from chroma_async.engine.tip import Tip
+from chroma_async.engine.version import Places
+from chroma_async.errors import CorruptionError
+from chroma_async.format.logbatch import Facts, LogBatch, decode
+from chroma_async.format.manifest import Manifest
+from chroma_async.storage.base import LogEntry
+
+
+def open_segments(opener: SegmentOpener, manifest: Manifest) -> list[Segment]:
+    """Open all that a manifest names. Blocking.
+
+    :raises CorruptionError: a chunk or an alive bitmap is missing or damaged; names the file.
+    """
+    return [opener.open(entry) for entry in manifest.segments]
+
+
+def replay(manifest: Manifest, segments: Sequence[Segment], entries: Iterable[LogEntry], dimension: int | None) -> tuple[Tip, Facts]:
+    """The tip that the log leads to, and the facts it carries. Blocking.
+
+    :raises CorruptionError: an entry is damaged, or names a row that is not there; names the collection and the seq.
+    """
+    tip = Tip(manifest, segments, dimension)
+    facts = Facts(dimension=None, keys={})
+    expected = manifest.flushed_seq + 1
+    for entry in entries:
+        name = f"log entry {entry.first} of collection {entry.collection}"
+        if entry.first != expected:
+            raise CorruptionError(f"{name} follows {expected - 1}: entries between them are missing", name)
+        batch = decode(entry.body, name)
+        victims = _victims(tip, batch, name)
+        tip.apply([(batch, victims)])
+        if batch.facts is not None:
+            facts = facts.merge(batch.facts)
+        expected = entry.last + 1
+    tip.publish()
+    return tip, facts
+
+
+def _victims(tip: Tip, batch: LogBatch, name: str) -> Places:
+    """Where the rows are that a batch replaces or deletes."""
+    replacing = np.flatnonzero(batch.victims)
+    ids = [batch.ids[row] for row in replacing.tolist()] + batch.deleted_ids
+    if not ids:
+        return Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    tip.publish()
+    places = tip.version.find(ids)
+    seqs = np.concatenate([batch.victims[replacing], batch.deleted])
+    if not places.present.all() or (tip.version.seqs_at(places) != seqs).any():
+        raise CorruptionError(f"{name} replaces or deletes rows that are not there", name)
+    return places
