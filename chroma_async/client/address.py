@@ -84,7 +84,7 @@ def _url(host: str, port: int, secure: bool, path: str) -> URL:
     if "/" in host or not host:
         raise ValidationError(f"Invalid URL {host!r}: a host with a path needs http:// or https:// before it")
     try:
-        return URL.build(scheme="https" if secure else "http", host=host.strip("[]"), port=int(port), path=path, encoded=True)
+        return URL.build(scheme="https" if secure else "http", host=host.strip("[]"), port=int(port), path=path)
     except ValueError as error:
         raise ValidationError(f"Invalid URL of host {host!r} and port {port!r}: {error}") from None
 

@@ -1,0 +1,52 @@
+"""A store inside this process: AsyncPersistentClient on a directory, AsyncEphemeralClient in memory.
+
+Clients of one event loop share the engine of a directory; the last to close ends it. A second process, or a second loop, is refused with an
+error that says why. A store in memory belongs to the one client that was made with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chroma_async.api.client import AsyncClient
+from chroma_async.api.local import open_local
+from chroma_async.client.opening import Opening
+from chroma_async.config import Settings
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT
+
+
+def AsyncPersistentClient(  # noqa: N802 - chromadb's name
+    path: str | Path = "./chroma", settings: Any = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE
+) -> Opening:
+    """A client of the store in the directory ``path``, which is made when missing: ``await`` it, or enter it with ``async with``.
+
+    ``settings`` is :class:`~chroma_async.config.Settings`, or chromadb's, of which ``allow_reset`` is read.
+
+    On opening: :class:`~chroma_async.errors.LockedError` when another process owns it, :class:`~chroma_async.errors.ForeignDirectoryError`
+    when it holds another program's files, ValidationError when it is open here with other settings.
+    """
+    return _opening(str(path), settings, tenant, database)
+
+
+def AsyncEphemeralClient(  # noqa: N802 - chromadb's name
+    settings: Any = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE
+) -> Opening:
+    """A client of a new store in memory: ``await`` it, or enter it with ``async with``. Its data ends with it."""
+    return _opening(None, settings, tenant, database)
+
+
+def _opening(path: str | None, settings: Any, tenant: str, database: str) -> Opening:
+    own = _own_settings(path, settings)
+    shown = own if settings is None else settings
+
+    async def make() -> AsyncClient:
+        return AsyncClient(await open_local(path, own), tenant=tenant, database=database, settings=shown)
+
+    return Opening(make)
+
+
+def _own_settings(path: str | None, settings: Any) -> Settings:
+    base = settings if isinstance(settings, Settings) else Settings(allow_reset=bool(getattr(settings, "allow_reset", False)))
+    return replace(base, is_persistent=path is not None, path=path if path is not None else base.path)

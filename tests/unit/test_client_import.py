@@ -1,0 +1,58 @@
+"""What importing the client costs and brings, and what it does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chroma_async
+
+BUDGET_S = 0.25
+
+
+def run(code: str, cache: Path) -> str:
+    """Output of a fresh interpreter that keeps compiled files in ``cache``."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(cache)
+    return subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_the_http_client_takes_under_a_quarter_of_a_second(tmp_path: Path) -> None:
+    code = "import time; begun = time.perf_counter(); import chroma_async.client.http; print(time.perf_counter() - begun)"
+    run(code, tmp_path)  # compiles
+    assert min(float(run(code, tmp_path)) for _ in range(5)) < BUDGET_S
+
+
+@pytest.mark.parametrize(
+    "statement", ["import chroma_async", "import chroma_async.client.http", "from chroma_async import AsyncHttpClient"]
+)
+def test_a_client_of_a_server_loads_no_engine_no_database_and_no_chromadb(statement: str, tmp_path: Path) -> None:
+    loaded = set(run(f"{statement}; import sys; print(*sys.modules)", tmp_path).split())
+    assert not loaded & {"faiss", "sqlite3", "aiosqlite", "chromadb", "chroma_async.engine"}
+
+
+def test_every_public_name_is_there(tmp_path: Path) -> None:
+    assert set(dir(chroma_async)) == set(chroma_async.__all__)
+    for name in chroma_async.__all__:
+        assert getattr(chroma_async, name).__class__ is not None
+    with pytest.raises(AttributeError, match="AsyncNothing"):
+        chroma_async.AsyncNothing  # noqa: B018
+
+
+def test_chromadb_is_never_imported_but_served_when_it_is_there(tmp_path: Path) -> None:
+    code = """
+import asyncio, sys
+import chroma_async
+from chroma_async.client.interop import register_if_imported
+assert register_if_imported() is False and "chromadb" not in sys.modules
+chroma_async.register_with_chromadb()
+from chromadb.api import AsyncClientAPI, AsyncAdminAPI
+from chroma_async import AsyncAdminClient, AsyncClient
+assert issubclass(AsyncClient, AsyncClientAPI) and issubclass(AsyncAdminClient, AsyncAdminAPI)
+assert register_if_imported() is True
+"""
+    run(code, tmp_path)
