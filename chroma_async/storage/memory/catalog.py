@@ -142,6 +142,13 @@ class MemoryCatalog:
         self._check_open()
         return self._scoped(scope, id).read()
 
+    async def find_collection(self, id: UUID) -> CollectionRow:
+        self._check_open()
+        stored = self._collections.get(id)
+        if stored is None:
+            raise refusals.collection_id_missing(id)
+        return stored.read()
+
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
         self._check_open()
         return [stored.read() for stored in self._within(scope)[offset:][:limit]]

@@ -147,6 +147,10 @@ class SqliteCatalog:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?"
         return _collection(await self._one(sql, (scope.tenant, scope.database, id.bytes), refusals.collection_id_missing(id)))
 
+    async def find_collection(self, id: UUID) -> CollectionRow:
+        sql = f"SELECT {_COLUMNS} FROM collections WHERE id = ?"
+        return _collection(await self._one(sql, (id.bytes,), refusals.collection_id_missing(id)))
+
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} ORDER BY id LIMIT ? OFFSET ?"
         rows = await self._connection.read(sql, (scope.tenant, scope.database, *_window(limit, offset)))
