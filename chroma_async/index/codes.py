@@ -79,7 +79,7 @@ class Encoding:
         if sample.ndim != 2 or not sample.size:
             raise ValueError(f"a codec cannot be trained on a sample of shape {sample.shape}")
         step = -(-len(sample) // SAMPLE_ROWS)
-        rows: Floats = np.asarray(sample[::step], np.float32)
+        rows = np.asarray(sample[::step], np.float32)
         norms = np.linalg.norm(rows.astype(np.float64), axis=1).astype(np.float32)
         if space is Space.COSINE:
             directed = norms > 0
@@ -106,7 +106,7 @@ class Encoding:
         if self.space is Space.COSINE:
             carried = norms > 0
             zeros = np.flatnonzero(~carried)
-            rows = vectors / np.where(carried, norms, np.float32(1))[:, None]
+            rows = np.divide(vectors, np.where(carried, norms, np.float32(1))[:, None], dtype=np.float32)
         elif self.band is not None:
             carried &= (norms >= self.band[0]) & (norms <= self.band[1])
         clipped = 0
