@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chroma_async.engine.pins import Making
 import chroma_async.format.documents as documents_file
+from chroma_async.engine.pins import Making
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.names import StoredName

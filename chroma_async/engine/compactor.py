@@ -19,7 +19,7 @@ from chroma_async.engine.context import Context
 from chroma_async.engine.flush import Frozen, receiving_segment, with_alive, write_memtable
 from chroma_async.engine.indexing import Stopped
 from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
-from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
+from chroma_async.engine.policy import Job, Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
 from chroma_async.engine.segment import Segment, SegmentOpener
 from chroma_async.engine.tip import Tip
 from chroma_async.errors import ChromaError, CorruptionError, FencedError, PoisonedError, UnavailableError
@@ -58,7 +58,9 @@ class Compactor:
         self._context = context
         self._opener = opener
         self._commit_manifest = commit_manifest
+        self._options = options
         self._committing = asyncio.Lock()
+        self._working = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
         self._maintaining: asyncio.Task[None] | None = None
         self._flushed = asyncio.Event()
@@ -139,20 +141,26 @@ class Compactor:
         async with self._turn:
             if self._tip.dirty:
                 self._freeze(start=False)
-        if self._flushing is not None:
+        wanted = list(self._tip.frozen)
+        while any(frozen in self._tip.frozen for frozen in wanted):
+            self._trouble = None
+            self.start_flush()
+            if self._flushing is None:
+                return
             await asyncio.wait([self._flushing])
-        while self._tip.frozen:
-            await self._flush_one(self._tip.frozen[0])
+            if self._trouble is not None:
+                raise self._trouble
 
     async def finish(self, progress: Progress | None = None) -> None:
-        """Flush, then do all maintenance that is worth anything. ``progress`` is told (job, done, total), also from threads."""
+        """Flush, then do all maintenance that is worth anything. ``progress`` is told (job, done, total), also from threads.
+
+        Cancelling the caller lets the job that is under way come to its end.
+        """
         await self.flush()
-        while self._maintaining is not None:
-            await asyncio.wait([self._maintaining])
-        tried: list[object] = []
-        while (job := everything_left(self._states(), self._context.settings)) is not None and job not in tried[-1:]:
-            tried.append(job)
-            await self._jobs.run(job, progress)
+        last: Job | None = None
+        while (job := everything_left(self._states(), self._context.settings)) is not None and job != last:
+            last = job
+            await asyncio.shield(self._context.tasks.start(self._do(job, progress), f"{job} of {self._tip.manifest.collection}"))
 
     async def aclose(self, *, flush: bool) -> None:
         """Stop both lanes; a running build ends at its next slice. Idempotent."""
@@ -184,7 +192,7 @@ class Compactor:
         self._rows_written, self._rows_since = 0, self._context.monotonic()
 
     def _unindexed_bytes(self) -> int:
-        rows = sum(segment.rows - (segment.graph.covers if segment.graph else 0) for segment in self._tip.segments)
+        rows = sum(segment.rows - segment.covers for segment in self._tip.segments)
         return rows * 4 * (self._tip.dimension or 0)
 
     def _freeze(self, *, start: bool = True) -> None:
@@ -236,6 +244,8 @@ class Compactor:
             )
         await context.backends.log.trim(tip.manifest.collection, tip.manifest.flushed_seq)
         self._flushed.set()
+        for segment in tip.segments:
+            await context.threads.flush(segment.encode_tail, self._options().space, context.settings.tail_codes_rows)
 
     async def commit(
         self,
@@ -246,7 +256,7 @@ class Compactor:
         """Apply a change to the present manifest, make it durable, then let readers see it.
 
         :param change: blocking, called by ``run``; ``None``: the change no longer makes sense and nothing is committed.
-        :param install: puts manifest and opened segments into the tip; called on the loop within the turn.
+        :param install: puts manifest and opened segments into the tip; called by ``run`` within the turn.
         """
         tip = self._tip
         async with self._committing:
@@ -265,21 +275,27 @@ class Compactor:
             manifest, segments = result
             await self._commit_manifest(manifest)
             async with self._turn:
-                install(manifest, segments)
+                await run(install, manifest, segments)
         return True
 
     def _open(self, entry: SegmentEntry, before: Segment | None) -> Segment:
         return before if before is not None and before.entry == entry else self._opener.open(entry, before)
 
+    async def _do(self, job: Job, progress: Progress | None) -> bool:
+        """One job at a time; whether it changed anything."""
+        async with self._working:
+            try:
+                return not self._stop.is_set() and await self._jobs.run(job, progress)
+            except Stopped:
+                return False
+
     async def _maintain(self) -> None:
         try:
             while not self._stop.is_set():
                 job = next_job(self._states(), self._load(), self._context.settings)
-                if job is None or not await self._jobs.run(job, None):
+                if job is None or not await self._do(job, None):
                     break
                 self._failures = 0
-        except Stopped:
-            pass
         except Exception as error:
             self._failed("maintenance", error)
         finally:

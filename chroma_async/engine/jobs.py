@@ -80,7 +80,7 @@ class Jobs:
             key=segment.key,
             chunks=tuple(ChunkState(chunk.rows, chunk.rows * width) for chunk in segment.chunks),
             dead=segment.entry.dead,
-            covers=segment.graph.covers if segment.graph is not None else 0,
+            covers=segment.covers,
             refused_rows=self._refused.get(segment.key, 0),
             trigrams_stop=segment.trigrams[-1].entry.stop if segment.trigrams else 0,
             full_text=self._options().full_text,

@@ -21,10 +21,10 @@ from chroma_async.format.pages import BirthOrder
 from chroma_async.index import trigrams
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
-from chroma_async.index.hnsw import Graph
+from chroma_async.index.hnsw import Graph, encode_chunk
 from chroma_async.index.mask import evaluate_mask
 from chroma_async.storage.base import Blob
-from chroma_async.types import Bools, Floats, Ints, Metadata
+from chroma_async.types import Bools, Floats, Ints, Metadata, Space
 
 logger = logging.getLogger(__name__)
 
@@ -94,11 +94,25 @@ class Segment:
         """What decides between equal distances: born per position, or ``None`` where that is the order of positions."""
         return self._borns if len(self._order.displaced) else None
 
-    @cached_property
+    @property
+    def covers(self) -> int:
+        """Rows below this position are in the graph, or were dead when it was built."""
+        return 0 if self.graph is None else self.graph.covers
+
+    @property
     def codes(self) -> Mapping[int, ChunkCodes]:
         """Codes of the chunks outside the graph that have any, by base."""
         held = ((base, chunk.codes) for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True))
         return {base: codes for base, codes in held if codes is not None and codes.base == base}
+
+    def encode_tail(self, space: Space, tail_rows: int) -> None:
+        """Make codes for the chunks outside the graph if they hold over ``tail_rows`` rows, and drop those no longer needed. Blocking."""
+        needed = self.rows - self.covers > tail_rows
+        for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
+            if not needed or base + chunk.rows <= self.covers:
+                chunk.codes = None
+            elif chunk.codes is None or chunk.codes.base != base:
+                chunk.codes = encode_chunk(VectorChunk(base, chunk.vectors, chunk.norms), self.graph, space)
 
     # ----------------------------------------------------------------------------------------------------------------------- lookups
 
