@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
+import numpy as np
 import regex
 
 from chroma_async.errors import InvalidArgumentError
+from chroma_async.types import Ints
 
 ANY = r"(?s:.)"
 NONE = r"(?!)"
@@ -212,6 +214,9 @@ _SIMPLE_FOLDS |= {chr(code): chr(code + 0x20) for code in range(0x10D50, 0x10D66
 
 #: No character above this one has case.
 _LAST_CASED = 0x1EA00
+_ASCII_TEXT = "".join(map(chr, range(0x80)))
+#: Ranges up to this length are folded character by character.
+_SMALL_RANGE = 256
 
 
 def orbit(char: str) -> str:
@@ -226,18 +231,45 @@ def ascii_orbit(char: str) -> str:
     return char + char.swapcase() if char.isascii() and char.isalpha() else char
 
 
+@lru_cache(maxsize=512)
 def closed(members: str, *, unicode: bool) -> str:
     """The set with all characters that fold like one of its members."""
-    added = folding(members, unicode=unicode)
+    domain = _cased_text() if unicode else _ASCII_TEXT
+    inside = set(regex.findall(members, domain, flags=regex.VERSION1))
+    added = _other_cases(inside, unicode)
     return union([members, f"[{added}]"]) if added else members
 
 
-def folding(members: str, *, unicode: bool) -> str:
-    """What a set lacks to be closed under case folding, as it stands between brackets."""
-    domain = _cased_text() if unicode else "".join(map(chr, range(0x80)))
-    inside = set(regex.findall(members, domain, flags=regex.VERSION1))
-    added = {other for char in inside for other in (orbit(char) if unicode else ascii_orbit(char))} - inside
+def folding(ranges: list[tuple[str, str]], *, unicode: bool) -> str:
+    """What ranges (first, last) lack to be closed under case folding, as it stands between brackets."""
+    inside: set[str] = set()
+    for first, last in ranges:
+        if ord(last) - ord(first) < _SMALL_RANGE:
+            inside.update(map(chr, range(ord(first), ord(last) + 1)))
+        else:
+            inside.update(_with_cases_outside(ord(first), ord(last)) if unicode else _ASCII_TEXT[ord(first) : ord(last) + 1])
+    return _other_cases(inside, unicode)
+
+
+def _other_cases(chars: set[str], unicode: bool) -> str:
+    added = {other for char in chars for other in (orbit(char) if unicode else ascii_orbit(char))} - chars
     return "".join(escaped(char) for char in sorted(added))
+
+
+def _with_cases_outside(first: int, last: int) -> str:
+    """Characters of a range of which another case lies outside of it. A pattern may hold thousands of wide ranges."""
+    codes, lowest, highest = _cased_codes()
+    part = slice(*codes.searchsorted([first, last + 1]))
+    return "".join(map(chr, codes[part][(lowest[part] < first) | (highest[part] > last)].tolist()))
+
+
+@cache
+def _cased_codes() -> tuple[Ints, Ints, Ints]:
+    """Ascending codes of all characters with an orbit, and the lowest and highest code in each one's orbit."""
+    chars = sorted(_orbits())
+    bounds = [(ord(char), min(map(ord, orbit(char))), max(map(ord, orbit(char)))) for char in chars]
+    codes, lowest, highest = np.array(bounds, dtype=np.int64).T
+    return codes, lowest, highest
 
 
 @cache

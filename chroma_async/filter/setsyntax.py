@@ -18,7 +18,7 @@ _OPERATORS: dict[str, Callable[[str, str], str]] = {
 }
 #: Rust's nesting limit; deeper classes are cut off here, before their text grows, and refused by the reader.
 _MAX_DEPTH = 250
-_MAX_CHARS = 1_000_000
+_MAX_CHARS = 100_000
 
 
 @dataclass(slots=True)
@@ -30,6 +30,8 @@ class _Bracket:
     #: Characters, ranges and plain classes as they stand between brackets; everything else in ``sets``.
     flat: list[str] = field(default_factory=list)
     sets: list[str] = field(default_factory=list)
+    #: First and last of the characters and ranges in ``flat``.
+    ranges: list[tuple[str, str]] = field(default_factory=list)
     waiting: tuple[Callable[[str, str], str], str] | None = None
     depth: int = 0
     cost: int = 2
@@ -76,7 +78,7 @@ class SetReader:
                 reader.position += 2
                 members = self.operand(top)
                 top.waiting = (_OPERATORS[pair], members)
-                top.flat, top.sets = [], []
+                top.flat, top.sets, top.ranges = [], [], []
                 top.depth += 1
             else:
                 self.range(top)
@@ -108,10 +110,12 @@ class SetReader:
 
     def operand(self, bracket: _Bracket) -> str:
         """What was read since the bracket or the last operator, combined with what that operator holds."""
-        if self.folds and bracket.flat:
-            bracket.flat.append(charsets.folding(f"[{''.join(bracket.flat)}]", unicode=self.unicode))
-        sets = [charsets.closed(members, unicode=self.unicode) for members in bracket.sets] if self.folds else bracket.sets
-        members = charsets.union(([f"[{''.join(bracket.flat)}]"] if bracket.flat else []) + sets)
+        if self.folds and bracket.ranges:
+            # Only characters and ranges lack their other cases: all sets were closed when made, and the operations keep them closed.
+            others = charsets.folding(bracket.ranges, unicode=self.unicode)
+            bracket.flat.append(others)
+            bracket.cost += len(others)
+        members = charsets.union(([f"[{''.join(bracket.flat)}]"] if bracket.flat else []) + bracket.sets)
         if bracket.waiting is not None:
             operation, left = bracket.waiting
             members = operation(left, members)
@@ -159,6 +163,7 @@ class SetReader:
             bracket.cost += 2
             if isinstance(first, str):
                 bracket.flat.append(charsets.escaped(first))
+                bracket.ranges.append((first, first))
             else:
                 bracket.cost += first.cost
                 self.add(bracket, first.members)
@@ -173,6 +178,7 @@ class SetReader:
             reader.refuse("a range starts above its end", start)
         bracket.cost += 3 if last <= "\x7f" else 12
         bracket.flat.append(f"{charsets.escaped(first)}-{charsets.escaped(last)}")
+        bracket.ranges.append((first, last))
 
     def after_hyphen(self) -> str:
         """The character behind the hyphen that stands here, blanks aside."""
