@@ -157,10 +157,8 @@ class Compactor:
         Cancelling the caller lets the job that is under way come to its end.
         """
         await self.flush()
-        last: Job | None = None
-        while (job := everything_left(self._states(), self._context.settings)) is not None and job != last:
-            last = job
-            await asyncio.shield(self._context.tasks.start(self._do(job, progress), f"{job} of {self._tip.manifest.collection}"))
+        work = self._context.tasks.start(self._finish(progress), f"compaction of {self._tip.manifest.collection}")
+        await asyncio.shield(work)
 
     async def aclose(self, *, flush: bool) -> None:
         """Stop both lanes; a running build ends at its next slice. Idempotent."""
@@ -281,21 +279,29 @@ class Compactor:
     def _open(self, entry: SegmentEntry, before: Segment | None) -> Segment:
         return before if before is not None and before.entry == entry else self._opener.open(entry, before)
 
-    async def _do(self, job: Job, progress: Progress | None) -> bool:
-        """One job at a time; whether it changed anything."""
+    async def _finish(self, progress: Progress | None) -> None:
+        last: Job | None = None
         async with self._working:
-            try:
-                return not self._stop.is_set() and await self._jobs.run(job, progress)
-            except Stopped:
-                return False
+            while not self._stop.is_set():
+                job = everything_left(self._states(), self._context.settings)
+                if job is None or job == last:
+                    return
+                last = job
+                try:
+                    await self._jobs.run(job, progress)
+                except Stopped:
+                    return
 
     async def _maintain(self) -> None:
         try:
-            while not self._stop.is_set():
-                job = next_job(self._states(), self._load(), self._context.settings)
-                if job is None or not await self._do(job, None):
-                    break
-                self._failures = 0
+            async with self._working:
+                while not self._stop.is_set():
+                    job = next_job(self._states(), self._load(), self._context.settings)
+                    if job is None or not await self._jobs.run(job, None):
+                        return
+                    self._failures = 0
+        except Stopped:
+            pass
         except Exception as error:
             self._failed("maintenance", error)
         finally:
