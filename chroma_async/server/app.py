@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 from aiohttp import web
@@ -24,6 +25,9 @@ from chroma_async.server.tracing import traced
 #: Every route. aiohttp tries those of equal beginning in turn, so the busiest come first.
 ROUTES: tuple[Route, ...] = (*RECORD_ROUTES, *SYSTEM_ROUTES, *COLLECTION_ROUTES, *TENANT_ROUTES, *UNSERVED_ROUTES)
 
+#: aiohttp's own pattern for a placeholder leaves out braces, which ids and names may hold.
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
 
 def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[], int] = time.monotonic_ns) -> web.Application:
     """The application. It neither opens nor closes ``api``.
@@ -40,13 +44,9 @@ def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[],
     )
     app[SERVICE] = service
     for route in routes:
-        handler = _bound(route, service)
+        path, handler = _PLACEHOLDER.sub(r"{\1:[^/]+}", route.path), partial(traced(route), service)
         if route.method == "GET":
-            app.router.add_get(route.path, handler)  # and HEAD
+            app.router.add_get(path, handler)  # and HEAD
         else:
-            app.router.add_route(route.method, route.path, handler)
+            app.router.add_route(route.method, path, handler)
     return app
-
-
-def _bound(route: Route, service: Service) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    return partial(traced(route), service)

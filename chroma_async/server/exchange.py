@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
@@ -25,6 +26,8 @@ DATABASE_NAME_LENGTH = 3
 _JSON_HEADERS = CIMultiDict({"Content-Type": "application/json", "Server": SERVER_NAME})
 _HYPHENATED = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID = re.compile(rf"{_HYPHENATED}|[0-9a-f]{{32}}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.IGNORECASE)
+#: A server is asked for the same collections again and again.
+_REMEMBERED_UUIDS = 1024
 #: zlib: 32 adds detection of a gzip or zlib header to the largest window; a negative window means neither.
 _ANY_HEADER, _NO_HEADER = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
 
@@ -58,7 +61,9 @@ async def parsed(service: Service, request: web.Request, parse: Callable[[bytes,
     encoding = headers.get("Content-Encoding")
     if encoding is not None:
         raw = await _decompressed(service, raw, encoding.strip().lower())
-    return await service.sized(len(raw), parse, raw, *args)
+    if len(raw) <= OFFLOAD_BYTES:
+        return parse(raw, *args)
+    return await service.run(parse, raw, *args)
 
 
 def scope(request: web.Request) -> Scope:
@@ -72,10 +77,14 @@ def scope(request: web.Request) -> Scope:
 
 def collection_id(request: web.Request) -> UUID:
     """The path's collection id: hyphenated, plain, in braces or as a URN, in any case. :raises InvalidUUIDError: none of these."""
-    value = request.match_info["collection_id"]
+    return _uuid(request.match_info["collection_id"])
+
+
+@lru_cache(_REMEMBERED_UUIDS)
+def _uuid(value: str) -> UUID:
     if _UUID.fullmatch(value) is None:
         raise InvalidUUIDError(f"{value!r} is not a valid UUIDv4")
-    return UUID(value)
+    return UUID(value.lower())
 
 
 def page(request: web.Request) -> tuple[int | None, int]:

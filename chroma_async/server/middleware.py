@@ -69,14 +69,17 @@ def envelope(service: Service, probes: Collection[str]) -> Middleware:
         if origins:
             _allow_origin(request, response, origins)
         if access.isEnabledFor(logging.INFO):
-            length = response.content_length if isinstance(response, web.Response) else 0
-            milliseconds = (service.clock() - started) / 1e6
-            access.info(
-                "%s %s %s %d %d %.2fms", request.remote, request.method, request.raw_path, response.status, length or 0, milliseconds
-            )
+            _log(request, response, service.clock() - started)
         return response
 
     return around
+
+
+def _log(request: web.Request, response: web.StreamResponse, nanoseconds: int) -> None:
+    """One line. The record is made here because the logger would first look for the caller, which costs more than all the rest."""
+    length = response.content_length if isinstance(response, web.Response) else None
+    values = (request.remote, request.method, request.raw_path, response.status, length or 0, nanoseconds / 1e6)
+    access.handle(logging.LogRecord(access.name, logging.INFO, __file__, 0, "%s %s %s %d %d %.2fms", values, None))
 
 
 def failure(request: web.Request, error: ChromaError) -> web.Response:

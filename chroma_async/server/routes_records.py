@@ -7,7 +7,7 @@ from aiohttp import web
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.server.exchange import answer, collection_id, empty_object, json_value, parsed, query_value, scope
 from chroma_async.server.route import COLLECTION, Route
-from chroma_async.server.service import Service
+from chroma_async.server.service import OFFLOAD_BYTES, Service
 from chroma_async.types import ReadLevel, WriteKind
 from chroma_async.wire.collections import encode_deleted
 from chroma_async.wire.requests import parse_delete, parse_get, parse_query, parse_write
@@ -49,7 +49,9 @@ async def query(service: Service, request: web.Request) -> web.Response:
     """Nearest neighbours."""
     where, id = scope(request), collection_id(request)
     neighbours = await service.api.query(where, id, await parsed(service, request, parse_query))
-    return answer(await service.sized(sum(map(expected_bytes, neighbours.queries)), encode_neighbours, neighbours))
+    if sum(map(expected_bytes, neighbours.queries)) <= OFFLOAD_BYTES:
+        return answer(encode_neighbours(neighbours))
+    return answer(await service.run(encode_neighbours, neighbours))
 
 
 async def count(service: Service, request: web.Request) -> web.Response:

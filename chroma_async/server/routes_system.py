@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from chroma_async.errors import UnimplementedError
 from chroma_async.server.exchange import answer, json_value
 from chroma_async.server.route import ROOT, Route
 from chroma_async.server.service import Service
 from chroma_async.types import Health
 from chroma_async.wire.body import dump_json
 from chroma_async.wire.collections import encode_health, encode_heartbeat, encode_identity, encode_preflight
-from chroma_async.wire.errors import encode_error
+
+
+class _GoneError(UnimplementedError):
+    """The route was served once."""
+
+    status = 410
+    wire_name = "Unimplemented"
 
 
 async def heartbeat(service: Service, request: web.Request) -> web.Response:
@@ -58,7 +65,7 @@ async def reset(service: Service, request: web.Request) -> web.Response:
 
 async def first_version(service: Service, request: web.Request) -> web.Response:
     """Clients of API v1 learn that it is gone."""
-    return answer(encode_error("Unimplemented", "API v1 is gone; use /api/v2"), 410)
+    raise _GoneError("API v1 is gone; use /api/v2")
 
 
 def _is_ready(health: Health) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,19 +24,23 @@ U32_LIMIT = 1 << 32
 _KINDS = {type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "a list", dict: "an object"}
 
 
-@dataclass(frozen=True, slots=True)
 class Body:
     """A JSON object: its fields, and the text they came from."""
 
-    fields: dict[str, Json]
-    raw: bytes
+    __slots__ = ("_block", "_raw", "fields")
+
+    def __init__(self, fields: dict[str, Json], raw: bytes, block: tuple[int, int]) -> None:
+        self.fields = fields
+        self._raw = raw
+        self._block = block
 
     def may_hold_booleans(self) -> bool:
         """False only when no vector in the body can hold ``true`` or ``false``. Amid numbers one letter is enough."""
-        start, end = _number_block(self.raw)
-        if any(self.raw.find(letter, start, end) >= 0 for letter in (b"t", b"f")):
+        raw, (start, end) = self._raw, self._block
+        if raw.find(b"t", start, end) >= 0 or raw.find(b"f", start, end) >= 0:
             return True
-        return any(self.raw.find(word, 0, start) >= 0 or self.raw.find(word, end) >= 0 for word in (b"true", b"false"))
+        rest = raw[:start] + raw[end:]
+        return b"true" in rest or b"false" in rest
 
 
 def parse_body(raw: bytes, names: tuple[str, ...], vectors: str | None = None) -> Body:
@@ -57,15 +60,14 @@ def parse_body(raw: bytes, names: tuple[str, ...], vectors: str | None = None) -
         check_depth(value)
         raise unexpected("", "an object", value)
     check_depth([inner for name, inner in value.items() if name != vectors])
-    start, end = _number_block(raw)
-    text = raw[:start] + raw[end:] if start < end else raw
-    found = _quoted(names).findall(text)
+    start, end = block = _number_block(raw)
+    found = _quoted(names).findall(raw[:start] + raw[end:] if start < end else raw)
     if len(found) > len(set(found)):
         given = _top_level_names(raw)
         for name in names:
             if given.count(name) > 1:
                 raise UnprocessableError(f"{name}: the field is given twice")
-    return Body(value, raw)
+    return Body(value, raw, block)
 
 
 def check_depth(value: Json) -> None:
