@@ -19,7 +19,7 @@ from chroma_async.engine.context import Context
 from chroma_async.engine.flush import Frozen, receiving_segment, with_alive, write_memtable
 from chroma_async.engine.indexing import Stopped
 from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
-from chroma_async.engine.policy import Job, Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
+from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
 from chroma_async.engine.segment import Segment, SegmentOpener
 from chroma_async.engine.tip import Tip
 from chroma_async.errors import ChromaError, CorruptionError, FencedError, PoisonedError, UnavailableError
@@ -280,17 +280,14 @@ class Compactor:
         return before if before is not None and before.entry == entry else self._opener.open(entry, before)
 
     async def _finish(self, progress: Progress | None) -> None:
-        last: Job | None = None
-        async with self._working:
-            while not self._stop.is_set():
-                job = everything_left(self._states(), self._context.settings)
-                if job is None or job == last:
-                    return
-                last = job
-                try:
-                    await self._jobs.run(job, progress)
-                except Stopped:
-                    return
+        try:
+            async with self._working:
+                while not self._stop.is_set():
+                    job = everything_left(self._states(), self._context.settings)
+                    if job is None or not await self._jobs.run(job, progress):
+                        return
+        except Stopped:
+            pass
 
     async def _maintain(self) -> None:
         try:
