@@ -31,6 +31,10 @@ from tests.contract.test_log import A, B, entry
 from tests.contract.test_segments import CONTENT, NAME, OTHER, put, put_database
 
 
+#: A bound that no test reaches: the write-ahead file holds everything.
+NEVER = 1 << 30
+
+
 @contextmanager
 def file_size_limit(limit: int) -> Iterator[None]:
     """Writes past ``limit`` bytes of any file fail: to SQLite an input/output error, and no sign of a full disk."""
@@ -70,7 +74,7 @@ async def test_a_store_is_there_when_it_is_opened_again(tmp_path: Path, threads:
 
 async def test_what_was_answered_survives_a_crash(tmp_path: Path, threads: Threads) -> None:
     """A copy of the directory with its live write-ahead files is what a kill would have left."""
-    async with opened(tmp_path / "live", threads) as backends:
+    async with opened(tmp_path / "live", threads, checkpoint_bytes=NEVER) as backends:
         await fill(backends)
         shutil.copytree(tmp_path / "live", tmp_path / "copy")
     assert (tmp_path / "copy" / f"{LOG_FILE}-wal").stat().st_size > 0
@@ -80,7 +84,7 @@ async def test_what_was_answered_survives_a_crash(tmp_path: Path, threads: Threa
 
 
 async def test_a_torn_tail_of_the_write_ahead_file_loses_only_what_was_not_answered(tmp_path: Path, threads: Threads) -> None:
-    async with opened(tmp_path / "live", threads) as backends:
+    async with opened(tmp_path / "live", threads, checkpoint_bytes=NEVER) as backends:
         await backends.log.append([entry(A, 1)])
         wal = tmp_path / "live" / f"{LOG_FILE}-wal"
         answered = wal.stat().st_size
@@ -257,7 +261,7 @@ async def test_a_full_disk_loses_nothing_and_the_append_may_be_retried(tmp_path:
 
 
 async def test_a_commit_that_fails_poisons_the_log_until_it_is_opened_again(tmp_path: Path, threads: Threads) -> None:
-    async with opened(tmp_path, threads) as backends:
+    async with opened(tmp_path, threads, checkpoint_bytes=NEVER) as backends:
         await backends.log.append([entry(A, 1)])
         with file_size_limit((tmp_path / f"{LOG_FILE}-wal").stat().st_size + 5000), pytest.raises(PoisonedError):
             await backends.log.append([entry(A, 2)])

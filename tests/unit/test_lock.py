@@ -19,7 +19,7 @@ from chroma_async.threads import Threads
 
 #: Takes the directory in argv, says so, and holds it until its input ends.
 HOLDER = """
-import asyncio, sys
+import asyncio, os, signal, sys
 from pathlib import Path
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
@@ -29,8 +29,11 @@ async def main():
     threads = Threads(1)
     lease = LocalLease(Path(sys.argv[1]), threads, FileSystem(), lambda: 5)
     await lease.acquire()
+    if "fork" in sys.argv and os.fork():
+        signal.pause()
     print("held", flush=True)
     sys.stdin.read()
+    os._exit(0)
 
 asyncio.run(main())
 """
@@ -57,8 +60,9 @@ def reap(child: int) -> None:
     os.waitpid(child, 0)
 
 
-def held_by_child(directory: Path) -> subprocess.Popen[str]:
-    child = subprocess.Popen([sys.executable, "-c", HOLDER, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def held_by_child(directory: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLDER, str(directory), *options]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     return child
@@ -200,7 +204,7 @@ async def test_a_cancelled_acquire_leaves_the_directory_free(tmp_path: Path, thr
         await each.release()
 
 
-async def test_a_child_that_outlives_its_parents_lease_does_not_hold_the_lock(tmp_path: Path, threads: Threads) -> None:
+async def test_a_released_directory_is_free_although_a_child_lives_on(tmp_path: Path, threads: Threads) -> None:
     first = lease(tmp_path, threads)
     await first.acquire()
     reading, writing = os.pipe()
@@ -208,14 +212,25 @@ async def test_a_child_that_outlives_its_parents_lease_does_not_hold_the_lock(tm
     if child == 0:
         os.read(reading, 1)
         os._exit(0)
-    await first.release()
-    second = lease(tmp_path, threads)
-    await second.acquire()
-    await second.release()
-    os.write(writing, b"x")
-    reap(child)
-    os.close(reading)
-    os.close(writing)
+    try:
+        await first.release()
+        second = lease(tmp_path, threads)
+        await second.acquire()
+        await second.release()
+    finally:
+        os.write(writing, b"x")
+        reap(child)
+        os.close(reading)
+        os.close(writing)
+
+
+async def test_a_killed_owners_directory_is_free_although_its_child_lives_on(tmp_path: Path, threads: Threads) -> None:
+    with held_by_child(tmp_path, "fork") as owner:
+        owner.kill()
+        owner.wait()
+        each = lease(tmp_path, threads)
+        await each.acquire()
+        await each.release()
 
 
 async def test_a_childs_release_leaves_the_parents_lock_alone(tmp_path: Path, threads: Threads) -> None:

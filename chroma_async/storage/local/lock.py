@@ -161,6 +161,8 @@ class LocalLease:
             descriptor, self._descriptor = self._descriptor, None
             if descriptor is not None:
                 _held.discard(self)
+                # Not by closing alone: a child forked this moment may not have closed its copy yet.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
                 os.close(descriptor)
 
     def close_in_child(self) -> None:
