@@ -13,7 +13,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chroma_async.engine.context import Context
 from chroma_async.engine.flush import Frozen, receiving_segment, with_alive, write_memtable
@@ -35,6 +35,14 @@ FROZEN_LIMIT = 4
 RETRY_S, RETRY_MOST_S = 1.0, 60.0
 #: Rows a second that an index build is taken to add before one was measured.
 ASSUMED_INDEX_RATE = 4000.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    """How often a lane has failed in a row, and when it may begin again by itself."""
+
+    failures: int = 0
+    at: float = 0.0
 
 
 class Compactor:
@@ -65,8 +73,8 @@ class Compactor:
         self._maintaining: asyncio.Task[None] | None = None
         self._flushed = asyncio.Event()
         self._stop = threading.Event()
-        self._failures = 0
-        self._retry_at = 0.0
+        self._flush_retry = _Retry()
+        self._maintenance_retry = _Retry()
         #: Why flushing does not get on, if it does not.
         self._trouble: ChromaError | None = None
         self._last_write = context.monotonic()
@@ -108,7 +116,8 @@ class Compactor:
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way and nothing waits to be flushed."""
-        return self._flushing is None and self._maintaining is None and not self._tip.frozen and not self._tip.dirty
+        lanes_rest = self._flushing is None and self._maintaining is None and not self._working.locked()
+        return lanes_rest and not self._tip.frozen and not self._tip.dirty
 
     async def tick(self) -> None:
         """Flush what is idle or old; look for maintenance to do. Called about twice a second."""
@@ -119,7 +128,7 @@ class Compactor:
             async with self._turn:
                 if self._tip.dirty:
                     self._freeze()
-        if self._tip.frozen and now >= self._retry_at:
+        if self._tip.frozen and now >= self._flush_retry.at:
             self.start_flush()
         self.start_maintenance()
 
@@ -130,7 +139,7 @@ class Compactor:
 
     def start_maintenance(self) -> None:
         """Begin maintenance if there is something to do and it does not run already."""
-        ready = self._maintaining is None and not self._stop.is_set() and self._context.monotonic() >= self._retry_at
+        ready = self._maintaining is None and not self._stop.is_set() and self._context.monotonic() >= self._maintenance_retry.at
         if ready and next_job(self._states(), self._load(), self._context.settings) is not None:
             self._maintaining = self._context.tasks.start(self._maintain(), f"maintenance of {self._tip.manifest.collection}")
 
@@ -172,6 +181,8 @@ class Compactor:
         for task in (self._flushing, self._maintaining):
             if task is not None:
                 await asyncio.wait([task])
+        async with self._working:
+            pass  # a job that somebody asked for has ended too
 
     # ------------------------------------------------------------------------------------------------------------------------ inside
 
@@ -203,10 +214,11 @@ class Compactor:
         try:
             while self._tip.frozen and not self._stop.is_set():
                 await self._flush_one(self._tip.frozen[0])
-                self._failures = 0
+                self._flush_retry = _Retry()
                 self._trouble = None
         except Exception as error:
-            self._failed("flush", error)
+            self._trouble = error if isinstance(error, ChromaError) else UnavailableError(f"flush failed: {error!r}")
+            self._flush_retry = self._failed("flush", error, self._flush_retry)
         finally:
             self._flushing = None
             self._flushed.set()
@@ -296,21 +308,19 @@ class Compactor:
                     job = next_job(self._states(), self._load(), self._context.settings)
                     if job is None or not await self._jobs.run(job, None):
                         return
-                    self._failures = 0
+                    self._maintenance_retry = _Retry()
         except Stopped:
             pass
         except Exception as error:
-            self._failed("maintenance", error)
+            self._maintenance_retry = self._failed("maintenance", error, self._maintenance_retry)
         finally:
             self._maintaining = None
 
-    def _failed(self, what: str, error: Exception) -> None:
-        """Remember a failure and when to try again; one that leaves durability in doubt ends all writes."""
-        self._failures += 1
-        self._retry_at = self._context.monotonic() + min(RETRY_MOST_S, RETRY_S * 2 ** (self._failures - 1))
+    def _failed(self, what: str, error: Exception, before: _Retry) -> _Retry:
+        """When to try again after a failure; one that leaves durability in doubt ends all writes."""
         if isinstance(error, (PoisonedError, FencedError)):
             self._context.log_writer.poison(PoisonedError(f"{what} failed in doubt: {error}"))
-        if isinstance(error, CorruptionError):
-            self._retry_at = float("inf")
-        self._trouble = error if isinstance(error, ChromaError) else UnavailableError(f"{what} failed: {error!r}")
         logger.error("%s of collection %s failed", what, self._tip.manifest.collection, exc_info=error)
+        # A damaged file stays damaged; the other lane, which does not need it, goes on.
+        pause = float("inf") if isinstance(error, CorruptionError) else min(RETRY_MOST_S, RETRY_S * 2 ** min(before.failures, 16))
+        return _Retry(before.failures + 1, self._context.monotonic() + pause)
