@@ -30,7 +30,6 @@ from tests.contract.test_catalog import collection, commit
 from tests.contract.test_log import A, B, entry
 from tests.contract.test_segments import CONTENT, NAME, OTHER, put, put_database
 
-
 #: A bound that no test reaches: the write-ahead file holds everything.
 NEVER = 1 << 30
 
