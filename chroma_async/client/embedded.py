@@ -6,6 +6,7 @@ error that says why. A store in memory belongs to the one client that was made w
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,4 +50,5 @@ def _opening(path: str | None, settings: Any, tenant: str, database: str) -> Ope
 
 def _own_settings(path: str | None, settings: Any) -> Settings:
     base = settings if isinstance(settings, Settings) else Settings(allow_reset=bool(getattr(settings, "allow_reset", False)))
-    return replace(base, is_persistent=path is not None, path=path if path is not None else base.path)
+    # One directory has one spelling here: clients that name it differently still ask for the same settings.
+    return replace(base, is_persistent=path is not None, path=os.path.realpath(path) if path is not None else base.path)

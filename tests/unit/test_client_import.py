@@ -21,8 +21,9 @@ def run(code: str, cache: Path) -> str:
     return subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True).stdout
 
 
-def test_importing_the_http_client_takes_under_a_quarter_of_a_second(tmp_path: Path) -> None:
-    code = "import time; begun = time.perf_counter(); import chroma_async.client.http; print(time.perf_counter() - begun)"
+def test_importing_the_http_client_takes_under_a_quarter_of_a_second_of_processor_time(tmp_path: Path) -> None:
+    # Processor time of the importing thread: what other programs do meanwhile does not count.
+    code = "import time; begun = time.thread_time(); import chroma_async.client.http; print(time.thread_time() - begun)"
     run(code, tmp_path)  # compiles
     assert min(float(run(code, tmp_path)) for _ in range(5)) < BUDGET_S
 
