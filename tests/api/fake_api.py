@@ -15,6 +15,7 @@ from aiohttp import web
 from chroma_async.config import Settings
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
 from chroma_async.server.app import create_app
+from chroma_async.server.service import Run
 from chroma_async.types import (
     CollectionInfo,
     Database,
@@ -195,9 +196,9 @@ class FakeAPI:
 
 
 @asynccontextmanager
-async def served(api: FakeAPI, settings: Settings | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+async def served(api: FakeAPI, settings: Settings | None = None, run: Run = asyncio.to_thread) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a server on a socket of its own."""
-    runner = web.AppRunner(create_app(api, settings or Settings(), asyncio.to_thread))
+    runner = web.AppRunner(create_app(api, settings or Settings(), run))
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

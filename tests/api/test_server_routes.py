@@ -160,13 +160,15 @@ async def test_bodies_and_answers_too_long_for_the_loop_come_out_the_same(client
     assert api.batches[0].embeddings is not None
     assert api.batches[0].embeddings.tobytes() == vectors.tobytes()
     api.rows = type(api.rows)(body["ids"], vectors, ["d" * 1000] * 300, metadatas=[None] * 300, distances=vectors[:, 0])
-    for verb, wrap in (("get", lambda value: value), ("query", lambda value: value[0])):
+    for verb in ("get", "query"):
         status, value = await call(
             client, "POST", f"{COLLECTION}/{verb}", {"query_embeddings": [[1]], "include": ["embeddings", "documents"]}
         )
         assert status == 200
-        assert np.array(wrap(value["embeddings"]), dtype=np.float32).tobytes() == vectors.tobytes()
-        assert wrap(value["documents"]) == ["d" * 1000] * 300
+        columns = value["embeddings"], value["documents"]
+        embeddings, documents = columns if verb == "get" else (column[0] for column in columns)
+        assert np.array(embeddings, dtype=np.float32).tobytes() == vectors.tobytes()
+        assert documents == ["d" * 1000] * 300
 
 
 @pytest.mark.parametrize("level", list(ReadLevel))

@@ -126,7 +126,8 @@ def test_columns_of_the_wrong_type_name_the_place(name: str, value: object, path
 
 
 def test_filters_pass_as_they_are() -> None:
-    for where in ({}, [], 5, {"a": {"$gt": "x"}}):
+    clauses: tuple[Any, ...] = ({}, [], 5, {"a": {"$gt": "x"}})
+    for where in clauses:
         assert parse_get(body(where=where, where_document=where)) == GetRequest(where=where, where_document=where)
 
 
