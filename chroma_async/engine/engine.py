@@ -52,7 +52,7 @@ class Engine:
         self._swept_at = context.monotonic()
         self._swept_manifests = 0
         self._litter = False
-        self._ticker = context.tasks.start(self._tick(), "ticker") if context.automatic else None
+        self._ticker: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -87,14 +87,15 @@ class Engine:
             raise
         if wrap is not None:
             backends = wrap(backends)
+        tasks = Tasks()
+        log_writer = LogWriter(backends.log, backends.lease, tasks)
         try:
-            tasks = Tasks()
             context = Context(
                 settings=settings,
                 backends=backends,
                 threads=threads,
                 tasks=tasks,
-                log_writer=LogWriter(backends.log, backends.lease, tasks),
+                log_writer=log_writer,
                 store=PinningStore(backends.segments),
                 connections=Connections(settings.sqlite_connections),
                 plan=PlanSettings(tail_codes_rows=settings.tail_codes_rows),
@@ -108,9 +109,12 @@ class Engine:
             engine = cls(context, await _pending_facts(backends))
             await engine._recover()
         except BaseException:
+            await log_writer.aclose()
             await close_backends(backends, threads)
             await threads.aclose()
             raise
+        if automatic:
+            engine._ticker = tasks.start(engine._tick(), "ticker")
         return engine
 
     # --------------------------------------------------------------------------------------------------------------------- collections
@@ -151,28 +155,22 @@ class Engine:
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """Delete it with its records. :raises NotFoundError: it does not exist."""
         self.check_usable()
-        row = await self.context.backends.catalog.get_collection(scope, name)
-        await self._drop(row.id)
-        await self.context.backends.catalog.delete_collection(scope, name)
-        await self._forget(row.id)
+        id = await self.context.backends.catalog.delete_collection(scope, name)
+        await self._drop(id)
 
     async def delete_database(self, scope: Scope) -> None:
         """Delete it with its collections. :raises NotFoundError: it does not exist."""
         self.check_usable()
-        for row in await self.context.backends.catalog.list_collections(scope, None, 0):
-            await self._drop(row.id)
         for id in await self.context.backends.catalog.delete_database(scope):
-            await self._forget(id)
+            await self._drop(id)
 
     async def reset(self) -> None:
         """Delete everything; only the default tenant and database are left."""
         self.check_usable()
         catalog, log = self.context.backends.catalog, self.context.backends.log
-        for id in list(self._loaded):
-            await self._drop(id)
         await catalog.reset()
-        for id in await log.collections():
-            await self._forget(id)
+        for id in {*self._loaded, *self._loading, *await log.collections()}:
+            await self._drop(id)
         self._facts.clear()
         await self._janitor.sweep()
 
@@ -256,19 +254,30 @@ class Engine:
     async def _load_once(self, row: CollectionRow) -> Collection:
         try:
             collection = await Collection.load(row, self.context)
+            try:
+                # It may have been deleted since its row was read: what is not in the catalog must not take writes.
+                await self.context.backends.catalog.find_collection(row.id)
+                self.check_usable()
+            except BaseException:
+                await collection.aclose(flush=False)
+                raise
             self._loaded[row.id] = collection
             return collection
         finally:
             del self._loading[row.id]
 
     async def _drop(self, id: UUID) -> None:
-        """Unload a collection that is about to be deleted; its requests are told so."""
+        """Unload a collection that the catalog has just lost, tell its requests so, and forget its log.
+
+        In this order nobody can load it again meanwhile.
+        """
         loading = self._loading.get(id)
         if loading is not None:
             await asyncio.wait([loading])
         collection = self._loaded.pop(id, None)
         if collection is not None:
             await collection.aclose(flush=False, refusal=gone(id))
+        await self._forget(id)
 
     async def _forget(self, id: UUID) -> None:
         await self.context.backends.log.trim(id, END_OF_LOG)
@@ -279,13 +288,20 @@ class Engine:
         """Look after the loaded collections until the engine closes."""
         while True:
             await asyncio.sleep(TICK_S)
-            for collection in list(self._loaded.values()):
-                try:
-                    await collection.tick()
-                except ChromaError as error:
-                    logger.warning("collection %s: %s", collection.id, error)
-            await self._unload_idle()
-            await self._sweep_sometimes()
+            try:
+                await self.tick()
+            except ChromaError as error:
+                logger.warning("looking after the store failed, and is tried again: %s", error)
+
+    async def tick(self) -> None:
+        """Flush and maintain what is due, unload what is idle, sweep what is left behind. Called about twice a second."""
+        for collection in list(self._loaded.values()):
+            try:
+                await collection.tick()
+            except ChromaError as error:
+                logger.warning("collection %s: %s", collection.id, error)
+        await self._unload_idle()
+        await self._sweep_sometimes()
 
     async def _unload_idle(self) -> None:
         """Unload idle collections, the longest unused first, while more bytes are held than allowed."""
