@@ -22,7 +22,7 @@ from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
 from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
 from chroma_async.engine.segment import Segment, SegmentOpener
 from chroma_async.engine.tip import Tip
-from chroma_async.errors import ChromaError, CorruptionError, FencedError, PoisonedError, UnavailableError
+from chroma_async.errors import ChromaError, CorruptionError, FencedError, NotFoundError, PoisonedError, UnavailableError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import Manifest, SegmentEntry
 from chroma_async.threads import Run
@@ -320,7 +320,10 @@ class Compactor:
         """When to try again after a failure; one that leaves durability in doubt ends all writes."""
         if isinstance(error, (PoisonedError, FencedError)):
             self._context.log_writer.poison(PoisonedError(f"{what} failed in doubt: {error}"))
-        logger.error("%s of collection %s failed", what, self._tip.manifest.collection, exc_info=error)
+        if isinstance(error, NotFoundError):
+            logger.info("%s of collection %s ended: it was deleted", what, self._tip.manifest.collection)
+        else:
+            logger.error("%s of collection %s failed", what, self._tip.manifest.collection, exc_info=error)
         # A damaged file stays damaged; the other lane, which does not need it, goes on.
         pause = float("inf") if isinstance(error, CorruptionError) else min(RETRY_MOST_S, RETRY_S * 2 ** min(before.failures, 16))
         return _Retry(before.failures + 1, self._context.monotonic() + pause)
