@@ -10,7 +10,8 @@ from chroma_async.engine.version import Places, Version
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.pages import page
-from chroma_async.types import IncludeField, Ints, Rows
+from chroma_async.schema.record import HIDDEN_PREFIX
+from chroma_async.types import IncludeField, Ints, Metadata, Rows
 
 
 def get(
@@ -59,8 +60,16 @@ def rows_at(version: Version, places: Places, include: Collection[IncludeField])
         embeddings=version.embeddings_at(places) if "embeddings" in include else None,
         documents=documents,
         uris=uris,
-        metadatas=metadatas,
+        metadatas=None if metadatas is None else list(map(_shown, metadatas)),
     )
+
+
+def _shown(metadata: Metadata | None) -> Metadata | None:
+    """Without hidden keys; a record that has no others reads as ``{}``."""
+    # One look at all keys together: nearly every record has none, and this is done for each row of each answer.
+    if not metadata or HIDDEN_PREFIX not in "".join(metadata):
+        return metadata
+    return {key: value for key, value in metadata.items() if not key.startswith(HIDDEN_PREFIX)}
 
 
 def allowed_parts(version: Version, filter: Filter | None, ids: Sequence[str] | None) -> list[Bitmap | None]:
