@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +23,8 @@ class Connections:
         self._by_file: dict[str, list[int]] = {}
         self._next = 0
         self._lock = threading.Lock()
+        #: Files that were forgotten while the lock was taken, perhaps by this very thread: see :meth:`forget`.
+        self._forgotten: deque[str] = deque()
         self._closed = False
 
     @contextmanager
@@ -40,11 +42,26 @@ class Connections:
         self._give(blob.ref.name, connection)
 
     def forget(self, file: str) -> None:
-        """Close the idle connections to a file that nobody will read again."""
-        with self._lock:
-            gone = [self._idle.pop(key)[1] for key in self._by_file.pop(file, [])]
+        """Close the idle connections to a file that nobody will read again; at the next use when that cannot be now.
+
+        Never waits: a finalizer calls it, which the garbage collector may start anywhere, also while this object holds its lock.
+        """
+        self._forgotten.append(file)
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            gone = self._unwanted()
+        finally:
+            self._lock.release()
         for connection in gone:
             connection.close()
+
+    def _unwanted(self) -> list[sqlite3.Connection]:
+        """Take out the idle connections to forgotten files. The caller holds the lock, and closes them when it has let it go."""
+        gone: list[sqlite3.Connection] = []
+        while self._forgotten:
+            gone += [self._idle.pop(key)[1] for key in self._by_file.pop(self._forgotten.popleft(), [])]
+        return gone
 
     def close(self) -> None:
         """Close all idle connections; those in use close when they are given back. Idempotent."""
@@ -67,18 +84,25 @@ class Connections:
             return self._idle.pop(key)[1]
 
     def _give(self, file: str, connection: sqlite3.Connection) -> None:
-        surplus = connection
         with self._lock:
-            if not self._closed:
+            gone = self._unwanted()
+            if self._closed:
+                gone.append(connection)
+            else:
                 key = self._next
                 self._next += 1
                 self._idle[key] = (file, connection)
                 self._by_file.setdefault(file, []).append(key)
-                if len(self._idle) <= self._limit:
-                    return
-                oldest, (oldest_file, surplus) = self._idle.popitem(last=False)
-                keys = self._by_file[oldest_file]
-                keys.remove(oldest)
-                if not keys:
-                    del self._by_file[oldest_file]
-        surplus.close()
+                if len(self._idle) > self._limit:
+                    gone.append(self._oldest())
+        for each in gone:
+            each.close()
+
+    def _oldest(self) -> sqlite3.Connection:
+        """Take out the connection that was idle longest. The caller holds the lock."""
+        oldest, (file, connection) = self._idle.popitem(last=False)
+        keys = self._by_file[file]
+        keys.remove(oldest)
+        if not keys:
+            del self._by_file[file]
+        return connection
