@@ -59,6 +59,8 @@ class Settings:
     allow_reset: bool = False
     #: Least severe log line written: debug, info, warning, error or critical.
     log_level: str = "info"
+    #: Whether each request is logged. It costs as much as a quarter of a small request.
+    access_log: bool = False
     #: Largest batch that pre-flight advises clients to send, in records. Advice only: a larger one is taken.
     max_batch_size: int = 5461
     #: Open files the process asks the system for at start (it gets what the hard limit allows).

@@ -38,6 +38,8 @@ def run(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings, _ = options.settings_with_origins(flags, config_argument or config_path)
     logging.getLogger().setLevel(settings.log_level.upper())
+    if not settings.access_log:
+        logging.getLogger("chroma_async.server.access").setLevel(logging.WARNING)
     # It tells at length which instruction sets it tries.
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     _raise_file_limit(settings.open_files)
