@@ -43,7 +43,7 @@ recall: setup  ## Recall against exact search, at sizes where a graph matters
 crash: setup  ## Crashes at every step of writing, and kill -9 of a real server
 	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/crash
 
-soak: setup  ## Random operations against a model, for as long as SECONDS says
+soak: setup  ## Random operations against a model, for minutes
 	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 7200 tests/model
 
 reference: setup  ## The same scenarios against the real Chroma server and this one
