@@ -87,7 +87,7 @@ class Encoding:
             rows = rows if len(rows) else np.zeros((1, sample.shape[1]), np.float32)
         if codec is Codec.FP16 and (np.abs(rows) > FP16_LIMIT).any(axis=1).mean() > 0.01:
             codec = Codec.FLOAT32
-        columns = np.ascontiguousarray(rows.T)
+        columns = rows.T.copy(order="C")  # always a copy: a single row, transposed, is contiguous as it is
         low = int(TRIM * len(rows))
         high = len(rows) - 1 - low
         columns.partition((low, high), axis=1)
