@@ -51,7 +51,7 @@ class Recipe:
         if self.space is Space.IP:
             return 1.0 - products
         if self.space is Space.COSINE:
-            return 1.0 - products / np.linalg.norm(asked, axis=1)[:, None] / np.linalg.norm(rows, axis=1)
+            return np.asarray(1.0 - products / np.linalg.norm(asked, axis=1)[:, None] / np.linalg.norm(rows, axis=1))
         return np.asarray((asked**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1) - 2 * products)
 
 
