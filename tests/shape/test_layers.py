@@ -26,11 +26,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index": FORMAT | {"storage"},
     "storage": FORMAT,
     "engine": ENGINE,
-    "api": {"engine", *ENGINE},
+    "embedding": {"threads", *BOTTOM},
+    "api": {"engine", "embedding", *ENGINE},
     "wire": {"api", "schema", "filter", *BOTTOM},
     "server": {"wire", "api", "schema", "threads", *BOTTOM},
-    "client": {"wire", "api", "schema", "filter", "threads", *BOTTOM},
-    "cli": {"server", "client", "api", "threads", *BOTTOM},
+    "client": {"wire", "api", "embedding", "schema", "filter", "threads", *BOTTOM},
+    "cli": {"server", "client", "api", "embedding", "threads", *BOTTOM},
     "__main__": {"cli"},
 }
 
@@ -117,6 +118,13 @@ def test_the_http_client_loads_neither_faiss_nor_sqlite() -> None:
 
 def test_the_package_root_loads_neither_faiss_nor_sqlite_before_an_embedded_client_is_made() -> None:
     assert not loaded_by("import chroma_async; chroma_async.AsyncHttpClient") & {"faiss", "sqlite3", "aiosqlite", "yaml", "click"}
+
+
+def test_the_server_and_the_engine_know_no_embedding_function() -> None:
+    code = (
+        "import chroma_async.server.app, chroma_async.api.local, sys; print([n for n in sys.modules if n.startswith('chroma_async.embed')])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_the_health_check_loads_no_engine_and_no_third_party_library_but_click() -> None:

@@ -1,0 +1,61 @@
+"""Embedding functions: from texts to vectors, on the client's side only. Neither the server nor the engine knows this package.
+
+Names are loaded when they are first used, so that asking for one function imports no other.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chroma_async.embedding.protocol import EmbeddingFunction, Embeddings, SparseEmbeddingFunction, SparseEmbeddings
+    from chroma_async.embedding.registry import (
+        config_to_embedding_function,
+        config_to_sparse_embedding_function,
+        get_builtins,
+        known_embedding_functions,
+        register_embedding_function,
+        register_sparse_embedding_function,
+        sparse_known_embedding_functions,
+    )
+
+__all__ = [
+    "EmbeddingFunction",
+    "Embeddings",
+    "SparseEmbeddingFunction",
+    "SparseEmbeddings",
+    "config_to_embedding_function",
+    "config_to_sparse_embedding_function",
+    "get_builtins",
+    "known_embedding_functions",
+    "register_embedding_function",
+    "register_sparse_embedding_function",
+    "sparse_known_embedding_functions",
+]
+
+_HOMES = {
+    "protocol": ("EmbeddingFunction", "Embeddings", "SparseEmbeddingFunction", "SparseEmbeddings"),
+    "registry": (
+        "config_to_embedding_function",
+        "config_to_sparse_embedding_function",
+        "get_builtins",
+        "known_embedding_functions",
+        "register_embedding_function",
+        "register_sparse_embedding_function",
+        "sparse_known_embedding_functions",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
