@@ -300,6 +300,9 @@ class Compactor:
                         return
         except Stopped:
             pass
+        except (PoisonedError, FencedError) as error:
+            self._end_writes("compaction", error)
+            raise
 
     async def _maintain(self) -> None:
         try:
@@ -319,7 +322,7 @@ class Compactor:
     def _failed(self, what: str, error: Exception, before: _Retry) -> _Retry:
         """When to try again after a failure; one that leaves durability in doubt ends all writes."""
         if isinstance(error, (PoisonedError, FencedError)):
-            self._context.log_writer.poison(PoisonedError(f"{what} failed in doubt: {error}"))
+            self._end_writes(what, error)
         if isinstance(error, NotFoundError):
             logger.info("%s of collection %s ended: it was deleted", what, self._tip.manifest.collection)
         else:
@@ -327,3 +330,7 @@ class Compactor:
         # A damaged file stays damaged; the other lane, which does not need it, goes on.
         pause = float("inf") if isinstance(error, CorruptionError) else min(RETRY_MOST_S, RETRY_S * 2 ** min(before.failures, 16))
         return _Retry(before.failures + 1, self._context.monotonic() + pause)
+
+    def _end_writes(self, what: str, error: PoisonedError | FencedError) -> None:
+        """Nobody knows what is durable, or somebody else owns it: no write is acknowledged until the store is opened again."""
+        self._context.log_writer.poison(PoisonedError(f"{what} failed in doubt: {error}"))

@@ -236,7 +236,8 @@ class GraphBuilder:
             faiss.write_index(self._index, faiss.PyCallbackIOWriter(write))
         except Exception:
             if failures:
-                raise failures[0] from None
+                # Popped: FAISS holds the callback where no garbage collector looks, and with it would hold traceback, rows and files.
+                raise failures.pop() from None
             raise
         writer.end()
         writer.section("ranges", self.encoding.ranges)
