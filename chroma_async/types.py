@@ -18,7 +18,9 @@ DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
 
 Scalar: TypeAlias = str | int | float | bool
-MetadataValue: TypeAlias = Scalar | list[str] | list[int] | list[float] | list[bool]
+#: ``{"#type": "sparse_vector", "indices": [int], "values": [float], "tokens": [str]}``, tokens optional: the JSON form of a sparse vector.
+SparseValue: TypeAlias = dict[str, Any]
+MetadataValue: TypeAlias = Scalar | list[str] | list[int] | list[float] | list[bool] | SparseValue
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 #: What a write may carry: ``None`` (and an empty list) asks update and upsert to remove the key.
 MetadataPatch: TypeAlias = Mapping[str, MetadataValue | None]

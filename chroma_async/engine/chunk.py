@@ -1,4 +1,4 @@
-"""An opened chunk: vectors and columns mapped, documents one connection away."""
+"""An opened chunk: vectors, columns and postings mapped, documents one connection away."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
 from chroma_async.format import documents as documents_file
 from chroma_async.format.manifest import ChunkEntry
+from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import VectorsFile
 from chroma_async.index.codes import ChunkCodes
@@ -31,7 +32,7 @@ class Chunk:
 
     def __init__(self, entry: ChunkEntry, store: PinningStore, connections: Connections, *, verify: bool) -> None:
         """
-        :param verify: read every byte of all three files first.
+        :param verify: read every byte of all its files first.
         :raises CorruptionError: a file is missing, damaged, or disagrees with the manifest; names the file.
         """
         self.entry = entry
@@ -39,11 +40,19 @@ class Chunk:
         if verify:
             for blob in blobs:
                 blob.verify()
-        vectors, columns, self._documents = blobs
+        vectors, columns, self._documents, *postings = blobs
         self._vectors = VectorsFile.open(vectors.buffer(), entry.vectors.name)
         self._table = RowTable.open(columns.buffer(), entry.columns.name)
+        #: Its sparse vectors, by key.
+        self.postings = Postings(entry.rows, {})
+        if entry.postings is not None:
+            self.postings = Postings.open(postings[0].buffer(), entry.postings.name)
         self.rows = entry.rows
-        for held, file in ((len(self._vectors.vectors), entry.vectors), (len(self._table.seqs), entry.columns)):
+        for held, file in (
+            (len(self._vectors.vectors), entry.vectors),
+            (len(self._table.seqs), entry.columns),
+            (self.postings.rows, entry.postings or entry.columns),
+        ):
             if held != entry.rows:
                 raise CorruptionError(f"{file.name} holds {held} rows, the manifest says {entry.rows}", file.name)
         #: 8-bit codes for scanning it while no graph covers it; set once by whoever encodes it.

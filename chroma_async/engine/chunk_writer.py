@@ -1,4 +1,4 @@
-"""Writing a chunk: three files, whole or not at all."""
+"""Writing a chunk: its files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from chroma_async.engine.pins import Making
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.names import StoredName
+from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import write_vectors
 from chroma_async.storage.base import StagedFile
@@ -21,11 +22,13 @@ def write_chunk(
     dimension: int,
     vectors: Iterable[Floats],
     table: RowTable,
+    postings: Postings,
     rows: Iterable[tuple[int, str | None, str | None, Metadata | None]],
 ) -> ChunkEntry:
     """Write the rows of ``table`` as a chunk. Durable when it returns; named by nothing yet.
 
     :param vectors: float32 arrays ``(*, dimension)`` that make up the rows in order.
+    :param postings: the sparse vectors of the rows; a file is written where there are any.
     :param rows: (row, document, uri, metadata) of every row, ascending.
     :raises UnavailableError: the disk is full; nothing is left behind.
     """
@@ -42,7 +45,7 @@ def write_chunk(
         documents = database.commit()
     finally:
         database.discard()
-    return ChunkEntry(len(table.seqs), vectors_file, columns_file, documents)
+    return ChunkEntry(len(table.seqs), vectors_file, columns_file, documents, write_postings(making, key, postings))
 
 
 def write_table(making: Making, key: str, table: RowTable) -> FileRef:
@@ -50,6 +53,18 @@ def write_table(making: Making, key: str, table: RowTable) -> FileRef:
     staged: StagedFile = making.create(str(StoredName("columns", key)))
     try:
         table.write(staged)
+        return staged.commit()
+    finally:
+        staged.discard()
+
+
+def write_postings(making: Making, key: str, postings: Postings) -> FileRef | None:
+    """Write the postings file, unless no row holds a sparse vector."""
+    if not postings.keys:
+        return None
+    staged: StagedFile = making.create(str(StoredName("postings", key)))
+    try:
+        postings.write(staged)
         return staged.commit()
     finally:
         staged.discard()

@@ -16,6 +16,7 @@ from chroma_async.format.files import FileRef
 from chroma_async.format.ids import Ids
 from chroma_async.format.manifest import ChunkEntry, Manifest, SegmentEntry
 from chroma_async.format.names import StoredName
+from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.types import Ints, Seq
 
@@ -53,6 +54,7 @@ def write_memtable(making: Making, key: str, view: MemtableView, dimension: int)
     chosen = rows.tolist()
     sealed = view.blocks[-1].stop if view.blocks else 0
     columns = Columns.concat([*(block.columns for block in view.blocks), Columns.build(table.metadatas[sealed : view.rows])])
+    postings = Postings.concat([part for _, part in view.postings])
     everything = len(chosen) == view.rows
     entry = write_chunk(
         making,
@@ -65,6 +67,7 @@ def write_memtable(making: Making, key: str, view: MemtableView, dimension: int)
             borns=view.borns[rows],
             columns=columns if everything else columns.select(rows),
         ),
+        postings if everything else postings.select(rows),
         ((at, table.documents[row], table.uris[row], table.metadatas[row]) for at, row in enumerate(chosen)),
     )
     return FlushedChunk(entry, rows)

@@ -25,6 +25,7 @@ from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.columns import Columns
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.format.pages import BirthOrder
+from chroma_async.format.postings import Postings
 from chroma_async.index.mask import evaluate_mask
 from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
 
@@ -34,14 +35,18 @@ T = TypeVar("T", bound=np.generic)
 SEAL_ROWS = 256
 #: Rough size of the Python objects around one row, for the byte bound.
 ROW_OVERHEAD_BYTES = 200
+#: The same for one metadata value, and for one index of a sparse vector with its value.
+VALUE_OVERHEAD_BYTES = 64
+TERM_OVERHEAD_BYTES = 72
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows ``start`` to ``start + columns.rows`` in column form."""
+    """Rows ``start`` to ``start + columns.rows`` in column form, and their sparse vectors as postings."""
 
     start: int
     columns: Columns
+    postings: Postings
 
     @property
     def stop(self) -> int:
@@ -98,7 +103,7 @@ class Memtable:
         self.metadatas.extend(batch.metadatas or [None] * count)
         self.bytes += vectors.itemsize * vectors.shape[1] * count + ROW_OVERHEAD_BYTES * count
         self.bytes += sum(map(len, batch.ids)) + sum(len(document) for document in batch.documents or () if document)
-        self.bytes += sum(64 * len(metadata) for metadata in batch.metadatas or () if metadata)
+        self.bytes += sum(map(_metadata_bytes, filter(None, batch.metadatas or ())))
         self.rows = stop
         self._seal()
 
@@ -162,10 +167,12 @@ class Memtable:
         sealed = self.blocks[-1].stop if self.blocks else 0
         if self.rows - sealed < SEAL_ROWS:
             return
-        blocks = [*self.blocks, Block(sealed, Columns.build(self.metadatas[sealed : self.rows]))]
+        metadatas = self.metadatas[sealed : self.rows]
+        blocks = [*self.blocks, Block(sealed, Columns.build(metadatas), Postings.build(metadatas))]
         while len(blocks) > 1 and blocks[-1].columns.rows >= blocks[-2].columns.rows:
             last, before = blocks.pop(), blocks.pop()
-            blocks.append(Block(before.start, Columns.concat([before.columns, last.columns])))
+            columns, postings = Columns.concat([before.columns, last.columns]), Postings.concat([before.postings, last.postings])
+            blocks.append(Block(before.start, columns, postings))
         self.blocks = tuple(blocks)
 
 
@@ -190,6 +197,13 @@ class MemtableView:
     def order(self, floor: int) -> BirthOrder:
         """Its rows by age; those born before ``floor`` are displaced."""
         return BirthOrder.build(self.borns, floor)
+
+    @cached_property
+    def postings(self) -> list[tuple[int, Postings]]:
+        """(first row, sparse vectors) of consecutive runs that make up all rows."""
+        sealed = self.blocks[-1].stop if self.blocks else 0
+        newest = Postings.build(self.memtable.metadatas[sealed : self.rows])
+        return [*((block.start, block.postings) for block in self.blocks), (sealed, newest)]
 
     @cached_property
     def born_ceiling(self) -> int:
@@ -272,3 +286,9 @@ class _BlockPart:
             document = documents[start + row]
             if document is not None:
                 yield row, document
+
+
+def _metadata_bytes(metadata: Metadata) -> int:
+    """Rough size of the objects that it consists of."""
+    terms = sum(len(value["indices"]) for value in metadata.values() if value.__class__ is dict)
+    return VALUE_OVERHEAD_BYTES * len(metadata) + TERM_OVERHEAD_BYTES * terms

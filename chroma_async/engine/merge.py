@@ -10,6 +10,7 @@ from chroma_async.engine.chunk_writer import write_chunk
 from chroma_async.engine.pins import Making
 from chroma_async.engine.segment import Segment
 from chroma_async.format.manifest import ChunkEntry
+from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.types import Metadata
 
@@ -27,9 +28,11 @@ def write_merged(making: Making, key: str, segment: Segment, first: int, last: i
     rows = sum(chunk.rows for chunk in chunks)
     alive = segment.alive.slice_bools(base, base + rows)
     table = RowTable.concat([chunk.table for chunk in chunks])
+    postings = Postings.concat([chunk.postings for chunk in chunks])
     if not alive.all():
-        numbers = np.arange(rows, dtype=np.int64)
-        table = RowTable(table.ids, table.seqs, table.borns, table.columns.select(np.where(alive, numbers, -1)))
+        kept = np.where(alive, np.arange(rows, dtype=np.int64), -1)
+        table = RowTable(table.ids, table.seqs, table.borns, table.columns.select(kept))
+        postings = postings.select(kept)
 
     def contents() -> Iterator[tuple[int, str | None, str | None, Metadata | None]]:
         for start in range(0, rows, SLICE_ROWS):
@@ -41,4 +44,4 @@ def write_merged(making: Making, key: str, segment: Segment, first: int, last: i
             for at, row in enumerate(numbers.tolist()):
                 yield (row, documents[at], uris[at], metadatas[at]) if alive[row] else (row, None, None, None)
 
-    return write_chunk(making, key, segment.dimension, (chunk.vectors for chunk in chunks), table, contents())
+    return write_chunk(making, key, segment.dimension, (chunk.vectors for chunk in chunks), table, postings, contents())

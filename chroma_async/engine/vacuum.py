@@ -13,6 +13,7 @@ from chroma_async.engine.pins import Making
 from chroma_async.engine.segment import Segment
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import ChunkEntry
+from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
@@ -45,13 +46,14 @@ def write_vacuumed(making: Making, new_key: Callable[[], str], segment: Segment,
     borns = segment.borns(positions)
     kept = positions[np.argsort(borns, kind="stable")]
     table = RowTable.concat([chunk.table for chunk in segment.chunks])
+    postings = Postings.concat([chunk.postings for chunk in segment.chunks])
     entries = tuple(
-        _write(making, new_key(), segment, table, kept[start : start + chunk_rows]) for start in range(0, len(kept), chunk_rows)
+        _write(making, new_key(), segment, table, postings, kept[start : start + chunk_rows]) for start in range(0, len(kept), chunk_rows)
     )
     return Vacuumed(entries, len(segment.chunks), segment.rows, kept)
 
 
-def _write(making: Making, key: str, segment: Segment, table: RowTable, chosen: Ints) -> ChunkEntry:
+def _write(making: Making, key: str, segment: Segment, table: RowTable, postings: Postings, chosen: Ints) -> ChunkEntry:
     slices = [chosen[start : start + SLICE_ROWS] for start in range(0, len(chosen), SLICE_ROWS)]
 
     def vectors() -> Iterator[Floats]:
@@ -69,4 +71,4 @@ def _write(making: Making, key: str, segment: Segment, table: RowTable, chosen: 
                 yield (row, *columns)
                 row += 1
 
-    return write_chunk(making, key, segment.dimension, vectors(), table.select(chosen), contents())
+    return write_chunk(making, key, segment.dimension, vectors(), table.select(chosen), postings.select(chosen), contents())

@@ -2,7 +2,8 @@
 
 A scalar column is *dense* (a value for every row, and a bitmap of the rows that have one) when at least half of the rows have a value, else
 *sparse* (the values, and the row of each, ascending). An array column is sparse with a row repeated for each of its elements, in order.
-Strings are codes into a dictionary of the distinct ones, ascending.
+Strings are codes into a dictionary of the distinct ones, ascending. A column of sparse vectors (type ``sparse``) says which rows have one,
+and no more: indices and weights are postings, see :mod:`chroma_async.format.postings`.
 """
 
 from __future__ import annotations
@@ -19,17 +20,27 @@ from chroma_async.format.frame import Array, Frame
 from chroma_async.format.strings import Strings, expand
 from chroma_async.types import Bools, Ints, Json, Scalar
 
-ValueType: TypeAlias = Literal["str", "int", "float", "bool", "str[]", "int[]", "float[]", "bool[]"]
+ValueType: TypeAlias = Literal["str", "int", "float", "bool", "str[]", "int[]", "float[]", "bool[]", "sparse"]
 
 VALUE_TYPES: Final[tuple[ValueType, ...]] = get_args(ValueType)
-_DTYPES: Final[dict[str, np.dtype[Any]]] = {"str": np.dtype("<i4"), "int": np.dtype("<i8"), "float": np.dtype("<f8"), "bool": np.dtype("?")}
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    "str": np.dtype("<i4"),
+    "int": np.dtype("<i8"),
+    "float": np.dtype("<f8"),
+    "bool": np.dtype("?"),
+    "sparse": np.dtype("?"),
+}
 #: What stands in a dense column where there is no value. No dictionary has that code.
 _ABSENT_CODE: Final = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """Immutable. ``values`` are int32 codes, int64, float64 or bool by type; ``at`` is None when dense, else int32 rows of the values."""
+    """Immutable.
+
+    ``values`` are int32 codes, int64, float64 or bool by type (true for a sparse vector); ``at`` is None when dense, else int32 rows of the
+    values.
+    """
 
     key: str
     type: ValueType

@@ -15,7 +15,7 @@ from chroma_async.types import Ints, Json, Metadata, MetadataValue, Scalar
 #: Columns that a chunk may have. Keys that look like data (ids, dates) must not make a file of a million columns.
 MAX_COLUMNS = 1024
 
-_TYPES: dict[type, ValueType] = {str: "str", int: "int", float: "float", bool: "bool"}
+_TYPES: dict[type, ValueType] = {str: "str", int: "int", float: "float", bool: "bool", dict: "sparse"}
 _ARRAYS: dict[type, ValueType] = {str: "str[]", int: "int[]", float: "float[]", bool: "bool[]"}
 
 
@@ -40,7 +40,8 @@ class Columns:
     @classmethod
     def build(cls, metadatas: Sequence[Metadata | None], limit: int = MAX_COLUMNS) -> Columns:
         """
-        :param metadatas: one per row, with values that the schema has let pass: a list is of one type. Empty lists count as absent.
+        :param metadatas: one per row, with values that the schema has let pass: a list is of one type, an object is a sparse vector. Empty
+            lists count as absent.
         :param limit: columns at the most; the keys with the most values get them.
         :raises TypeError: a value of another type.
         :raises OverflowError: an integer beyond 64 bits.
@@ -61,7 +62,8 @@ class Columns:
                     entries[1].extend(value)
                 else:
                     entries[0].append(row)
-                    entries[1].append(value)
+                    # Of a sparse vector a column keeps that it is there.
+                    entries[1].append(True if isinstance(value, dict) else value)
         columns = [
             Column.build(key, kind, len(metadatas), at, values) for kind, by_key in gathered.items() for key, (at, values) in by_key.items()
         ]
@@ -150,6 +152,8 @@ def _type_of(value: MetadataValue) -> ValueType | None:
 def _entries(column: Column) -> list[tuple[int, str, MetadataValue]]:
     """(row, key, value) of a column, arrays put together again."""
     at, values = column.entries()
+    if column.type == "sparse":
+        return [(row, column.key, {"#type": "sparse_vector"}) for row in at.tolist()]
     decoded = column.decoded(values)
     if not column.type.endswith("[]"):
         return [(row, column.key, value) for row, value in zip(at.tolist(), decoded, strict=True)]

@@ -29,15 +29,18 @@ class ChunkEntry:
     vectors: FileRef
     columns: FileRef
     documents: FileRef
+    #: ``None``: no row holds a sparse vector.
+    postings: FileRef | None = None
 
     @property
-    def files(self) -> tuple[FileRef, FileRef, FileRef]:
-        """Its three files."""
-        return self.vectors, self.columns, self.documents
+    def files(self) -> tuple[FileRef, ...]:
+        """Its three or four files: vectors, columns, documents, and postings where there are any."""
+        always = (self.vectors, self.columns, self.documents)
+        return always if self.postings is None else (*always, self.postings)
 
     @property
     def bytes(self) -> int:
-        """Stored size of the three files."""
+        """Stored size of its files."""
         return sum(file.bytes for file in self.files)
 
 
@@ -180,8 +183,8 @@ def _segment_from(data: dict[str, Any]) -> SegmentEntry:
     return SegmentEntry(
         key=data["key"],
         chunks=tuple(
-            ChunkEntry(rows, _file_from(vectors), _file_from(columns), _file_from(documents))
-            for rows, vectors, columns, documents in data["chunks"]
+            ChunkEntry(rows, _file_from(vectors), _file_from(columns), _file_from(documents), *map(_file_from, postings))
+            for rows, vectors, columns, documents, *postings in data["chunks"]
         ),
         alive=None if data["alive"] is None else _file_from(data["alive"]),
         dead=data["dead"],

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-Kind: TypeAlias = Literal["vectors", "columns", "documents", "alive", "graph", "trigrams"]
+Kind: TypeAlias = Literal["vectors", "columns", "documents", "postings", "alive", "graph", "trigrams"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 TEMP_SUFFIX: Final = ".tmp"

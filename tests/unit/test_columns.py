@@ -130,10 +130,26 @@ def test_the_keys_with_most_values_get_the_columns() -> None:
 
 def test_empty_lists_count_as_absent_and_other_things_are_refused() -> None:
     assert same(Columns.build([{"a": []}]), [None])
-    with pytest.raises(TypeError, match="cannot hold dict"):
-        Columns.build([{"a": {}}])  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="cannot hold set"):
+        Columns.build([{"a": {1}}])  # type: ignore[dict-item]
     with pytest.raises(OverflowError):
         Columns.build([{"a": 2**63}])
+
+
+@pytest.mark.parametrize("limit", [8, 1])
+def test_of_a_sparse_vector_columns_and_overflow_keep_that_it_is_there(limit: int) -> None:
+    vector = {"#type": "sparse_vector", "indices": [1, 5], "values": [0.5, 1.5]}
+    rows: list[Any] = [{"a": 1, "s": vector}, {"a": 2}, {"a": True, "s": vector}, {"a": 3, "s": 1}, None]
+    columns = Columns.build(rows, limit)
+
+    def present(columns: Columns) -> list[int]:
+        held = [at for column in columns.of("s") if column.type == "sparse" for at in column.entries()[0].tolist()]
+        return sorted([*held, *(row for row, value in columns.overflow.of("s") if isinstance(value, dict))])
+
+    assert present(columns) == [0, 2]
+    assert present(Columns.concat([columns, columns], limit)) == [0, 2, 5, 7]
+    assert present(columns.select(np.array([4, 2, -1, 3]))) == [1]
+    assert present(reopened(columns)) == [0, 2]
 
 
 def test_subclasses_of_the_scalar_types_are_stored_as_those() -> None:
