@@ -138,3 +138,8 @@ def same(left: Rows, right: Rows) -> bool:
     """Whether two answers agree in everything."""
     plain = (left.ids, left.documents, left.uris, left.metadatas) == (right.ids, right.documents, right.uris, right.metadatas)
     return plain and np.array_equal(left.embeddings, right.embeddings)  # type: ignore[arg-type]
+
+
+async def sound(store: Store) -> bool:
+    """Whether a look at every stored byte finds no damage."""
+    return [finding async for finding in store.api.check() if finding.level == "error"] == []

@@ -1,0 +1,120 @@
+"""Stopping the engine at one point: a blocking job in its thread, the log before it appends, the catalog around a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from chroma_async.storage.base import Backends, LogEntry, ManifestCommit
+
+#: A test that waits longer than this has failed.
+PATIENCE_S = 30.0
+
+
+class JobGate:
+    """A blocking function whose result is held back: whoever calls it in a thread waits until :meth:`open`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+        self._inner: Callable[..., Any] = getattr(module, name)
+        self._loop = asyncio.get_running_loop()
+        self._reached = asyncio.Event()
+        self._opened = threading.Event()
+        monkeypatch.setattr(module, name, self)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        result = self._inner(*arguments, **named)
+        self._loop.call_soon_threadsafe(self._reached.set)
+        assert self._opened.wait(PATIENCE_S)
+        return result
+
+    async def reached(self) -> None:
+        """Until the job has done its work and only its result is missing."""
+        await asyncio.wait_for(self._reached.wait(), PATIENCE_S)
+
+    def open(self) -> None:
+        """Let all pass, now and later."""
+        self._opened.set()
+
+
+class HeldLog:
+    """A log whose appends wait while it is held, and fail when told. It notes how many entries each append had."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._passage = asyncio.Event()
+        self._passage.set()
+        self._reached = asyncio.Event()
+        self.appends: list[int] = []
+        self.errors: list[Exception] = []
+        self.keeps_all = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def hold(self) -> None:
+        self._passage.clear()
+        self._reached.clear()
+
+    def release(self) -> None:
+        self._passage.set()
+
+    async def reached(self) -> None:
+        """Until an append waits."""
+        await asyncio.wait_for(self._reached.wait(), PATIENCE_S)
+
+    async def append(self, entries: Sequence[LogEntry]) -> None:
+        self.appends.append(len(entries))
+        self._reached.set()
+        await self._passage.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        await self._inner.append(entries)
+
+    async def trim(self, collection: Any, upto: int) -> None:
+        if not self.keeps_all:
+            await self._inner.trim(collection, upto)
+
+
+class HeldCatalog:
+    """A catalog whose manifest commits can be held, after they became durable, and made to fail."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._passage = asyncio.Event()
+        self._passage.set()
+        self._reached = asyncio.Event()
+        self.errors: list[Exception] = []
+        self.commits = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def hold(self) -> None:
+        self._passage.clear()
+        self._reached.clear()
+
+    def release(self) -> None:
+        self._passage.set()
+
+    async def reached(self) -> None:
+        """Until a commit is durable and waits to return."""
+        await asyncio.wait_for(self._reached.wait(), PATIENCE_S)
+
+    async def commit_manifest(self, commit: ManifestCommit) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        await self._inner.commit_manifest(commit)
+        self.commits += 1
+        self._reached.set()
+        await self._passage.wait()
+
+
+def held(backends: Backends) -> Backends:
+    """For ``Engine.open(wrap=held)``."""
+    return replace(backends, log=HeldLog(backends.log), catalog=HeldCatalog(backends.catalog))
