@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from chroma_async.errors import StoreError
 from chroma_async.storage.base import Backends
 from chroma_async.storage.local.files import LocalSegmentStore
 from chroma_async.storage.local.filesystem import FileSystem
@@ -57,7 +58,7 @@ async def _open_directory(
     catalog: SqliteCatalog | None = None
     try:
         await lease.acquire()
-        await threads.run(files.make_directory, directory / SEGMENTS_DIRECTORY)
+        await _make_segments(directory / SEGMENTS_DIRECTORY, threads, files)
         catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes)
         log = await SqliteLog.open(
             directory / LOG_FILE, threads.serial("log"), wal_bytes=log_checkpoint_bytes, spare_bytes=log_checkpoint_bytes
@@ -69,6 +70,13 @@ async def _open_directory(
         raise
     segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch)
     return Backends(catalog, log, segments, lease, str(directory))
+
+
+async def _make_segments(directory: Path, threads: Threads, files: FileSystem) -> None:
+    try:
+        await threads.run(files.make_directory, directory)
+    except OSError as error:
+        raise StoreError(f"{directory} cannot be made: {error.strerror or error}") from error
 
 
 async def close_backends(backends: Backends, threads: Threads) -> None:

@@ -93,7 +93,11 @@ class WatchedFiles(FileSystem):
     def create(self, path: Path) -> BinaryIO:
         self.watcher("create", "before")
         file: Any = FileIO(path, "x")
-        self.watcher("create", "after")
+        try:
+            self.watcher("create", "after")
+        except BaseException:
+            file.close()
+            raise
         return file  # type: ignore[no-any-return]
 
     def write(self, file: BinaryIO, data: Buffer) -> None:
