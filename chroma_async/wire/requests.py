@@ -9,7 +9,7 @@ from typing import cast, get_args
 
 import numpy as np
 
-from chroma_async.errors import UnprocessableError
+from chroma_async.errors import InvalidArgumentError, UnprocessableError
 from chroma_async.types import DeleteRequest, GetRequest, IncludeField, Json, QueryRequest, RecordBatch, WriteKind
 from chroma_async.wire.body import (
     Body,
@@ -20,7 +20,6 @@ from chroma_async.wire.body import (
     parse_body,
     required,
     strings,
-    text,
     u32,
     unexpected,
 )
@@ -189,6 +188,9 @@ def _include(body: Body, default: tuple[IncludeField, ...]) -> tuple[IncludeFiel
     if type(include) is not list:
         raise unexpected("include", "a list", include)
     for index, item in enumerate(include):
-        if text(item, f"include[{index}]") not in INCLUDE_FIELDS:
+        if type(item) is not str:
+            # Chroma reads these names while it parses, so that anything but a string counts as a syntax error there.
+            raise InvalidArgumentError(unexpected(f"include[{index}]", "a string", item).message())
+        if item not in INCLUDE_FIELDS:
             raise UnprocessableError(f"include[{index}]: expected one of {', '.join(sorted(INCLUDE_FIELDS))}, found {item!r:.40}")
     return tuple(include)

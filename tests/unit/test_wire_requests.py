@@ -70,10 +70,17 @@ def test_n_results_and_delete_limit_follow_the_same_rule(value: object) -> None:
         parse_delete(body(limit=value))
 
 
-@pytest.mark.parametrize("include", [None, "documents", ["data"], ["Documents"], [1], [None], {}])
+@pytest.mark.parametrize("include", [None, "documents", ["data"], ["Documents"], {}])
 def test_an_include_of_unknown_things_is_a_shape_error(include: object) -> None:
     for parse, fields in ((parse_get, {}), (parse_query, {"query_embeddings": []})):
         with pytest.raises(UnprocessableError, match="include"):
+            parse(body(include=include, **fields))
+
+
+@pytest.mark.parametrize("include", [[1], [None], [["documents"]], ["documents", True]])
+def test_an_include_of_anything_but_strings_is_a_bad_request(include: object) -> None:
+    for parse, fields in ((parse_get, {}), (parse_query, {"query_embeddings": []})):
+        with pytest.raises(InvalidArgumentError, match="include"):
             parse(body(include=include, **fields))
 
 
