@@ -48,7 +48,7 @@ def envelope(service: Service, probes: Collection[str]) -> Middleware:
                 logger.error("%s %s failed", request.method, request.raw_path, exc_info=error)
             return failure(request, error)
         except web.HTTPException as refusal:
-            return _empty(refusal)
+            return _empty(request, refusal)
         except web.RequestPayloadError as error:
             return failure(request, InvalidArgumentError(f"the body could not be read: {error}"))
         except ConnectionError:
@@ -97,9 +97,11 @@ def _error_answer(request: web.Request, status: int, name: str, message: str) ->
     return response
 
 
-def _empty(refusal: web.HTTPException) -> web.Response:
+def _empty(request: web.Request, refusal: web.HTTPException) -> web.Response:
     """aiohttp's own refusals (no such path, no such method) and redirects, without its page."""
     headers = CIMultiDict({"Server": SERVER_NAME})
+    if refusal.status >= 400:
+        headers["chroma-trace-id"] = trace_id(request)
     for name in ("Allow", "Location"):
         if name in refusal.headers:
             headers[name] = refusal.headers[name]
