@@ -117,6 +117,6 @@ SYSTEM_ROUTES = (
         Route(
             method, "/api/v1/{rest:.+}", f"v1_{method.lower()}", "API v1 is gone", "System", first_version, "Error", listed=False, open=True
         )
-        for method in ("GET", "PUT", "PATCH", "DELETE")
+        for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")
     ),
 )
