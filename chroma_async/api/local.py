@@ -113,7 +113,6 @@ class LocalAPI:
         await self._catalog.create_database(Database(uuid4(), name, tenant))
 
     async def get_database(self, name: str, tenant: str) -> Database:
-        check_database_name(name)
         return await self._catalog.get_database(Scope(tenant, name))
 
     async def delete_database(self, name: str, tenant: str) -> None:

@@ -47,8 +47,8 @@ async def get_database(service: Service, request: web.Request) -> web.Response:
 
 async def delete_database(service: Service, request: web.Request) -> web.Response:
     """With its collections."""
-    where = scope(request)
-    await service.api.delete_database(where.database, where.tenant)
+    names = request.match_info
+    await service.api.delete_database(names["database"], names["tenant"])
     return empty_object()
 
 

@@ -217,7 +217,7 @@ async def test_anything_else_for_an_id_is_a_bad_request(client: aiohttp.ClientSe
 
 async def test_a_database_name_under_three_characters_is_a_bad_request(client: aiohttp.ClientSession) -> None:
     short = TENANT + "/databases/ab"
-    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/collections"), ("GET", f"/collections/{COLLECTION_ID}/count")):
+    for method, path in (("GET", ""), ("DELETE", "/collections/x"), ("GET", "/collections"), ("GET", f"/collections/{COLLECTION_ID}/count")):
         status, answer = await call(client, method, short + path)
         assert (status, answer["error"]) == (400, "InvalidArgumentError")
 
