@@ -106,7 +106,7 @@ def _number(request: web.Request, name: str) -> int | None:
     value = query_value(request, name)
     if value is None:
         return None
-    if not re.fullmatch("[0-9]{1,10}", value) or int(value) >= U32_LIMIT:
+    if not re.fullmatch(r"\+?0*[0-9]{1,10}", value) or int(value.lstrip("+0") or "0") >= U32_LIMIT:
         raise InvalidArgumentError(f"query string: {name} must be an integer from 0 to {U32_LIMIT - 1}, got {value!r:.40}")
     return int(value)
 
