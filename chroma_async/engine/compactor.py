@@ -25,7 +25,6 @@ from chroma_async.engine.tip import Tip
 from chroma_async.errors import ChromaError, CorruptionError, FencedError, NotFoundError, PoisonedError, UnavailableError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import Manifest, SegmentEntry
-from chroma_async.threads import Run
 
 logger = logging.getLogger(__name__)
 
@@ -249,9 +248,7 @@ class Compactor:
                     manifest = manifest.with_segment(with_alive(segment, alive[segment.key], stored, making, context.new_key()))
                 return manifest
 
-            await self.commit(
-                change, lambda manifest, segments: tip.install_flush(frozen, flushed, key, manifest, segments), context.threads.flush
-            )
+            await self.commit(change, lambda manifest, segments: tip.install_flush(frozen, flushed, key, manifest, segments))
         await context.backends.log.trim(tip.manifest.collection, tip.manifest.flushed_seq)
         self._flushed.set()
         for segment in tip.segments:
@@ -261,14 +258,16 @@ class Compactor:
         self,
         change: Callable[[Manifest], Manifest | None],
         install: Callable[[Manifest, Sequence[Segment]], None],
-        run: Run,
     ) -> bool:
         """Apply a change to the present manifest, make it durable, then let readers see it.
 
-        :param change: blocking, called by ``run``; ``None``: the change no longer makes sense and nothing is committed.
-        :param install: puts manifest and opened segments into the tip; called by ``run`` within the turn.
+        No step waits for the background lane: a build for another collection may keep that busy for minutes, and flushes wait for this
+        commit, writers for its turn.
+
+        :param change: blocking; ``None``: the change no longer makes sense and nothing is committed.
+        :param install: puts manifest and opened segments into the tip; blocking, called within the turn.
         """
-        tip = self._tip
+        tip, threads = self._tip, self._context.threads
         async with self._committing:
 
             def prepared() -> tuple[Manifest, list[Segment]] | None:
@@ -279,13 +278,13 @@ class Compactor:
                 before = {segment.key: segment for segment in tip.segments}
                 return manifest, [self._open(entry, before.get(entry.key)) for entry in manifest.segments]
 
-            result = await run(prepared)
+            result = await threads.flush(prepared)
             if result is None:
                 return False
             manifest, segments = result
             await self._commit_manifest(manifest)
             async with self._turn:
-                await run(install, manifest, segments)
+                await threads.run(install, manifest, segments)
         return True
 
     def _open(self, entry: SegmentEntry, before: Segment | None) -> Segment:

@@ -19,7 +19,6 @@ from chroma_async.engine.vacuum import Vacuumed, write_vacuumed
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import GraphEntry, Manifest, SegmentEntry, TrigramEntry
 from chroma_async.index.base import GraphOptions
-from chroma_async.threads import Run
 from chroma_async.types import Space
 
 #: Told (what is being done, done, to do); may be called in a worker thread.
@@ -42,7 +41,6 @@ class Commit(Protocol):
         self,
         change: Callable[[Manifest], Manifest | None],
         install: Callable[[Manifest, Sequence[Segment]], None],
-        run: Run,
     ) -> bool: ...
 
 
@@ -123,7 +121,7 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, chunks=(*now.chunks[: job.first], entry, *now.chunks[job.last + 1 :])))
 
-        return await self._commit(change, self._tip.install, background)
+        return await self._commit(change, self._tip.install)
 
     # ------------------------------------------------------------------------------------------------------------------------- vacuum
 
@@ -144,9 +142,7 @@ class Jobs:
             alive = vacuumed.moved(_flushed_alive(self._tip, segment.key))
             return manifest.with_segment(with_alive(replace(changed, alive=None, dead=0), alive, {}, making, new_key()))
 
-        return await self._commit(
-            change, lambda manifest, segments: self._tip.install_vacuum(segment.key, vacuumed, manifest, segments), background
-        )
+        return await self._commit(change, lambda manifest, segments: self._tip.install_vacuum(segment.key, vacuumed, manifest, segments))
 
     def _graph_of(self, making: Making, segment: Segment, vacuumed: Vacuumed, progress: Progress | None) -> GraphEntry | None:
         if segment.graph is None or len(vacuumed.kept) < self._context.settings.flat_rows:
@@ -177,7 +173,7 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, graph=built.entry))
 
-        return await self._commit(change, self._tip.install, context.threads.background)
+        return await self._commit(change, self._tip.install)
 
     def _graph_job(self, progress: Progress | None) -> GraphJob:
         options, settings = self._options(), self._context.settings
@@ -202,7 +198,7 @@ class Jobs:
             trigrams: tuple[TrigramEntry, ...] = (*kept, entry)
             return manifest.with_segment(replace(now, trigrams=trigrams))
 
-        return await self._commit(change, self._tip.install, background)
+        return await self._commit(change, self._tip.install)
 
 
 def _segment_of(manifest: Manifest, key: str) -> SegmentEntry | None:
