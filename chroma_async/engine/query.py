@@ -13,6 +13,7 @@ from chroma_async.engine.plan import PlanSettings
 from chroma_async.engine.version import Places, Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException
 from chroma_async.filter.ast import Filter
+from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.types import Floats, IncludeField, Ints, Rows, Space
 
@@ -37,11 +38,11 @@ def query(
     """
     if version.dimension is None:
         return [_empty(include) for _ in queries]
-    if len(queries) and queries.shape[1] != version.dimension:
-        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {version.dimension}, got {queries.shape[1]}")
+    check_dimension(version, queries)
     if ids is not None and filter is None:
         _all_present(version, ids)
-    candidates = _search(version, space, queries, min(n_results, version.count), filter, ids, settings, ef_search)
+    allowed = allowed_parts(version, filter, ids) if n_results else []
+    candidates = nearest_rows(version, space, queries, n_results, allowed, settings, ef_search)
     return _fetch(version, candidates, include)
 
 
@@ -52,26 +53,35 @@ def _all_present(version: Version, ids: Sequence[str]) -> None:
         raise InvalidArgumentError(f"Error finding id: {absent!r} is not in the collection")
 
 
-def _search(
+def check_dimension(version: Version, queries: Floats) -> None:
+    """:raises InvalidDimensionException: the queries' length differs from the collection's dimension, which is known."""
+    if len(queries) and queries.shape[1] != version.dimension:
+        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {version.dimension}, got {queries.shape[1]}")
+
+
+def nearest_rows(
     version: Version,
     space: Space,
     queries: Floats,
     n_results: int,
-    filter: Filter | None,
-    ids: Sequence[str] | None,
+    allowed: Sequence[Bitmap | None],
     settings: PlanSettings,
     ef_search: int,
 ) -> list[tuple[Places, Floats]]:
-    """The best ``n_results`` rows of all parts for each query, with their distances."""
+    """The best ``n_results`` rows of all parts for each query, nearest first, ties by first insertion, with their distances.
+
+    :param allowed: what :func:`~chroma_async.engine.get.allowed_parts` gave.
+    """
+    n_results = min(n_results, version.count)
     if n_results == 0:
         return [(_no_places(), np.empty(0, dtype=np.float32)) for _ in queries]
     found: list[list[tuple[int, Ints, Floats]]] = [[] for _ in queries]
-    for number, (part, allowed) in enumerate(zip(version.parts, allowed_parts(version, filter, ids), strict=True)):
+    for number, (part, chosen) in enumerate(zip(version.parts, allowed, strict=True)):
         if not part.rows:
             continue
         if isinstance(part, MemtableView):
             vectors = SegmentVectors([VectorChunk(0, part.vectors, part.norms)], part.vectors.shape[1])
-            results = nearest(space, queries, n_results, vectors, None, allowed, settings, order=part.borns)
+            results = nearest(space, queries, n_results, vectors, None, chosen, settings, order=part.borns)
         else:
             segment = part.segment
             results = nearest(
@@ -80,7 +90,7 @@ def _search(
                 n_results,
                 segment.vectors,
                 segment.graph,
-                allowed,
+                chosen,
                 settings,
                 codes=segment.codes,
                 order=segment.tie_order,
