@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.errors import UnprocessableError
+from chroma_async.errors import InvalidArgumentError, UnprocessableError
 from chroma_async.types import DeleteRequest, GetRequest, QueryRequest, RecordBatch, WriteKind
 from chroma_async.wire.collections import (
     CreateCollection,
