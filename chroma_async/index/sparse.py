@@ -25,10 +25,9 @@ def count_alive(postings: KeyPostings, terms: Terms, alive: Bools | None) -> tup
     begin, end = postings.spans(terms)
     if alive is None:
         return len(postings.holders), end - begin
-    at = _joined(postings.at, begin, end)
-    ends = np.cumsum(end - begin)
-    living = np.concatenate([np.zeros(1, np.int64), np.cumsum(alive[at])])
-    return int(np.count_nonzero(alive[postings.holders])), living[ends] - living[ends - (end - begin)]
+    spans = zip(begin.tolist(), end.tolist(), strict=True)
+    counts = np.array([np.count_nonzero(alive.take(postings.at[start:stop])) for start, stop in spans], np.int64)
+    return int(np.count_nonzero(alive.take(postings.holders))), counts
 
 
 def distances(postings: KeyPostings, terms: Terms, weights: Weights, allowed: Bools | None) -> tuple[Ints, Floats]:
@@ -38,15 +37,14 @@ def distances(postings: KeyPostings, terms: Terms, weights: Weights, allowed: Bo
     :param allowed: one bool per row; ``None``: all rows.
     """
     begin, end = postings.spans(terms)
-    at = _joined(postings.at, begin, end)
+    # numpy indexes by 64-bit integers only: converted once here rather than at each use.
+    at = _joined(postings.at, begin, end).astype(np.int64)
     shares = _joined(postings.weights, begin, end).astype(np.float64) * np.repeat(weights, end - begin)
     if len(at) * _ROWS_PER_POSTING < postings.rows:
         rows, places = np.unique(at, return_inverse=True)
         products = np.bincount(places, shares, len(rows))
-        found: Ints = rows.astype(np.int64)
-        if allowed is not None:
-            chosen = allowed[found]
-            found, products = found[chosen], products[chosen]
+        chosen = slice(None) if allowed is None else allowed[rows]
+        found, products = rows[chosen], products[chosen]
     else:
         touched = np.zeros(postings.rows, np.bool_)
         touched[at] = True
