@@ -118,3 +118,9 @@ class HeldCatalog:
 def held(backends: Backends) -> Backends:
     """For ``Engine.open(wrap=held)``."""
     return replace(backends, log=HeldLog(backends.log), catalog=HeldCatalog(backends.catalog))
+
+
+async def lanes_end() -> None:
+    """Until what a tick began is done."""
+    while lanes := [task for task in asyncio.all_tasks() if task.get_name().startswith(("flush of", "maintenance of"))]:
+        await asyncio.wait(lanes)
