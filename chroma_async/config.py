@@ -137,10 +137,14 @@ class Settings:
     # Processors and memory
     #: Threads that answer reads.
     query_threads: int = field(default_factory=_processors)
+    #: Payloads of one search request that are under way at once.
+    search_concurrency: int = 32
     #: Threads for flushing, merging and vacuuming, at a lower priority.
     background_threads: int = 1
     #: Threads that one graph build uses, at a lower priority.
     index_threads: int = field(default_factory=_processors)
+    #: Forks that one tree of forks may have.
+    max_forks: int = 256
     #: Bytes of loaded collections above which idle ones are unloaded, the longest idle first.
     cache_bytes: int = 1 * GIB
     #: Time without a request after which a collection counts as idle.

@@ -13,6 +13,7 @@ from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
 from chroma_async.engine.nearest import nearest
 from chroma_async.engine.pins import PinningStore
+from chroma_async.engine.recovery import entries_behind
 from chroma_async.engine.segment import Segment
 from chroma_async.engine.version import SegmentView
 from chroma_async.errors import ChromaError, CorruptionError
@@ -101,7 +102,7 @@ def _check_database(connection: sqlite3.Connection, file: str) -> None:
 
 async def _log(engine: Engine, row: CollectionRow, manifest: Manifest) -> list[Finding]:
     try:
-        entries = await engine.context.backends.log.read(row.id, manifest.flushed_seq)
+        entries = await entries_behind(manifest, engine.context.backends.log)
         for entry in entries:
             decode(entry.body, f"log entry {entry.first} of collection {row.id}")
     except CorruptionError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -14,9 +15,8 @@ from chroma_async.engine.compactor import Compactor
 from chroma_async.engine.context import Context
 from chroma_async.engine.jobs import IndexOptions, Progress
 from chroma_async.engine.plan import PlanSettings
-from chroma_async.engine.recovery import open_segments, replay
+from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.resolve import Delete, Write
-from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tip import Tip
 from chroma_async.engine.version import Version
 from chroma_async.errors import ChromaError, ClosedError
@@ -28,10 +28,11 @@ from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
 from chroma_async.schema.settings import update_settings
 from chroma_async.storage.base import CollectionRow, ManifestCommit
-from chroma_async.types import Json, Scalar, Scope, Space
+from chroma_async.types import Json, Scalar, Scope, Seq, Space
 
 P = ParamSpec("P")
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - an item
 
 #: Bounds within which the user's HNSW settings are taken at their word.
 DEGREE_BOUNDS = (2, 128)
@@ -48,7 +49,7 @@ def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:
 class Collection:
     """Everything about one collection that is in memory. Made by :meth:`load`; belongs to one event loop."""
 
-    def __init__(self, row: CollectionRow, tip: Tip, opener: SegmentOpener, context: Context) -> None:
+    def __init__(self, row: CollectionRow, tip: Tip, context: Context) -> None:
         self.row = row
         #: Requests that are being served; it is not unloaded while there are any.
         self.users = 0
@@ -59,7 +60,7 @@ class Collection:
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
         turn = asyncio.Lock()
-        self._compactor = Compactor(tip, turn, context, opener, self._commit_manifest, self._index_options)
+        self._compactor = Compactor(tip, turn, context, self._commit_manifest, self._index_options)
         self._queue = CommitQueue(
             row.id,
             tip,
@@ -79,11 +80,10 @@ class Collection:
         """
         stored = await context.backends.catalog.load_manifest(row.id)
         manifest = Manifest.from_bytes(stored.body, row.id) if stored.version else Manifest(row.id)
-        opener = SegmentOpener(context.store, context.connections, verify=context.verify)
-        segments = await context.threads.run(open_segments, opener, manifest)
-        entries = await context.backends.log.read(row.id, manifest.flushed_seq)
+        segments = await context.threads.run(open_segments, context.opener, manifest)
+        entries = await entries_behind(manifest, context.backends.log)
         tip, facts = await context.threads.run(replay, manifest, segments, entries, row.dimension)
-        return cls(with_facts(row, facts), tip, opener, context)
+        return cls(with_facts(row, facts), tip, context)
 
     @property
     def id(self) -> UUID:
@@ -146,6 +146,38 @@ class Collection:
         """Call ``work`` in a thread with the present Version."""
         return await self._context.threads.run(work, self.version, *args, **kwargs)
 
+    async def read_each(
+        self,
+        work: Callable[Concatenate[Version, I, P], T],
+        items: Sequence[I],
+        at_once: int,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> list[T]:
+        """As :meth:`read` for each of ``items``, all with the same Version, at most ``at_once`` under way at a time.
+
+        The first item that fails decides the error; those after it may not be begun.
+        """
+        version, run = self.version, self._context.threads.run
+        results: dict[int, T] = {}
+        failures: dict[int, Exception] = {}
+        waiting = iter(enumerate(items))
+
+        async def worker() -> None:
+            for index, item in waiting:
+                try:
+                    results[index] = await run(work, version, item, *args, **kwargs)
+                except Exception as error:
+                    failures[index] = error
+                if failures:
+                    return
+
+        await asyncio.gather(*(worker() for _ in range(min(at_once, len(items)))))
+        if failures:
+            raise failures[min(failures)]
+        return [results[index] for index in range(len(items))]
+
     async def modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
         """Rename, replace metadata, change the configuration: all or nothing.
 
@@ -169,6 +201,10 @@ class Collection:
             now = self.row.schema if new_configuration is None else update_settings(self.row.schema, new_configuration)[1]
             self.row = replace(changed, dimension=self.row.dimension, schema=now)
             self._options = HnswOptions.from_schema(now)
+
+    def at_rest(self) -> AbstractAsyncContextManager[tuple[Manifest, Seq]]:
+        """See :meth:`Compactor.at_rest <chroma_async.engine.compactor.Compactor.at_rest>`."""
+        return self._compactor.at_rest()
 
     async def flush(self) -> None:
         """Everything written so far is in chunks when it returns."""
@@ -219,6 +255,7 @@ class Collection:
                     files=manifest.files(),
                     dimension=self.row.dimension,
                     schema=self.row.schema,
+                    keeps_tails=bool(manifest.tails),
                 )
             )
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from chroma_async.engine.context import Context
@@ -20,11 +21,12 @@ from chroma_async.engine.flush import Frozen, receiving_segment, with_alive, wri
 from chroma_async.engine.indexing import Stopped
 from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
 from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
-from chroma_async.engine.segment import Segment, SegmentOpener
+from chroma_async.engine.segment import Segment
 from chroma_async.engine.tip import Tip
 from chroma_async.errors import ChromaError, CorruptionError, FencedError, NotFoundError, PoisonedError, UnavailableError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import Manifest, SegmentEntry
+from chroma_async.types import Seq
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,6 @@ class Compactor:
         tip: Tip,
         turn: asyncio.Lock,
         context: Context,
-        opener: SegmentOpener,
         commit_manifest: Callable[[Manifest], Awaitable[None]],
         options: Callable[[], IndexOptions],
     ) -> None:
@@ -63,7 +64,6 @@ class Compactor:
         self._tip = tip
         self._turn = turn
         self._context = context
-        self._opener = opener
         self._commit_manifest = commit_manifest
         self._options = options
         self._committing = asyncio.Lock()
@@ -81,7 +81,7 @@ class Compactor:
         self._rows_written = 0
         self._rows_since = self._last_write
         self._index_rate = ASSUMED_INDEX_RATE
-        self._jobs = Jobs(tip, context, opener, options, self.commit, self._stop, self._indexed)
+        self._jobs = Jobs(tip, context, options, self.commit, self._stop, self._indexed)
 
     # ----------------------------------------------------------------------------------------------------------- told by the writer
 
@@ -168,6 +168,12 @@ class Compactor:
         work = self._context.tasks.start(self._finish(progress), f"compaction of {self._tip.manifest.collection}")
         await asyncio.shield(work)
 
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[tuple[Manifest, Seq]]:
+        """The manifest and the last acknowledged seq; no manifest is committed, and so no log trimmed, before the end of the block."""
+        async with self._committing:
+            yield self._tip.manifest, self._tip.version.seq
+
     async def aclose(self, *, flush: bool) -> None:
         """Stop both lanes; a running build ends at its next slice. Idempotent."""
         if flush and not self._stop.is_set():
@@ -232,7 +238,7 @@ class Compactor:
 
             def change(manifest: Manifest) -> Manifest:
                 nonlocal key
-                manifest = replace(manifest, flushed_seq=frozen.seq, dimension=tip.dimension)
+                manifest = replace(manifest, flushed_seq=frozen.seq, dimension=tip.dimension, tails=())
                 alive = dict(frozen.alive)
                 if flushed.entry is not None:
                     settings = context.settings
@@ -249,7 +255,8 @@ class Compactor:
                 return manifest
 
             await self.commit(change, lambda manifest, segments: tip.install_flush(frozen, flushed, key, manifest, segments))
-        await context.backends.log.trim(tip.manifest.collection, tip.manifest.flushed_seq)
+        await context.retention.release(tip.manifest.collection)
+        await context.retention.trim(tip.manifest.collection, tip.manifest.flushed_seq)
         self._flushed.set()
         for segment in tip.segments:
             await context.threads.flush(segment.encode_tail, self._options().space, context.settings.tail_codes_rows)
@@ -288,7 +295,7 @@ class Compactor:
         return True
 
     def _open(self, entry: SegmentEntry, before: Segment | None) -> Segment:
-        return before if before is not None and before.entry == entry else self._opener.open(entry, before)
+        return before if before is not None and before.entry == entry else self._context.opener.open(entry)
 
     async def _finish(self, progress: Progress | None) -> None:
         try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chroma_async.config import Settings
 from chroma_async.engine.connections import Connections
 from chroma_async.engine.log_writer import LogWriter
 from chroma_async.engine.pins import PinningStore
 from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.retention import Retention
+from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
 from chroma_async.storage.base import Backends
 from chroma_async.threads import Threads
@@ -24,8 +26,10 @@ class Context:
     threads: Threads
     tasks: Tasks
     log_writer: LogWriter
+    retention: Retention
     store: PinningStore
     connections: Connections
+    opener: SegmentOpener
     plan: PlanSettings
     #: Seconds that only go forward; for idleness and age.
     monotonic: Callable[[], float]
@@ -37,5 +41,3 @@ class Context:
     refuse_when_full: bool = False
     #: Whether flush and maintenance start by themselves; off, they run when asked.
     automatic: bool = True
-    #: Read every byte of a file when it is opened.
-    verify: bool = field(default=True)

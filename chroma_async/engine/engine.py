@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from chroma_async.config import Settings
@@ -19,11 +20,14 @@ from chroma_async.engine.janitor import Janitor
 from chroma_async.engine.log_writer import LogWriter
 from chroma_async.engine.pins import PinningStore
 from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.recovery import forked
+from chroma_async.engine.retention import Retention
+from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
-from chroma_async.errors import ChromaError, ClosedError
+from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
-from chroma_async.storage.base import Backends, CollectionRow
+from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import close_backends, open_backends
 from chroma_async.threads import Threads
@@ -90,21 +94,23 @@ class Engine:
         tasks = Tasks()
         log_writer = LogWriter(backends.log, backends.lease, tasks)
         try:
+            store, connections = PinningStore(backends.segments), Connections(settings.sqlite_connections)
             context = Context(
                 settings=settings,
                 backends=backends,
                 threads=threads,
                 tasks=tasks,
                 log_writer=log_writer,
-                store=PinningStore(backends.segments),
-                connections=Connections(settings.sqlite_connections),
+                retention=Retention(backends.log, await backends.catalog.tails()),
+                store=store,
+                connections=connections,
+                opener=SegmentOpener(store, connections, verify=verify),
                 plan=PlanSettings(tail_codes_rows=settings.tail_codes_rows),
                 monotonic=monotonic,
                 clock=clock,
                 new_key=new_key,
                 refuse_when_full=refuse_when_full,
                 automatic=automatic,
-                verify=verify,
             )
             engine = cls(context, await _pending_facts(backends))
             await engine._recover()
@@ -163,6 +169,30 @@ class Engine:
         self.check_usable()
         for id in await self.context.backends.catalog.delete_database(scope):
             await self._drop(id)
+
+    async def fork_collection(self, scope: Scope, id: UUID, name: str) -> CollectionRow:
+        """A copy on write: it shares all files, and reads what is not flushed from the source's log. Milliseconds, whatever the size.
+
+        :raises NotFoundError: the source does not exist in this scope.
+        :raises UniqueConstraintError: the name is taken.
+        :raises InvalidArgumentError: the tree of forks is full.
+        """
+        catalog, retention = self.context.backends.catalog, self.context.retention
+        async with self.using(scope, id) as source:
+            if await catalog.fork_count(id) >= self.context.settings.max_forks:
+                raise InvalidArgumentError(f"collection {id} has {self.context.settings.max_forks} forks, as many as there may be")
+            fork = replace(source.row, id=uuid.uuid4(), name=name, created_ns=self.context.clock())
+            async with source.at_rest() as (manifest, seq):
+                begun = forked(manifest, fork.id, seq)
+                tails = tuple(TailRow(fork.id, tail.source, tail.after) for tail in begun.tails)
+                for tail in tails:
+                    retention.hold(tail)
+                try:
+                    await catalog.fork_collection(ForkCommit(fork, id, begun.to_bytes(), begun.files(), tails))
+                except BaseException:
+                    await retention.release(fork.id)
+                    raise
+        return fork
 
     async def reset(self) -> None:
         """Delete everything; only the default tenant and database are left."""
@@ -280,7 +310,8 @@ class Engine:
         await self._forget(id)
 
     async def _forget(self, id: UUID) -> None:
-        await self.context.backends.log.trim(id, END_OF_LOG)
+        await self.context.retention.release(id)
+        await self.context.retention.trim(id, END_OF_LOG)
         self._facts.pop(id, None)
         self._litter = True
 

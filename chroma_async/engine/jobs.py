@@ -13,7 +13,7 @@ from chroma_async.engine.indexing import GraphJob, build_graph, build_trigrams
 from chroma_async.engine.merge import write_merged
 from chroma_async.engine.pins import Making
 from chroma_async.engine.policy import ChunkState, Index, IndexText, Job, Merge, SegmentState, Vacuum
-from chroma_async.engine.segment import Segment, SegmentOpener
+from chroma_async.engine.segment import Segment
 from chroma_async.engine.tip import Tip
 from chroma_async.engine.vacuum import Vacuumed, write_vacuumed
 from chroma_async.format.bitmap import Bitmap
@@ -51,7 +51,6 @@ class Jobs:
         self,
         tip: Tip,
         context: Context,
-        opener: SegmentOpener,
         options: Callable[[], IndexOptions],
         commit: Commit,
         stop: threading.Event,
@@ -63,7 +62,6 @@ class Jobs:
         """
         self._tip = tip
         self._context = context
-        self._opener = opener
         self._options = options
         self._commit = commit
         self._stop = stop
@@ -147,7 +145,7 @@ class Jobs:
     def _graph_of(self, making: Making, segment: Segment, vacuumed: Vacuumed, progress: Progress | None) -> GraphEntry | None:
         if segment.graph is None or len(vacuumed.kept) < self._context.settings.flat_rows:
             return None
-        rewritten = self._opener.open(SegmentEntry(segment.key, vacuumed.entries))
+        rewritten = self._context.opener.open(SegmentEntry(segment.key, vacuumed.entries))
         built = build_graph(making, self._context.new_key, rewritten, None, rewritten.alive, self._graph_job(progress))
         return built.entry
 

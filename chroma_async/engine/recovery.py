@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from uuid import UUID
 
 import numpy as np
 
@@ -11,8 +13,9 @@ from chroma_async.engine.tip import Tip
 from chroma_async.engine.version import Places
 from chroma_async.errors import CorruptionError
 from chroma_async.format.logbatch import Facts, LogBatch, decode
-from chroma_async.format.manifest import Manifest
-from chroma_async.storage.base import LogEntry
+from chroma_async.format.manifest import Manifest, Tail
+from chroma_async.storage.base import Log, LogEntry
+from chroma_async.types import Seq
 
 
 def open_segments(opener: SegmentOpener, manifest: Manifest) -> list[Segment]:
@@ -21,6 +24,25 @@ def open_segments(opener: SegmentOpener, manifest: Manifest) -> list[Segment]:
     :raises CorruptionError: a chunk or an alive bitmap is missing or damaged; names the file.
     """
     return [opener.open(entry) for entry in manifest.segments]
+
+
+async def entries_behind(manifest: Manifest, log: Log) -> list[LogEntry]:
+    """All entries that a collection needs beyond its manifest, in order: for a fork, first those of the collections it came from.
+
+    :raises CorruptionError: an entry is damaged; names collection and seq.
+    """
+    entries: list[LogEntry] = []
+    for tail in manifest.tails:
+        entries += [entry for entry in await log.read(tail.source, tail.after) if entry.last <= tail.upto]
+    reached = manifest.tails[-1].upto if manifest.tails else manifest.flushed_seq
+    return entries + await log.read(manifest.collection, reached)
+
+
+def forked(source: Manifest, fork: UUID, seq: Seq) -> Manifest:
+    """The first manifest of a fork: all that the source's names, and of the log what lies behind it up to ``seq``."""
+    reached = source.tails[-1].upto if source.tails else source.flushed_seq
+    tails = (*source.tails, Tail(source.collection, reached, seq)) if seq > reached else source.tails
+    return replace(source, collection=fork, version=1, tails=tails)
 
 
 def replay(manifest: Manifest, segments: Sequence[Segment], entries: Iterable[LogEntry], dimension: int | None) -> tuple[Tip, Facts]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from chroma_async.errors import CorruptionError
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
-from chroma_async.format.manifest import SegmentEntry, TrigramEntry
+from chroma_async.format.manifest import ChunkEntry, SegmentEntry, TrigramEntry
 from chroma_async.format.pages import BirthOrder
 from chroma_async.index import trigrams
 from chroma_async.index.base import SegmentVectors, VectorChunk
@@ -221,31 +222,39 @@ class Segment:
 
 
 class SegmentOpener:
-    """Opens what a manifest names, taking over what is open already. Worker threads only."""
+    """Opens what manifests name. Worker threads only.
+
+    A chunk or graph that is open already, for this collection or for a fork of it, is shared.
+    """
 
     def __init__(self, store: PinningStore, connections: Connections, *, verify: bool) -> None:
+        """:param verify: read every byte of a file when it is opened."""
         self._store = store
         self._connections = connections
         self._verify = verify
+        self._chunks: WeakValueDictionary[ChunkEntry, Chunk] = WeakValueDictionary()
+        self._graphs: WeakValueDictionary[FileRef, Graph] = WeakValueDictionary()
 
-    def open(self, entry: SegmentEntry, previous: Segment | None = None) -> Segment:
+    def open(self, entry: SegmentEntry) -> Segment:
         """
         A graph or trigram index that cannot be read is left out: it is derived, searches go on without it.
 
         :raises CorruptionError: a chunk or the alive bitmap is missing or damaged; names the file.
         """
-        opened = {chunk.entry.vectors.name: chunk for chunk in previous.chunks} if previous is not None else {}
-        chunks = tuple(
-            opened.get(chunk.vectors.name) or Chunk(chunk, self._store, self._connections, verify=self._verify) for chunk in entry.chunks
-        )
         return Segment(
             entry=entry,
-            chunks=chunks,
+            chunks=tuple(self._open_chunk(chunk) for chunk in entry.chunks),
             alive=self._open_alive(entry),
-            graph=self._open_graph(entry, previous),
+            graph=self._open_graph(entry),
             trigrams=tuple(self._open_trigrams(entry)),
             connections=self._connections,
         )
+
+    def _open_chunk(self, entry: ChunkEntry) -> Chunk:
+        chunk = self._chunks.get(entry)
+        if chunk is None:
+            chunk = self._chunks[entry] = Chunk(entry, self._store, self._connections, verify=self._verify)
+        return chunk
 
     def _open_alive(self, entry: SegmentEntry) -> Bitmap:
         if entry.alive is None:
@@ -254,19 +263,20 @@ class SegmentOpener:
         blob.verify()
         return Bitmap.open(blob.buffer(), entry.alive.name)
 
-    def _open_graph(self, entry: SegmentEntry, previous: Segment | None) -> Graph | None:
+    def _open_graph(self, entry: SegmentEntry) -> Graph | None:
         if entry.graph is None:
             return None
-        if previous is not None and previous.graph is not None and previous.entry.graph == entry.graph:
-            return previous.graph
+        graph = self._graphs.get(entry.graph.file)
+        if graph is not None:
+            return graph
         blob = self._derived(entry.graph.file)
         if blob is None:
             return None
         try:
-            return Graph.open(blob.buffer(), entry.graph.file.name)
+            graph = self._graphs[entry.graph.file] = Graph.open(blob.buffer(), entry.graph.file.name)
         except CorruptionError as error:
             logger.warning("graph is damaged, exact search serves until it is rebuilt: %s", error)
-            return None
+        return graph
 
     def _open_trigrams(self, entry: SegmentEntry) -> Iterator[TrigramIndex]:
         for trigram in entry.trigrams:

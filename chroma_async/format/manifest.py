@@ -93,6 +93,15 @@ class SegmentEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Tail:
+    """Rows of a fork that only the log of its source holds: the entries of ``source`` behind ``after``, up to ``upto``."""
+
+    source: UUID
+    after: Seq
+    upto: Seq
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a collection consists of as of ``flushed_seq``; everything later is in the log."""
 
@@ -101,6 +110,8 @@ class Manifest:
     flushed_seq: Seq = 0
     dimension: int | None = None
     segments: tuple[SegmentEntry, ...] = ()
+    #: In order of seq; only a fork that has not flushed yet has any.
+    tails: tuple[Tail, ...] = ()
 
     def files(self) -> frozenset[str]:
         """Names of all files that it needs."""
@@ -132,6 +143,7 @@ class Manifest:
                 "flushed_seq": self.flushed_seq,
                 "dimension": self.dimension,
                 "segments": [_segment_json(segment) for segment in self.segments],
+                "tails": [[str(tail.source), tail.after, tail.upto] for tail in self.tails],
             }
         )
 
@@ -149,6 +161,7 @@ class Manifest:
                 flushed_seq=data["flushed_seq"],
                 dimension=data["dimension"],
                 segments=tuple(_segment_from(segment) for segment in data["segments"]),
+                tails=tuple(Tail(UUID(source), after, upto) for source, after, upto in data["tails"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptionError(f"{name} does not parse: {error}", name) from error
@@ -233,6 +246,16 @@ def trigrams_cover_rows_that_exist(manifest: Manifest) -> bool:
     return True
 
 
+def tails_continue_the_manifest(manifest: Manifest) -> bool:
+    """A gap would lose rows that were acknowledged, an overlap would bring rows twice."""
+    reached = manifest.flushed_seq
+    for tail in manifest.tails:
+        if tail.after != reached or tail.upto <= tail.after:
+            return False
+        reached = tail.upto
+    return True
+
+
 def rows_have_a_dimension(manifest: Manifest) -> bool:
     """Without it the vectors file cannot be read."""
     return not manifest.segments or (manifest.dimension is not None and manifest.dimension > 0)
@@ -245,6 +268,7 @@ INVARIANTS: tuple[Callable[[Manifest], bool], ...] = (
     dead_rows_have_a_bitmap,
     graphs_cover_rows_that_exist,
     trigrams_cover_rows_that_exist,
+    tails_continue_the_manifest,
     rows_have_a_dimension,
 )
 

@@ -56,6 +56,28 @@ class ManifestCommit:
     files: frozenset[str]
     dimension: int | None
     schema: dict[str, Json]
+    #: Whether the new manifest still reads the log of the collection that it was forked from.
+    keeps_tails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TailRow:
+    """A fork, ``collection``, still reads entries of ``source``'s log behind seq ``after``."""
+
+    collection: UUID
+    source: UUID
+    after: Seq
+
+
+@dataclass(frozen=True, slots=True)
+class ForkCommit:
+    """A new collection that shares the files of another: its row, its first manifest, and what it reads of others' logs."""
+
+    row: CollectionRow
+    source: UUID
+    body: bytes
+    files: frozenset[str]
+    tails: tuple[TailRow, ...]
 
 
 class Catalog(Protocol):
@@ -138,6 +160,19 @@ class Catalog(Protocol):
         :raises FencedError: the stored version is not ``expected_version``.
         :raises NotFoundError: the collection is gone.
         """
+
+    async def fork_collection(self, commit: ForkCommit) -> None:
+        """Create a collection with its first manifest (version 1) and its tails, in one step.
+
+        :raises UniqueConstraintError: the database has a collection of that name.
+        :raises NotFoundError: the source is gone.
+        """
+
+    async def fork_count(self, collection: UUID) -> int:
+        """How many forks there are in the whole tree that the collection belongs to, whichever of them it is."""
+
+    async def tails(self) -> list[TailRow]:
+        """Of all forks that have not flushed yet."""
 
     async def named_files(self) -> set[str]:
         """Every file that any collection's manifest names. What is not in here, pinned, or being made is garbage."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, ManifestCommit, ManifestRow
+from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
 
 
@@ -21,6 +21,9 @@ class _Stored:
     schema: str
     manifest: ManifestRow
     files: frozenset[str]
+    #: The collection that the tree of forks began with; None for one that is no fork.
+    root: UUID | None = None
+    tails: tuple[TailRow, ...] = ()
 
     @classmethod
     def of(cls, row: CollectionRow) -> _Stored:
@@ -210,6 +213,28 @@ class MemoryCatalog:
         stored.row = replace(stored.row, dimension=commit.dimension)
         stored.files = commit.files
         stored.manifest = ManifestRow(commit.expected_version + 1, commit.body)
+        if not commit.keeps_tails:
+            stored.tails = ()
+
+    async def fork_collection(self, commit: ForkCommit) -> None:
+        self._check_open()
+        source = self._collections.get(commit.source)
+        if source is None:
+            raise refusals.collection_id_missing(commit.source)
+        await self.create_collection(commit.row)
+        stored = self._collections[commit.row.id]
+        stored.manifest, stored.files = ManifestRow(1, commit.body), commit.files
+        stored.root, stored.tails = source.root or source.row.id, commit.tails
+
+    async def fork_count(self, collection: UUID) -> int:
+        self._check_open()
+        stored = self._collections.get(collection)
+        root = collection if stored is None else stored.root or collection
+        return sum(other.root == root for other in self._collections.values())
+
+    async def tails(self) -> list[TailRow]:
+        self._check_open()
+        return [tail for stored in self._collections.values() for tail in stored.tails]
 
     async def named_files(self) -> set[str]:
         self._check_open()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chroma_async.errors import ChromaError
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, ManifestCommit, ManifestRow
+from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
@@ -116,28 +116,7 @@ class SqliteCatalog:
     # Collections
 
     async def create_collection(self, row: CollectionRow) -> None:
-        async def work(step: Transaction) -> None:
-            place = (row.tenant, row.database)
-            if not await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", place):
-                raise refusals.database_missing_at_create(row.database)
-            if await step.row(f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ?", (*place, row.name)):
-                raise refusals.collection_taken(row.name)
-            if await step.row("SELECT 1 FROM collections WHERE id = ?", (row.id.bytes,)):
-                raise refusals.collection_id_taken(row.id)
-            values = (
-                row.id.bytes,
-                row.name,
-                row.tenant,
-                row.database,
-                None if row.metadata is None else json.dumps(row.metadata),
-                json.dumps(row.configuration),
-                json.dumps(row.schema),
-                row.dimension,
-                row.created_ns,
-            )
-            await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-
-        await self._connection.write(work)
+        await self._connection.write(lambda step: _insert(step, row))
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND name = ?"
@@ -241,8 +220,37 @@ class SqliteCatalog:
                 " ON CONFLICT (collection) DO UPDATE SET version = excluded.version, body = excluded.body",
                 (key, commit.expected_version + 1, commit.body),
             )
+            if not commit.keeps_tails:
+                await step.rows("DELETE FROM tails WHERE collection = ?", (key,))
 
         await self._connection.write(work)
+
+    # Forks
+
+    async def fork_collection(self, commit: ForkCommit) -> None:
+        row, key = commit.row, commit.row.id.bytes
+
+        async def work(step: Transaction) -> None:
+            source = await step.row("SELECT ifnull(root, id) FROM collections WHERE id = ?", (commit.source.bytes,))
+            if source is None:
+                raise refusals.collection_id_missing(commit.source)
+            await _insert(step, row)
+            await step.rows("UPDATE collections SET root = ? WHERE id = ?", (source[0], key))
+            await step.rows("INSERT INTO manifests (collection, version, body) VALUES (?, 1, ?)", (key, commit.body))
+            await step.many("INSERT INTO files (collection, file) VALUES (?, ?)", [(key, file) for file in commit.files])
+            tails = [(key, tail.source.bytes, tail.after) for tail in commit.tails]
+            await step.many("INSERT INTO tails (collection, source, after) VALUES (?, ?, ?)", tails)
+
+        await self._connection.write(work)
+
+    async def fork_count(self, collection: UUID) -> int:
+        sql = "SELECT count(*) FROM collections WHERE root = (SELECT ifnull(root, id) FROM collections WHERE id = ?)"
+        ((count,),) = await self._connection.read(sql, (collection.bytes,))
+        return int(count)
+
+    async def tails(self) -> list[TailRow]:
+        rows = await self._connection.read("SELECT collection, source, after FROM tails")
+        return [TailRow(UUID(bytes=collection), UUID(bytes=source), after) for collection, source, after in rows]
 
     async def named_files(self) -> set[str]:
         return {file for (file,) in await self._connection.read("SELECT DISTINCT file FROM files")}
@@ -251,7 +259,7 @@ class SqliteCatalog:
 
     async def reset(self) -> None:
         async def work(step: Transaction) -> None:
-            for table in ("files", "manifests", "collections", "databases", "tenants"):
+            for table in ("tails", "files", "manifests", "collections", "databases", "tenants"):
                 await step.rows(f"DELETE FROM {table}")
             await step.rows("INSERT INTO tenants (name) VALUES (?)", (DEFAULT_TENANT,))
             values = (DEFAULT_TENANT, DEFAULT_DATABASE, UUID(int=0).bytes)
@@ -268,3 +276,26 @@ class SqliteCatalog:
         if not rows:
             raise missing
         return rows[0]
+
+
+async def _insert(step: Transaction, row: CollectionRow) -> None:
+    """A new collection without a manifest."""
+    place = (row.tenant, row.database)
+    if not await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", place):
+        raise refusals.database_missing_at_create(row.database)
+    if await step.row(f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ?", (*place, row.name)):
+        raise refusals.collection_taken(row.name)
+    if await step.row("SELECT 1 FROM collections WHERE id = ?", (row.id.bytes,)):
+        raise refusals.collection_id_taken(row.id)
+    values = (
+        row.id.bytes,
+        row.name,
+        row.tenant,
+        row.database,
+        None if row.metadata is None else json.dumps(row.metadata),
+        json.dumps(row.configuration),
+        json.dumps(row.schema),
+        row.dimension,
+        row.created_ns,
+    )
+    await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)

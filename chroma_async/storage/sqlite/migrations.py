@@ -35,6 +35,8 @@ MIGRATIONS: tuple[str, ...] = (
         schema TEXT NOT NULL,
         dimension INTEGER,
         created_ns INTEGER NOT NULL,
+        -- The collection that the tree of forks began with; null for one that is no fork.
+        root BLOB,
         UNIQUE (tenant, database, name),
         FOREIGN KEY (tenant, database) REFERENCES databases (tenant, name) ON DELETE CASCADE
     );
@@ -53,6 +55,16 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (collection, file)
     ) WITHOUT ROWID;
     CREATE INDEX files_by_name ON files (file);
+
+    CREATE INDEX collections_by_root ON collections (root);
+
+    -- Forks that still read entries of another collection's log, which may be gone by now.
+    CREATE TABLE tails (
+        collection BLOB NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        source BLOB NOT NULL,
+        after INTEGER NOT NULL,
+        PRIMARY KEY (collection, source, after)
+    ) WITHOUT ROWID;
 
     INSERT INTO tenants (name) VALUES ('default_tenant');
     INSERT INTO databases (tenant, name, id) VALUES ('default_tenant', 'default_database', zeroblob(16));
