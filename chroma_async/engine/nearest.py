@@ -11,7 +11,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from chroma_async.distance import smallest
-from chroma_async.engine.plan import Answered, Codes, Exact, FilteredGraph, GraphSearch, PlanSettings, Refinement, Situation, plan, refine
+from chroma_async.engine.plan import (
+    Answered,
+    Codes,
+    Exact,
+    FilteredGraph,
+    GraphSearch,
+    Plan,
+    PlanSettings,
+    Refinement,
+    Situation,
+    plan,
+    refine,
+    widen,
+)
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
@@ -115,14 +128,21 @@ class _Search:
 
     # ---------------------------------------------------------------------------------------------------------------------- graph
 
-    def _from_graph(self, scorer: Scorer, graph: Graph, how: Codes | GraphSearch) -> tuple[Ints, Floats]:
+    def _from_graph(self, scorer: Scorer, graph: Graph, how: Plan) -> tuple[Ints, Floats]:
         """Candidates among the rows that the graph covers, with exact distances."""
         step: Refinement = Answered()
         found: Ints = np.empty(0, np.int64)
+        remote = False
         if isinstance(how, GraphSearch):
-            found, share = self._rows_behind(graph, graph.search(scorer.query, how.k, how.ef))
+            nodes, remote = graph.explore(scorer.query, how.k, how.ef)
+            wider = widen(self._situation, self._settings, how) if remote else None
+            how = wider or how
+            if isinstance(wider, GraphSearch):
+                nodes = graph.search(scorer.query, wider.k, wider.ef)
+        if isinstance(how, GraphSearch):
+            found, share = self._rows_behind(graph, nodes)
             if self._allowed is not None:
-                step = refine(self._situation, self._settings, share)
+                step = refine(self._situation, self._settings, share, remote=remote)
         else:
             step = how
         if isinstance(step, Exact):

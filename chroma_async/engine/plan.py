@@ -42,6 +42,9 @@ class PlanSettings:
     #: A filtered search has ef ``filtered_ef / share``, and ``most_ef`` at the most.
     filtered_ef: float = 200.0
     most_ef: int = 1600
+    #: Queries that lie off the data: least ef of their searches, and by how much their filtered searches have more.
+    remote_ef: int = 400
+    remote_factor: float = 2.0
     #: Rows outside any graph beyond which their codes, if there are any, are scanned in place of raw rows.
     tail_codes_rows: int = 16_384
 
@@ -112,13 +115,26 @@ def plan(situation: Situation, settings: PlanSettings) -> Plan:
     return Exact() if exact_ns <= bound_ns else search
 
 
-def refine(situation: Situation, settings: PlanSettings, share: float) -> Refinement:
-    """How to go on when ``share`` of the unfiltered candidates are allowed."""
+def widen(situation: Situation, settings: PlanSettings, first: GraphSearch) -> Plan | None:
+    """What to do instead of ``first`` when it showed that the query lies off the data; ``None``: it was wide enough."""
+    if first.ef >= settings.remote_ef:
+        return None
+    scan = _scan(situation, settings)
+    scan_ns = exact_cost_ns(situation, settings) if isinstance(scan, Exact) else codes_cost_ns(situation, settings)
+    return scan if scan_ns <= graph_cost_ns(situation, settings, settings.remote_ef) else GraphSearch(first.k, settings.remote_ef)
+
+
+def refine(situation: Situation, settings: PlanSettings, share: float, *, remote: bool = False) -> Refinement:
+    """How to go on when ``share`` of the unfiltered candidates are allowed.
+
+    :param remote: the query lies off the data.
+    """
     if share >= settings.nearly_all:
         return Answered()
     if share >= settings.least_share:
         k = max(settings.least_candidates, settings.ef_factor * situation.k)
-        ef = min(max(int(settings.filtered_ef / share), k, situation.ef), settings.most_ef)
+        wanted = settings.filtered_ef * (settings.remote_factor if remote else 1.0) / share
+        ef = min(max(int(wanted), k, situation.ef), settings.most_ef)
         best_ns = min(exact_cost_ns(situation, settings), codes_cost_ns(situation, settings))
         if graph_cost_ns(situation, settings, ef) < best_ns:
             return FilteredGraph(k, ef)

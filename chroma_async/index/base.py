@@ -52,11 +52,15 @@ class GraphOptions:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of a graph's check: recall by ef, the ef to search with, and what to do."""
+    """The outcome of a graph's check: recall by ef, the ef to search with, what to do, and how remote the neighbours of stored rows are.
+
+    ``reach`` is in the units of :meth:`Encoding.remoteness <chroma_async.index.codes.Encoding.remoteness>`.
+    """
 
     recalls: dict[int, float]
     ef: int
     advice: Advice
+    reach: float
 
 
 def default_degree(dimension: int, rows: int) -> int:

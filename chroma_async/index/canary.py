@@ -1,10 +1,14 @@
 """Does a graph find what an exact scan finds? Asked before a graph is committed, since a silently bad graph is worse than none.
 
 Stored rows serve as questions: they need no one to supply them and lie where the data lies. A row does not count as its own neighbour.
+
+What people ask may lie elsewhere, say in a topic that was deleted. Such a query has neighbours on many sides, all about equally far, and
+links lead to few of them. So the check also tells how remote the neighbours of stored rows are: past that, a search takes more care.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,36 +24,45 @@ PROBES = 100
 NEIGHBOURS = 10
 CANDIDATES = 64
 EFS = (64, 100, 200, 400)
+#: Share of the stored rows whose neighbours are within a graph's reach.
+REACHED = 0.95
 #: Rows compared at a time.
 _BLOCK_ROWS = 4096
 #: What the blocked scan keeps for exact scoring; more than asked for, since its float32 sums cancel.
 _SHORTLIST = 4 * NEIGHBOURS
 
-#: Nearest nodes of (query, k, ef).
-Search = Callable[[Floats, int, int], Ints]
+#: Nearest nodes of (query, k, ef), and FAISS's values.
+Search = Callable[[Floats, int, int], tuple[Ints, Floats]]
 
 
-def examine(search: Search, numbering: Numbering, segment: SegmentVectors, space: Space) -> dict[int, float]:
-    """Recall of ``search`` at each ef of :data:`EFS`, against an exact scan of the rows that have nodes.
+def examine(search: Search, numbering: Numbering, segment: SegmentVectors, encoding: Encoding) -> tuple[dict[int, float], float]:
+    """Recall of ``search`` at each ef of :data:`EFS`, against an exact scan of the rows that have nodes; and the reach.
 
-    Reads every such row once. 1.0 everywhere for fewer than two nodes.
+    Reads every such row once. 1.0 everywhere for fewer than two nodes, and an endless reach.
     """
+    space = encoding.space
     nodes = len(numbering.positions)
     neighbours = min(NEIGHBOURS, nodes - 1)
     if neighbours < 1:
-        return dict.fromkeys(EFS, 1.0)
+        return dict.fromkeys(EFS, 1.0), math.inf
     asking = np.unique(np.linspace(0, nodes - 1, PROBES).astype(np.int64))
     questions, _ = segment.take(numbering.positions[asking])
     scorers = [Scorer(space, question) for question in questions]
     shortlists = _scan(np.stack([scorer.query for scorer in scorers]), numbering.positions, segment, space)
     hits = dict.fromkeys(EFS, 0)
+    remoteness: list[float] = []
     for node, scorer, shortlist in zip(asking.tolist(), scorers, shortlists, strict=True):
         others = shortlist[shortlist != node]
         scores = scorer.score_positions(segment, numbering.positions[others])
         expected = others[np.argsort(scores, kind="stable")[:neighbours]]
         for ef in EFS:
-            hits[ef] += len(np.intersect1d(expected, search(scorer.query, CANDIDATES, ef)))
-    return {ef: hit / (neighbours * len(asking)) for ef, hit in hits.items()}
+            found, values = search(scorer.query, CANDIDATES, ef)
+            hits[ef] += len(np.intersect1d(expected, found))
+        away = values[found != node]
+        if len(away) >= neighbours:
+            remoteness.append(encoding.remoteness(scorer.query, float(away[neighbours - 1])))
+    reach = float(np.quantile(remoteness, REACHED)) if remoteness else math.inf
+    return {ef: hit / (neighbours * len(asking)) for ef, hit in hits.items()}, reach
 
 
 def _scan(queries: Floats, positions: Ints, segment: SegmentVectors, space: Space) -> Ints:
@@ -76,7 +89,7 @@ def _scan(queries: Floats, positions: Ints, segment: SegmentVectors, space: Spac
     return names
 
 
-def judge(recalls: dict[int, float], encoding: Encoding, target: float, floor: float) -> Verdict:
+def judge(recalls: dict[int, float], reach: float, encoding: Encoding, target: float, floor: float) -> Verdict:
     """Choose the least ef that reaches ``target`` (the largest if none does), and say whether the graph is worth keeping.
 
     Below ``floor`` at the largest ef: an inner-product graph of codes keeps its codes; others are rebuilt as fp16 or, being
@@ -90,4 +103,4 @@ def judge(recalls: dict[int, float], encoding: Encoding, target: float, floor: f
         advice = Advice.DISCARD
     else:
         advice = Advice.SCAN_CODES if encoding.by_product else Advice.REBUILD_FP16
-    return Verdict(recalls, ef, advice)
+    return Verdict(recalls, ef, advice, reach)

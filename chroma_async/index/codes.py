@@ -7,6 +7,7 @@ that the first selection has reordered; seen in 1.15.1), at five to ten times th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +151,22 @@ class Encoding:
             faiss.copy_array_to_vector(np.concatenate([self._lower, self._upper - self._lower]), index.sq.trained)
         index.is_trained = True
 
+    def remoteness(self, query: Floats, value: float) -> float:
+        """How far a row lies from a query, as a number that may be compared between queries of any length; more is further.
+
+        :param query: float32 ``(d,)``, as a :class:`~chroma_async.index.kernels.Scorer` prepared it.
+        :param value: what FAISS says of the row: a squared Euclidean distance, or a product.
+        """
+        if self.space is not Space.IP:
+            return value
+        length = math.sqrt(float(query @ query))
+        if not length:
+            return -math.inf
+        if self.band is None:
+            return -value / length
+        middle = (self.band[0] + self.band[1]) / 2
+        return (value - length * length - middle * middle) / (2 * length)
+
     def to_json(self) -> dict[str, Json]:
         """All but ``ranges``, which belong in a section of their own."""
         return {
@@ -190,18 +207,18 @@ def scan(storage: Any, query: Floats, k: int, chosen: Bytes | None) -> Ints:
     :param query: float32 ``(d,)``, as a :class:`~chroma_async.index.kernels.Scorer` prepared it.
     :param chosen: packed bits (least significant first) of the rows that may be found, or ``None`` for all.
     """
-    return search(storage, query, min(k, storage.ntotal), faiss.SearchParameters, chosen)
+    return search(storage, query, min(k, storage.ntotal), faiss.SearchParameters, chosen)[0]
 
 
-def search(index: Any, query: Floats, k: int, parameters: Any, chosen: Bytes | None, **settings: int) -> Ints:
-    """Search any FAISS index with parameters of class ``parameters``; the labels that were found, nearest first.
+def search(index: Any, query: Floats, k: int, parameters: Any, chosen: Bytes | None, **settings: int) -> tuple[Ints, Floats]:
+    """Search any FAISS index with parameters of class ``parameters``: the labels that were found, nearest first, and FAISS's values.
 
     :raises ValueError: the query has another dimension, or ``chosen`` is too short.
     """
     if query.shape != (index.d,) or query.dtype != np.float32 or not query.flags.c_contiguous:
         raise ValueError(f"a query of shape {query.shape} meets an index of {index.d} dimensions")
     if k <= 0:
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), np.empty(0, np.float32)
     if chosen is None:
         given = parameters(**settings) if settings else None
     else:
@@ -212,7 +229,10 @@ def search(index: Any, query: Floats, k: int, parameters: Any, chosen: Bytes | N
     values = np.empty(k, np.float32)
     labels = np.empty(k, np.int64)
     index.search_c(1, faiss.swig_ptr(query), k, faiss.swig_ptr(values), faiss.swig_ptr(labels), given)
-    return labels if labels[-1] >= 0 else labels[labels >= 0]
+    if labels[-1] >= 0:
+        return labels, values
+    found = labels >= 0
+    return labels[found], values[found]
 
 
 class ChunkCodes:

@@ -8,6 +8,7 @@ FAISS parses them, arrays are checked before their address is taken, and rows ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from chroma_async.errors import CorruptionError
 from chroma_async.format.frame import Frame, FrameWriter, Sink
 from chroma_async.index.base import Advice, Codec, GraphOptions, SegmentVectors, VectorChunk, Verdict, default_codec, default_degree
-from chroma_async.index.canary import examine, judge
+from chroma_async.index.canary import NEIGHBOURS, examine, judge
 from chroma_async.index.codes import ChunkCodes, Encoding, scan, search
 from chroma_async.index.numbering import Numbering, NumberingBuilder
 from chroma_async.types import Bytes, Floats, Ints, Json, Space
@@ -39,6 +40,7 @@ class Graph:
     :ivar covers: rows at positions below this were considered: each is found through the graph, or was dead when it was built.
     :ivar navigable: whether its links may be followed; if not, only :meth:`scan` gives good answers.
     :ivar ef: the least ef that reaches the recall that was asked for when it was built; ``recalls`` has the measurements.
+    :ivar reach: how remote the neighbours of nearly all stored rows are at the most.
     :ivar bytes: size of the file.
     """
 
@@ -54,6 +56,7 @@ class Graph:
         self.navigable = bool(extra["navigable"])
         self.ef = int(extra["ef"])
         self.recalls = {int(ef): float(recall) for ef, recall in extra["recalls"].items()}
+        self.reach = math.inf if extra.get("reach") is None else float(extra["reach"])
         self.bytes = length
 
     @classmethod
@@ -90,7 +93,16 @@ class Graph:
         :param query: float32 ``(d,)`` as a :class:`~chroma_async.index.kernels.Scorer` prepared it.
         :param chosen: packed bits of the nodes that may be found (:meth:`Numbering.selection`), or ``None`` for all.
         """
-        return search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, chosen, efSearch=ef)
+        return search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, chosen, efSearch=ef)[0]
+
+    def explore(self, query: Floats, k: int, ef: int) -> tuple[Ints, bool]:
+        """As :meth:`search` among all nodes; and whether the query lies off the data, where ``ef`` finds less than was measured.
+
+        That is so when its neighbours are more remote than those of nearly all stored rows.
+        """
+        nodes, values = search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, None, efSearch=ef)
+        last = min(NEIGHBOURS, len(values)) - 1
+        return nodes, last >= 0 and self.encoding.remoteness(query, float(values[last])) > self.reach
 
     def scan(self, query: Floats, k: int, chosen: Bytes | None = None) -> Ints:
         """Compare with the codes of all chosen nodes: the nearest ``k``, nearest first."""
@@ -206,11 +218,11 @@ class GraphBuilder:
         :param floor: recall at the largest ef below which the graph's links are not to be used.
         """
 
-        def propose(query: Floats, k: int, ef: int) -> Ints:
+        def propose(query: Floats, k: int, ef: int) -> tuple[Ints, Floats]:
             return search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, None, efSearch=ef)
 
-        recalls = examine(propose, self._numbers.freeze(), segment, self.encoding.space)
-        self._verdict = judge(recalls, self.encoding, target, floor)
+        recalls, reach = examine(propose, self._numbers.freeze(), segment, self.encoding)
+        self._verdict = judge(recalls, reach, self.encoding, target, floor)
         return self._verdict
 
     def save(self, sink: Sink) -> None:
@@ -251,6 +263,7 @@ class GraphBuilder:
             "degree": self.degree,
             "navigable": verdict.advice is Advice.KEEP,
             "ef": verdict.ef,
+            "reach": None if math.isinf(verdict.reach) else verdict.reach,
             "recalls": {str(ef): recall for ef, recall in verdict.recalls.items()},
             "counts": [self._seen, self._values, self._clipped, self._uncarried],
         }

@@ -77,6 +77,14 @@ def test_an_outlier_costs_no_recall_and_is_found(data: Mixture, space: Space) ->
 
 
 @pytest.mark.parametrize("space", SPACES)
+def test_queries_about_topics_that_are_not_there_find_what_a_scan_finds(data: Mixture, space: Space) -> None:
+    made = build(space, data.vectors[data.topics % 2 == 1])
+    away = data.vectors[data.topics % 2 == 0][::50]
+    assert made.recall(away) >= FLOORS[space]
+    assert made.recall(100 * away) >= FLOORS[space]
+
+
+@pytest.mark.parametrize("space", SPACES)
 def test_a_saved_graph_that_was_grown_is_as_good_as_a_new_one(data: Mixture, space: Space) -> None:
     segment = chunks(data.vectors, ROWS // 2)
     builder = GraphBuilder.new(space, data.vectors.shape[1], GraphOptions(), data.vectors, ROWS)

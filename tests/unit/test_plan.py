@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chroma_async.engine.plan import Answered, Codes, Exact, FilteredGraph, GraphSearch, PlanSettings, Situation, plan, refine
+from chroma_async.engine.plan import Answered, Codes, Exact, FilteredGraph, GraphSearch, PlanSettings, Situation, plan, refine, widen
 
 SETTINGS = PlanSettings()
 
@@ -67,3 +67,10 @@ def test_a_graph_whose_links_are_no_good_is_scanned_by_its_codes() -> None:
 
 def test_codes_are_not_scanned_when_half_of_the_rows_would_be_rescored() -> None:
     assert refine(_situation(rows=1_000_000, allowed=700, k=100), SETTINGS, 0.0) == Exact()
+
+
+def test_a_query_off_the_data_is_searched_more_widely_or_scanned_where_that_is_cheaper() -> None:
+    assert widen(_situation(), SETTINGS, GraphSearch(k=64, ef=64)) == GraphSearch(k=64, ef=400)
+    assert widen(_situation(rows=10_000), SETTINGS, GraphSearch(k=64, ef=64)) == Codes(k=64)
+    assert widen(_situation(), SETTINGS, GraphSearch(k=64, ef=400)) is None
+    assert refine(_situation(rows=1_000_000, allowed=500_000), SETTINGS, 0.5, remote=True) == FilteredGraph(k=64, ef=800)
