@@ -8,7 +8,7 @@ from chroma_async.schema.record import HIDDEN_PREFIX
 from chroma_async.types import Json, MetadataPatch
 
 #: Python type of a metadata value -> its name in a schema.
-_TYPE_NAMES: dict[type, str] = {str: "string", int: "int", float: "float", bool: "bool"}
+_TYPE_NAMES: dict[type, str] = {str: "string", int: "int", float: "float", bool: "bool", dict: "sparse_vector"}
 
 
 class KnownKeys:

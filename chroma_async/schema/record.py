@@ -1,4 +1,7 @@
-"""Metadata of records: scalars and lists of one scalar type. Called once a record, so a plain map of plain scalars takes no detour."""
+"""Metadata of records: scalars, lists of one scalar type, and sparse vectors.
+
+Called once a record, so a plain map of plain scalars takes no detour.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from math import copysign, isfinite
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.metadata import check_key, check_scalar
 from chroma_async.schema.shape import kind_of, refuse
-from chroma_async.schema.sparse import check_sparse, looks_sparse, refuse_sparse_value
+from chroma_async.schema.sparse import check_sparse, looks_sparse
 from chroma_async.schema.text import is_storable
 from chroma_async.types import Json, MetadataPatch, WriteKind
 
@@ -27,13 +30,12 @@ def check_metadata(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch
 
     The argument itself is returned when its values are stored as they are. Otherwise a new map: -0.0 becomes 0.0,
     integers beyond 64 bits become floats, a list with one float becomes a list of floats; an empty list is dropped by add and
-    becomes null (remove the key) for update and upsert.
+    becomes null (remove the key) for update and upsert; a sparse vector keeps its own members only, with values as float32.
 
     :param index: the record's place in the batch, for messages.
     :raises UnprocessableError: not an object; a value is an object or a list that is not of one scalar type; null on add.
     :raises InvalidArgumentError: a key is empty, starts with ``#`` or ``$``, or is ``chroma:document``; a number is not finite; text
-        holds a lone surrogate; a sparse vector is malformed.
-    :raises UnimplementedError: a sparse vector.
+        holds a lone surrogate; a sparse vector breaks a rule (see :func:`chroma_async.schema.sparse.check_sparse`).
     """
     if metadata.__class__ is dict:
         for key, value in metadata.items():
@@ -119,8 +121,7 @@ def _check_value(key: str, value: Json, where: str) -> Json:
     if value is None:
         return None
     if isinstance(value, dict):
-        check_sparse(value, f"Validation error: {where}")
-        refuse_sparse_value(key)
+        return check_sparse(value, f"Validation error: {where}, key '{key}'")
     if not isinstance(value, list):
         return check_scalar(value, what)
     if not value:

@@ -16,7 +16,6 @@ from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema import hnsw, spann
 from chroma_async.schema.embedding import read_embedding_function
 from chroma_async.schema.shape import read_choice, read_fields, read_flag, read_object, read_string, refuse, resolve_aliases
-from chroma_async.schema.sparse import refuse_sparse_index
 from chroma_async.types import Json
 
 DOCUMENT_KEY = "#document"
@@ -144,19 +143,10 @@ def check_schema(schema: dict[str, Json]) -> None:
     if "source_attached_function_id" in schema:
         _reject("source_attached_function_id is set by the server only")
     _check_defaults(schema["defaults"])
-    sparse_keys = [key for key, types in schema["keys"].items() if _enabled(types, "sparse_vector", "sparse_vector_index")]
-    if len(sparse_keys) > 1:
-        _reject(f"at most one sparse vector index is allowed for a collection, this one has {', '.join(sorted(sparse_keys))}")
     for key, types in schema["keys"].items():
         _check_key(key, types)
     if "cmek" in schema and not _CMEK.fullmatch(schema["cmek"]["gcp"]):
         _reject("cmek.gcp must have the form projects/../locations/../keyRings/../cryptoKeys/..")
-
-
-def check_supported(schema: dict[str, Json]) -> None:
-    """Refuse what this store cannot do yet. :raises InvalidArgumentError: a sparse index is enabled."""
-    if any(_enabled(types, "sparse_vector", "sparse_vector_index") for types in schema["keys"].values()):
-        refuse_sparse_index()
 
 
 def _check_defaults(defaults: dict[str, Json]) -> None:

@@ -10,7 +10,7 @@ from chroma_async.schema import hnsw
 from chroma_async.schema.configuration import IndexSettings, configuration_json, read_configuration, read_new_configuration, settle
 from chroma_async.schema.defaults import complete, default_schema, is_default
 from chroma_async.schema.metadata import check_collection_metadata
-from chroma_async.schema.schema import EMBEDDING_KEY, check_schema, check_supported, read_schema
+from chroma_async.schema.schema import EMBEDDING_KEY, check_schema, read_schema
 from chroma_async.types import Json, Scalar
 
 
@@ -47,7 +47,6 @@ def _reconcile(schema: dict[str, Json] | None, index: IndexSettings, num_threads
         return default_schema(index.options, index.embedding_function)
     if not index.is_default:
         raise InvalidArgumentError("Failed to reconcile schema: give either a schema or a configuration, not both")
-    check_supported(schema)
     completed = complete(schema, num_threads)
     _check_batches(completed)
     # Completed, it may turn out to have said nothing but defaults.

@@ -16,6 +16,16 @@ def test_new_keys_are_reported_with_all_their_types_and_lists_by_element() -> No
     assert new_keys(PLAIN, metadatas) == {"a": ["float", "int"], "b": ["string"], "c": ["bool"]}
 
 
+def test_a_sparse_vector_is_discovered_as_one_and_its_index_stays_off() -> None:
+    metadatas: list[Any] = [{"s": {"#type": "sparse_vector", "indices": [1], "values": [1.0]}}, {"s": "text"}]
+    found = new_keys(PLAIN, metadatas)
+    assert found == {"s": ["sparse_vector", "string"]}
+    schema = discover(PLAIN, found)
+    assert schema["keys"]["s"]["sparse_vector"] == PLAIN["defaults"]["sparse_vector"]
+    assert schema["keys"]["s"]["sparse_vector"]["sparse_vector_index"]["enabled"] is False
+    assert KnownKeys(schema).new(metadatas) == {}
+
+
 def test_a_bool_is_not_an_int() -> None:
     known = KnownKeys(discover(PLAIN, {"a": ["int"]}))
     assert known.new([{"a": True}]) == {"a": ["bool"]}
