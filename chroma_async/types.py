@@ -169,6 +169,14 @@ class QueryRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Searches by rank expressions. Each is raw JSON; :mod:`chroma_async.search.parse` judges it."""
+
+    searches: list[Json]
+    read_level: ReadLevel = ReadLevel.INDEX_AND_WAL
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteRequest:
     """A deletion by ids, by filter, or both."""
 
@@ -204,3 +212,15 @@ class Neighbours:
 
     queries: list[Rows] = field(default_factory=list)
     include: tuple[IncludeField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRows:
+    """The answer to one search: records, lowest score first. Columns that were not selected are ``None``.
+
+    ``scores`` is float32. ``select`` repeats what was selected, sorted.
+    """
+
+    rows: Rows
+    scores: Floats | None
+    select: tuple[str, ...] = ()

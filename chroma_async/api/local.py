@@ -16,13 +16,17 @@ from chroma_async.engine.engine import Engine
 from chroma_async.engine.get import get
 from chroma_async.engine.query import query
 from chroma_async.engine.resolve import Delete, Write
+from chroma_async.engine.search import SearchOptions, search_each
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
 from chroma_async.filter.ast import Filter
 from chroma_async.filter.parse import parse
-from chroma_async.schema.filtering import check_filter
+from chroma_async.schema.filtering import check_filter, sparse_weighting
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name, check_database_name, check_tenant_name
 from chroma_async.schema.settings import create_settings
+from chroma_async.search.ast import SparseKnn, knns
+from chroma_async.search.parse import check as check_searches
+from chroma_async.search.parse import parse as parse_searches
 from chroma_async.storage.base import Catalog, CollectionRow
 from chroma_async.types import (
     DEFAULT_DATABASE,
@@ -41,12 +45,16 @@ from chroma_async.types import (
     RecordBatch,
     Records,
     Scope,
+    SearchRequest,
+    SearchRows,
     Tenant,
     WriteKind,
 )
 
 #: What Chroma's servers answer, whatever their release.
 API_VERSION = "1.0.0"
+#: Searches of one request that are read on the event loop; more could hold others up.
+INLINE_SEARCHES = 8
 
 
 class LocalAPI:
@@ -228,6 +236,24 @@ class LocalAPI:
                 collection.ef_search,
             )
             return Neighbours(queries, request.include)
+
+    async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
+        if len(request.searches) <= INLINE_SEARCHES:
+            searches = parse_searches(request.searches)
+        else:
+            searches = await self.engine.context.threads.run(parse_searches, request.searches)
+        async with self.engine.using(scope, id) as collection:
+            check_searches(searches)
+            sparse: dict[str, bool] = {}
+            for search in searches:
+                check_filter(collection.row.schema, search.filter)
+                for knn in knns(search.rank):
+                    if isinstance(knn, SparseKnn):
+                        sparse[knn.key] = sparse_weighting(collection.row.schema, knn.key)
+            context = self.engine.context
+            options = SearchOptions(collection.space, context.plan, collection.ef_search)
+            at_once = context.settings.search_concurrency
+            return await search_each(collection.version, searches, context.threads.run, at_once, options, sparse)
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         async with self.engine.using(scope, id) as collection:

@@ -25,6 +25,8 @@ from chroma_async.types import (
     RecordBatch,
     Records,
     Scope,
+    SearchRequest,
+    SearchRows,
     Tenant,
     WriteKind,
 )
@@ -119,6 +121,13 @@ class ChromaAPI(Protocol):
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         """min(n_results, matching rows) rows per query, nearest first, ties by first insertion."""
+
+    async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
+        """One answer for each search of the request.
+
+        :raises UnprocessableError: a search has the wrong shape. :raises NotFoundError:
+        :raises InvalidArgumentError: a search breaks a rule, asks a disabled index, or a score is no finite number.
+        """
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         """How many records there are."""

@@ -33,6 +33,8 @@ from chroma_async.types import (
     RecordBatch,
     Records,
     Scope,
+    SearchRequest,
+    SearchRows,
     Tenant,
     WriteKind,
 )
@@ -43,6 +45,8 @@ T = TypeVar("T")
 
 #: Bytes of an answer that cost about as much to read as one value to convert.
 _BYTES_PER_VALUE = 8
+#: Values to convert in one search: about one query vector.
+_VALUES_PER_SEARCH = 1024
 
 
 def _database(tenant: str, name: str | None = None) -> str:
@@ -205,6 +209,11 @@ class HttpAPI:
         """min(n_results, matching rows) rows per query, nearest first."""
         body = await self._offload.by_size(request.embeddings.size + len(request.ids or ()), requests.encode_query, request)
         return await self._post(_collections(scope, str(id), "query"), body, responses.decode_neighbours, writes=False, idempotent=True)
+
+    async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
+        """One answer for each search of the request."""
+        body = await self._offload.by_size(len(request.searches) * _VALUES_PER_SEARCH, requests.encode_search, request)
+        return await self._post(_collections(scope, str(id), "search"), body, responses.decode_searches, writes=False, idempotent=True)
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         """How many records there are."""

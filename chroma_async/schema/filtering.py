@@ -55,3 +55,14 @@ def _enabled(schema: Mapping[str, Json], key: str, kind: str, index: str) -> boo
 def full_text_enabled(schema: Mapping[str, Json]) -> bool:
     """Whether documents may be searched by text at all."""
     return _enabled(schema, DOCUMENT_KEY, "string", "fts_index")
+
+
+def sparse_weighting(schema: Mapping[str, Json], key: str) -> bool:
+    """Whether a search by sparse vector under ``key`` weights terms by their rarity (BM25).
+
+    :raises InvalidArgumentError: the key has no sparse index, or a disabled one.
+    """
+    if not _enabled(schema, key, "sparse_vector", "sparse_vector_index"):
+        raise InvalidArgumentError(f"Cannot filter using metadata key '{key}' with type 'SparseVector': its index is disabled")
+    own = schema["keys"].get(key, {}).get("sparse_vector", {}).get("sparse_vector_index")
+    return bool((own or schema["defaults"]["sparse_vector"]["sparse_vector_index"])["config"].get("bm25"))

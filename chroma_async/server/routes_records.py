@@ -10,8 +10,8 @@ from chroma_async.server.route import COLLECTION, Route
 from chroma_async.server.service import OFFLOAD_BYTES, Service
 from chroma_async.types import ReadLevel, WriteKind
 from chroma_async.wire.collections import encode_deleted
-from chroma_async.wire.requests import parse_delete, parse_get, parse_query, parse_write
-from chroma_async.wire.responses import encode_neighbours, encode_records, expected_bytes
+from chroma_async.wire.requests import parse_delete, parse_get, parse_query, parse_search, parse_write
+from chroma_async.wire.responses import encode_neighbours, encode_records, encode_searches, expected_bytes
 
 
 async def add(service: Service, request: web.Request) -> web.Response:
@@ -54,6 +54,14 @@ async def query(service: Service, request: web.Request) -> web.Response:
     return answer(await service.run(encode_neighbours, neighbours))
 
 
+async def search(service: Service, request: web.Request) -> web.Response:
+    """By rank expressions."""
+    where, id = scope(request), collection_id(request)
+    answers = await service.api.search(where, id, await parsed(service, request, parse_search))
+    size = sum(expected_bytes(found.rows) for found in answers)
+    return answer(await service.sized(size, encode_searches, answers))
+
+
 async def count(service: Service, request: web.Request) -> web.Response:
     """All records."""
     where, id = scope(request), collection_id(request)
@@ -91,6 +99,17 @@ RECORD_ROUTES = (
         body="Query",
         errors=_ERRORS,
         query=("limit", "offset"),
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/search",
+        "collection_search",
+        "Search by rank expressions",
+        "Records",
+        search,
+        "SearchResult",
+        body="Search",
+        errors=_ERRORS,
     ),
     Route(
         "POST",

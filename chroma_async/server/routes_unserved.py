@@ -11,16 +11,8 @@ from chroma_async.server.exchange import collection_id, parsed, scope
 from chroma_async.server.route import COLLECTION, ROOT, Route
 from chroma_async.server.service import Service
 from chroma_async.wire.collections import parse_text_field
-from chroma_async.wire.requests import parse_search
 
 _CRN = re.compile("[^:]+:[^:]+:[^:]+")
-
-
-async def search(service: Service, request: web.Request) -> web.Response:
-    """Judged for shape, then refused."""
-    await parsed(service, request, parse_search)
-    await _known_collection(service, request)
-    raise UnimplementedError("search is not implemented on a single node")
 
 
 async def fork(service: Service, request: web.Request) -> web.Response:
@@ -67,17 +59,6 @@ async def _known_collection(service: Service, request: web.Request) -> None:
 _ERRORS = (400, 401, 404, 422, 501)
 
 UNSERVED_ROUTES = (
-    Route(
-        "POST",
-        COLLECTION + "/search",
-        "collection_search",
-        "Search by rank expressions",
-        "Records",
-        search,
-        "SearchResult",
-        body="Search",
-        errors=_ERRORS,
-    ),
     Route(
         "GET",
         COLLECTION + "/indexing_status",

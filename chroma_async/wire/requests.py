@@ -10,7 +10,7 @@ from typing import cast, get_args
 import numpy as np
 
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
-from chroma_async.types import DeleteRequest, GetRequest, IncludeField, Json, QueryRequest, RecordBatch, WriteKind
+from chroma_async.types import DeleteRequest, GetRequest, IncludeField, Json, QueryRequest, ReadLevel, RecordBatch, SearchRequest, WriteKind
 from chroma_async.wire.body import (
     Body,
     check_depth,
@@ -113,16 +113,13 @@ def parse_delete(raw: bytes) -> DeleteRequest:
     )
 
 
-def parse_search(raw: bytes) -> list[dict[str, Json]]:
-    """The ``searches`` of a search body: a list of objects."""
+def parse_search(raw: bytes) -> SearchRequest:
+    """The body of search. What each search says is judged later, by :mod:`chroma_async.search.parse`."""
     body = parse_body(raw, _SEARCH_FIELDS)
     searches = required(body, "searches")
     if type(searches) is not list:
         raise unexpected("searches", "a list", searches)
-    for index, search in enumerate(searches):
-        if type(search) is not dict:
-            raise unexpected(f"searches[{index}]", "an object", search)
-    return searches
+    return SearchRequest(searches, _read_level(body.fields.get("read_level", ReadLevel.INDEX_AND_WAL.value)))
 
 
 def encode_write(batch: RecordBatch, *, base64: bool) -> bytes:
@@ -174,6 +171,21 @@ def encode_delete(request: DeleteRequest) -> bytes:
     if request.limit is not None:
         fields["limit"] = request.limit
     return dump_json(fields)
+
+
+def encode_search(request: SearchRequest) -> bytes:
+    """The body that :func:`parse_search` reads."""
+    return dump_json({"searches": request.searches, "read_level": request.read_level.value})
+
+
+def _read_level(value: Json) -> ReadLevel:
+    if type(value) is not str:
+        # Chroma reads this name while it parses, so that anything but a string counts as a syntax error there.
+        raise InvalidArgumentError(unexpected("read_level", "a string", value).message())
+    try:
+        return ReadLevel(value)
+    except ValueError:
+        raise UnprocessableError(f"read_level: expected one of {', '.join(ReadLevel)}, found {value!r:.40}") from None
 
 
 def _optional_ids(body: Body) -> list[str] | None:

@@ -6,14 +6,14 @@ that reads back the same; a distance that is not finite is null.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import orjson
 
 from chroma_async.errors import ProtocolError
-from chroma_async.types import Floats, IncludeField, Json, Neighbours, Records, Rows
+from chroma_async.types import Floats, IncludeField, Json, Neighbours, Records, Rows, SearchRows
 from chroma_async.wire.body import dump_json
 
 T = TypeVar("T")
@@ -55,6 +55,20 @@ def encode_neighbours(neighbours: Neighbours) -> bytes:
     )
 
 
+def encode_searches(answers: Sequence[SearchRows]) -> bytes:
+    """The answer to search: each column a list with one list per search, or null where the search did not select it."""
+    return dump_json(
+        {
+            "ids": [answer.rows.ids for answer in answers],
+            "documents": [answer.rows.documents for answer in answers],
+            "embeddings": [_contiguous(answer.rows.embeddings) for answer in answers],
+            "metadatas": [answer.rows.metadatas for answer in answers],
+            "scores": [_contiguous(answer.scores) for answer in answers],
+            "select": [answer.select for answer in answers],
+        }
+    )
+
+
 def expected_bytes(rows: Rows) -> int:
     """Roughly how long these rows will be as JSON. Cheap: it reads lengths only, and metadata counts by the row."""
     size = len(rows.ids) * _ROW_BYTES
@@ -73,6 +87,11 @@ def decode_records(raw: bytes) -> Records:
 def decode_neighbours(raw: bytes) -> Neighbours:
     """The answer to query. :raises ProtocolError: it is none."""
     return _read(raw, "a query result", _neighbours)
+
+
+def decode_searches(raw: bytes) -> list[SearchRows]:
+    """The answer to search. :raises ProtocolError: it is none."""
+    return _read(raw, "a search result", _searches)
 
 
 def _contiguous(values: Floats | None) -> Floats | None:
@@ -110,6 +129,17 @@ def _neighbours(value: Json) -> Neighbours:
             )
         )
     return Neighbours(queries, _include(value))
+
+
+def _searches(value: Json) -> list[SearchRows]:
+    answers = []
+    for index, ids in enumerate(value["ids"]):
+        documents, embeddings, metadatas, scores = (
+            _column(value[name][index], len(ids)) for name in ("documents", "embeddings", "metadatas", "scores")
+        )
+        rows = Rows(ids=ids, embeddings=_matrix(embeddings, len(ids)), documents=documents, metadatas=metadatas)
+        answers.append(SearchRows(rows, None if scores is None else np.array(scores, dtype=np.float32), tuple(value["select"][index])))
+    return answers
 
 
 def _column(values: list[Any] | None, rows: int) -> list[Any] | None:

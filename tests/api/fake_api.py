@@ -32,6 +32,8 @@ from chroma_async.types import (
     Records,
     Rows,
     Scope,
+    SearchRequest,
+    SearchRows,
     Tenant,
     WriteKind,
 )
@@ -179,6 +181,11 @@ class FakeAPI:
         self._fail()
         self.calls.append(("query", scope, id, request))
         return Neighbours([self._selected(request.include)] * len(request.embeddings), request.include)
+
+    async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
+        self._fail()
+        self.calls.append(("search", scope, id, request))
+        return [SearchRows(Rows(self.rows.ids), None) for _ in request.searches]
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         self.read_level = read_level

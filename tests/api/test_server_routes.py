@@ -9,7 +9,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from chroma_async.types import QueryRequest, ReadLevel, Scope, WriteKind
+from chroma_async.types import QueryRequest, ReadLevel, Scope, SearchRequest, WriteKind
 from tests.api.fake_api import COLLECTION_ID, FakeAPI, served
 
 TENANT = "/api/v2/tenants/default_tenant"
@@ -217,7 +217,12 @@ async def test_anything_else_for_an_id_is_a_bad_request(client: aiohttp.ClientSe
 
 async def test_a_database_name_under_three_characters_is_a_bad_request(client: aiohttp.ClientSession) -> None:
     short = TENANT + "/databases/ab"
-    for method, path in (("GET", ""), ("DELETE", "/collections/x"), ("GET", "/collections"), ("GET", f"/collections/{COLLECTION_ID}/count")):
+    for method, path in (
+        ("GET", ""),
+        ("DELETE", "/collections/x"),
+        ("GET", "/collections"),
+        ("GET", f"/collections/{COLLECTION_ID}/count"),
+    ):
         status, answer = await call(client, method, short + path)
         assert (status, answer["error"]) == (400, "InvalidArgumentError")
 
@@ -226,11 +231,10 @@ async def test_routes_of_the_distributed_product_answer_as_a_single_node(client:
     crn = "/api/v2/collections/"
     assert (await call(client, "GET", crn + "a:b"))[0] == 400
     assert (await call(client, "GET", crn + "a:b:c"))[0] == 404
-    for known, expected in ((False, (404, 404, 404, 404)), (True, (501, 501, 501, 500))):
+    for known, expected in ((False, (404, 404, 404)), (True, (501, 501, 500))):
         if known:
             await call(client, "POST", DATABASE + "/collections", {"name": "docs"})
         answers = [
-            await call(client, "POST", COLLECTION + "/search", {"searches": []}),
             await call(client, "POST", COLLECTION + "/fork", {"new_name": "x"}),
             await call(client, "GET", COLLECTION + "/fork_count"),
             await call(client, "GET", COLLECTION + "/indexing_status"),
@@ -238,10 +242,21 @@ async def test_routes_of_the_distributed_product_answer_as_a_single_node(client:
         assert tuple(status for status, _ in answers) == expected
         names = {"NotFoundError"} if not known else {"ChromaError", "InternalError"}
         assert {answer["error"] for _, answer in answers} == names
-    assert (await call(client, "POST", COLLECTION + "/search", {}))[0] == 422
     assert (await call(client, "POST", COLLECTION + "/functions/attach", {"x": 1}))[0] == 501
     assert (await call(client, "GET", COLLECTION + "/functions/f"))[0] == 404
     assert (await call(client, "POST", COLLECTION + "/attached_functions/f/detach", {}))[0] == 501
+
+
+async def test_a_search_goes_through_with_its_read_level(client: aiohttp.ClientSession, api: FakeAPI) -> None:
+    body = {"searches": [{"rank": {"$val": 1}}, {}], "read_level": "index_only"}
+    status, answer = await call(client, "POST", COLLECTION + "/search", body)
+    assert (status, answer["ids"], answer["select"], answer["scores"]) == (200, [api.rows.ids] * 2, [[], []], [None, None])
+    assert api.calls[-1] == ("search", Scope(), COLLECTION_ID, SearchRequest(body["searches"], ReadLevel.INDEX_ONLY))
+
+
+@pytest.mark.parametrize(("body", "expected"), [({}, 422), ({"searches": {}}, 422), ({"searches": [], "read_level": "x"}, 422)])
+async def test_a_search_body_of_the_wrong_shape_is_refused(client: aiohttp.ClientSession, body: dict[str, Any], expected: int) -> None:
+    assert (await call(client, "POST", COLLECTION + "/search", body))[0] == expected
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])

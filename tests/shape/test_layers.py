@@ -13,7 +13,7 @@ from tests.shape.source import Module, modules
 #: Part -> the parts of the package that it may import. A part may always import itself.
 BOTTOM = {"types", "errors", "config"}
 FORMAT = {"schema", "filter", "format", "threads", "distance", *BOTTOM}
-ENGINE = {"index", "storage", *FORMAT}
+ENGINE = {"index", "storage", "search", *FORMAT}
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": {"types"},
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "format": {"threads", "distance", "storage", *BOTTOM},
     "filter": {"format", "distance", *BOTTOM},
     "schema": {"filter", "format", *BOTTOM},
+    "search": {"filter", "schema", *BOTTOM},
     "index": FORMAT | {"storage"},
     "storage": FORMAT,
     "engine": ENGINE,

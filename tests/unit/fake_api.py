@@ -24,6 +24,8 @@ from chroma_async.types import (
     Records,
     Rows,
     Scope,
+    SearchRequest,
+    SearchRows,
     Tenant,
     WriteKind,
 )
@@ -150,6 +152,13 @@ class FakeAPI:
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         self.asked.append(("query", request))
         return Neighbours([_rows(["a"], request.include) for _ in request.embeddings], request.include)
+
+    async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
+        self.asked.append(("search", request))
+        return [
+            SearchRows(Rows(["a"], documents=["text"]), np.full(1, 0.5, dtype=np.float32), ("#document", "#score"))
+            for _ in request.searches
+        ]
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         self.asked.append(("count", read_level))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
-from chroma_async.types import DeleteRequest, GetRequest, QueryRequest, RecordBatch, WriteKind
+from chroma_async.types import DeleteRequest, GetRequest, QueryRequest, ReadLevel, RecordBatch, SearchRequest, WriteKind
 from chroma_async.wire.collections import (
     CreateCollection,
     ModifyCollection,
@@ -22,6 +22,7 @@ from chroma_async.wire.requests import (
     encode_delete,
     encode_get,
     encode_query,
+    encode_search,
     encode_write,
     parse_delete,
     parse_get,
@@ -192,7 +193,19 @@ def test_a_malformed_change_is_a_shape_error(fields: dict[str, Any]) -> None:
         parse_modify_collection(body(**fields))
 
 
-@pytest.mark.parametrize("fields", [{}, {"searches": None}, {"searches": [5]}])
+@pytest.mark.parametrize("fields", [{}, {"searches": None}, {"searches": {}}])
 def test_a_search_without_searches_is_a_shape_error(fields: dict[str, Any]) -> None:
     with pytest.raises(UnprocessableError, match="searches"):
         parse_search(body(**fields))
+
+
+def test_a_search_request_reads_back_as_it_was_written() -> None:
+    request = SearchRequest([{"rank": {"$val": 1.5}}, {}], ReadLevel.INDEX_ONLY)
+    assert parse_search(encode_search(request)) == request
+    assert parse_search(body(searches=[])) == SearchRequest([], ReadLevel.INDEX_AND_WAL)
+
+
+@pytest.mark.parametrize(("level", "error"), [("x", UnprocessableError), (None, InvalidArgumentError), (5, InvalidArgumentError)])
+def test_an_unknown_read_level_is_a_shape_error_and_one_that_is_no_string_a_syntax_error(level: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="read_level"):
+        parse_search(body(searches=[], read_level=level))

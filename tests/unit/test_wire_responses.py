@@ -10,9 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroma_async.errors import ProtocolError
-from chroma_async.types import CollectionInfo, Database, Health, Identity, Neighbours, Preflight, Records, Rows, Tenant
+from chroma_async.types import CollectionInfo, Database, Health, Identity, Neighbours, Preflight, Records, Rows, SearchRows, Tenant
 from chroma_async.wire import collections as wire
-from chroma_async.wire.responses import decode_neighbours, decode_records, encode_neighbours, encode_records, expected_bytes
+from chroma_async.wire.responses import (
+    decode_neighbours,
+    decode_records,
+    decode_searches,
+    encode_neighbours,
+    encode_records,
+    encode_searches,
+    expected_bytes,
+)
 
 INFO = CollectionInfo(UUID(int=7), "name", "tenant", "database", {"a": 1.5}, {"hnsw": {"space": "l2"}}, {"defaults": {}}, 3, 5, 2)
 
@@ -125,3 +133,23 @@ def test_answers_that_are_not_chromas_are_protocol_errors(raw: bytes) -> None:
 def test_a_query_result_with_too_few_lists_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError):
         decode_neighbours(b'{"ids": [["a"], ["b"]], "documents": [["x"]], "include": ["documents"]}')
+
+
+def test_a_search_result_reads_back_as_it_was_written() -> None:
+    vectors, scores = np.array([[0.1, 2]], dtype=np.float32), np.array([-0.3], dtype=np.float32)
+    full = SearchRows(Rows(["a"], vectors, ["text"], None, [{"k": [1, 2]}]), scores, ("#document", "#embedding", "#metadata", "#score"))
+    empty = SearchRows(Rows([], None, []), None, ("#document",))
+    raw = encode_searches([full, empty])
+    first, second = decode_searches(raw)
+    assert first.rows.embeddings is not None
+    assert first.scores is not None
+    assert (first.rows.embeddings.tobytes(), first.scores.tobytes()) == (vectors.tobytes(), scores.tobytes())
+    assert (first.rows.ids, first.rows.documents, first.rows.metadatas, first.select) == (["a"], ["text"], [{"k": [1, 2]}], full.select)
+    assert (second.rows.ids, second.rows.documents, second.rows.metadatas, second.scores) == ([], [], None, None)
+    assert json.loads(raw)["metadatas"] == [[{"k": [1, 2]}], None]
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b'{"ids":[["a"]],"documents":[null],"embeddings":[null],"metadatas":[[]],"scores":[null]}'])
+def test_what_is_no_search_result_is_a_protocol_error(raw: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        decode_searches(raw)
