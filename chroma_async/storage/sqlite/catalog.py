@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
-from chroma_async.errors import ChromaError
+from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
+from chroma_async.storage.sqlite.seals import seal
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
 
-_COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns"
+_COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
 _SCOPED = "tenant = ? AND database = ?"
 #: SQLite's integers end here, and no list is longer.
 _NO_LIMIT = 2**63 - 1
@@ -24,8 +26,10 @@ def _window(limit: int | None, offset: int) -> tuple[int, int]:
     return _NO_LIMIT if limit is None else min(limit, _NO_LIMIT), min(offset, _NO_LIMIT)
 
 
-def _collection(row: Row) -> CollectionRow:
-    id, name, tenant, database, metadata, configuration, schema, dimension, created_ns = row
+def _collection(row: Row, file: str) -> CollectionRow:
+    """:raises CorruptionError: the row is not what was written."""
+    _verify(row, file)
+    id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, _ = row
     return CollectionRow(
         UUID(bytes=id),
         name,
@@ -39,11 +43,25 @@ def _collection(row: Row) -> CollectionRow:
     )
 
 
+def _verify(row: Row, file: str) -> None:
+    """:raises CorruptionError: the row of a collection fails its checksum; names file and collection."""
+    if seal(row[:-1]) != row[-1]:
+        raise CorruptionError(f"{file}: the row of collection {row[1]!r} [{UUID(bytes=row[0])}] fails its checksum", file)
+
+
+def _assignments(row: Row, changes: Mapping[str, str | int | None]) -> tuple[str, tuple[object, ...]]:
+    """What changes columns of a row and seals it again, as ``SET ...`` and its values."""
+    values = [changes.get(column, value) for column, value in zip(_COLUMNS.split(", ")[:-1], row[:-1], strict=True)]
+    sealed = {**changes, "crc32": seal(values)}
+    return "SET " + ", ".join(f"{column} = ?" for column in sealed), tuple(sealed.values())
+
+
 class SqliteCatalog:
     """:class:`~chroma_async.storage.base.Catalog` in an SQLite file of its own."""
 
-    def __init__(self, connection: CatalogConnection) -> None:
+    def __init__(self, connection: CatalogConnection, path: Path) -> None:
         self._connection = connection
+        self._file = str(path)
 
     @classmethod
     async def open(cls, path: Path, *, wal_bytes: int) -> SqliteCatalog:
@@ -53,7 +71,7 @@ class SqliteCatalog:
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
-        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes))
+        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes), path)
 
     # Tenants
 
@@ -68,6 +86,10 @@ class SqliteCatalog:
     async def get_tenant(self, name: str) -> Tenant:
         row = await self._one("SELECT name, resource_name FROM tenants WHERE name = ?", (name,), refusals.tenant_missing(name))
         return Tenant(*row)
+
+    async def find_tenant(self, resource_name: str) -> Tenant:
+        sql = "SELECT name, resource_name FROM tenants WHERE resource_name = ?"
+        return Tenant(*await self._one(sql, (resource_name,), refusals.tenant_missing(resource_name)))
 
     async def set_resource_name(self, tenant: str, resource_name: str) -> None:
         async def work(step: Transaction) -> None:
@@ -120,20 +142,20 @@ class SqliteCatalog:
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND name = ?"
-        return _collection(await self._one(sql, (scope.tenant, scope.database, name), refusals.collection_missing(name)))
+        return self._read(await self._one(sql, (scope.tenant, scope.database, name), refusals.collection_missing(name)))
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?"
-        return _collection(await self._one(sql, (scope.tenant, scope.database, id.bytes), refusals.collection_id_missing(id)))
+        return self._read(await self._one(sql, (scope.tenant, scope.database, id.bytes), refusals.collection_id_missing(id)))
 
     async def find_collection(self, id: UUID) -> CollectionRow:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE id = ?"
-        return _collection(await self._one(sql, (id.bytes,), refusals.collection_id_missing(id)))
+        return self._read(await self._one(sql, (id.bytes,), refusals.collection_id_missing(id)))
 
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} ORDER BY id LIMIT ? OFFSET ?"
         rows = await self._connection.read(sql, (scope.tenant, scope.database, *_window(limit, offset)))
-        return [_collection(row) for row in rows]
+        return [self._read(row) for row in rows]
 
     async def count_collections(self, scope: Scope) -> int:
         ((count,),) = await self._connection.read(f"SELECT count(*) FROM collections WHERE {_SCOPED}", (scope.tenant, scope.database))
@@ -150,7 +172,7 @@ class SqliteCatalog:
         configuration: dict[str, Json] | None,
         schema: dict[str, Json] | None,
     ) -> CollectionRow:
-        changes: dict[str, str | None] = {}
+        changes: dict[str, str | int | None] = {}
         if name is not None:
             changes["name"] = name
         if replace_metadata:
@@ -162,17 +184,19 @@ class SqliteCatalog:
         place = (scope.tenant, scope.database)
 
         async def work(step: Transaction) -> CollectionRow:
-            if not await step.row(f"SELECT 1 FROM collections WHERE {_SCOPED} AND id = ?", (*place, id.bytes)):
+            held = await step.row(f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?", (*place, id.bytes))
+            if held is None:
                 raise refusals.collection_id_missing(id)
+            _verify(held, self._file)
             if name is not None and await step.row(
                 f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ? AND id <> ?", (*place, name, id.bytes)
             ):
                 raise refusals.collection_taken(name)
             if changes:
-                assignments = ", ".join(f"{column} = ?" for column in changes)
-                await step.rows(f"UPDATE collections SET {assignments} WHERE id = ?", (*changes.values(), id.bytes))
+                assignments, values = _assignments(held, changes)
+                await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, id.bytes))
             (row,) = await step.rows(f"SELECT {_COLUMNS} FROM collections WHERE id = ?", (id.bytes,))
-            return _collection(row)
+            return self._read(row)
 
         return await self._connection.write(work)
 
@@ -192,34 +216,33 @@ class SqliteCatalog:
     # Manifests
 
     async def load_manifest(self, collection: UUID) -> ManifestRow:
-        rows = await self._connection.read("SELECT version, body FROM manifests WHERE collection = ?", (collection.bytes,))
-        return ManifestRow(*rows[0]) if rows else ManifestRow(0, b"")
+        sql = "SELECT version, body, crc32 FROM manifests WHERE collection = ?"
+        for version, body, crc32 in await self._connection.read(sql, (collection.bytes,)):
+            if seal((collection.bytes, version), body) != crc32:
+                raise CorruptionError(f"{self._file}: the manifest of collection [{collection}] fails its checksum", self._file)
+            return ManifestRow(version, body)
+        return ManifestRow(0, b"")
 
     async def commit_manifest(self, commit: ManifestCommit) -> None:
         key = commit.collection.bytes
         schema = json.dumps(commit.schema)
 
         async def work(step: Transaction) -> None:
-            row = await step.row(
-                "SELECT ifnull(manifests.version, 0) FROM collections LEFT JOIN manifests ON manifests.collection = collections.id"
-                " WHERE collections.id = ?",
-                (key,),
-            )
-            if row is None:
+            held = await step.row(f"SELECT {_COLUMNS} FROM collections WHERE id = ?", (key,))
+            if held is None:
                 raise refusals.collection_id_missing(commit.collection)
-            if row[0] != commit.expected_version:
-                raise refusals.manifest_fenced(commit.collection, commit.expected_version, row[0])
+            _verify(held, self._file)
+            present = await step.row("SELECT version FROM manifests WHERE collection = ?", (key,)) or (0,)
+            if present[0] != commit.expected_version:
+                raise refusals.manifest_fenced(commit.collection, commit.expected_version, present[0])
             named = {file for (file,) in await step.rows("SELECT file FROM files WHERE collection = ?", (key,))}
             if named - commit.files:
                 await step.many("DELETE FROM files WHERE collection = ? AND file = ?", [(key, file) for file in named - commit.files])
             if commit.files - named:
                 await step.many("INSERT INTO files (collection, file) VALUES (?, ?)", [(key, file) for file in commit.files - named])
-            await step.rows("UPDATE collections SET dimension = ?, schema = ? WHERE id = ?", (commit.dimension, schema, key))
-            await step.rows(
-                "INSERT INTO manifests (collection, version, body) VALUES (?, ?, ?)"
-                " ON CONFLICT (collection) DO UPDATE SET version = excluded.version, body = excluded.body",
-                (key, commit.expected_version + 1, commit.body),
-            )
+            assignments, values = _assignments(held, {"dimension": commit.dimension, "schema": schema})
+            await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, key))
+            await _put_manifest(step, key, commit.expected_version + 1, commit.body)
             if not commit.keeps_tails:
                 await step.rows("DELETE FROM tails WHERE collection = ?", (key,))
 
@@ -236,7 +259,7 @@ class SqliteCatalog:
                 raise refusals.collection_id_missing(commit.source)
             await _insert(step, row)
             await step.rows("UPDATE collections SET root = ? WHERE id = ?", (source[0], key))
-            await step.rows("INSERT INTO manifests (collection, version, body) VALUES (?, 1, ?)", (key, commit.body))
+            await _put_manifest(step, key, 1, commit.body)
             await step.many("INSERT INTO files (collection, file) VALUES (?, ?)", [(key, file) for file in commit.files])
             tails = [(key, tail.source.bytes, tail.after) for tail in commit.tails]
             await step.many("INSERT INTO tails (collection, source, after) VALUES (?, ?, ?)", tails)
@@ -270,6 +293,9 @@ class SqliteCatalog:
     async def aclose(self) -> None:
         await self._connection.aclose()
 
+    def _read(self, row: Row) -> CollectionRow:
+        return _collection(row, self._file)
+
     async def _one(self, sql: str, values: tuple[object, ...], missing: ChromaError) -> Row:
         """The row that there must be."""
         rows = await self._connection.read(sql, values)
@@ -287,7 +313,7 @@ async def _insert(step: Transaction, row: CollectionRow) -> None:
         raise refusals.collection_taken(row.name)
     if await step.row("SELECT 1 FROM collections WHERE id = ?", (row.id.bytes,)):
         raise refusals.collection_id_taken(row.id)
-    values = (
+    values: list[bytes | str | int | None] = [
         row.id.bytes,
         row.name,
         row.tenant,
@@ -297,5 +323,13 @@ async def _insert(step: Transaction, row: CollectionRow) -> None:
         json.dumps(row.schema),
         row.dimension,
         row.created_ns,
+    ]
+    await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, seal(values)))
+
+
+async def _put_manifest(step: Transaction, collection: bytes, version: int, body: bytes) -> None:
+    """In place of the one that there is, if there is one."""
+    await step.rows(
+        "INSERT OR REPLACE INTO manifests (collection, version, body, crc32) VALUES (?, ?, ?, ?)",
+        (collection, version, body, seal((collection, version), body)),
     )
-    await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)

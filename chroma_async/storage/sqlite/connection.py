@@ -17,6 +17,7 @@ import aiosqlite
 from chroma_async.errors import PoisonedError, StoreError
 from chroma_async.storage import refusals
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
+from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
@@ -80,8 +81,10 @@ class CatalogConnection:
                 f"PRAGMA journal_size_limit = {wal_bytes}",
             ):
                 await connection.execute_fetchall(pragma)
+            ((answer,),) = await connection.execute_fetchall(INTEGRITY_CHECK)
+            check_integrity(answer, str(path))
             await _migrate(connection, path, migrations)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             await connection.close()
             raise read_fault(error, str(path)) from error
         except BaseException:

@@ -19,8 +19,11 @@ def primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
-def read_fault(error: sqlite3.Error, file: str) -> ChromaError:
+def read_fault(error: sqlite3.Error | UnicodeDecodeError, file: str) -> ChromaError:
     """A read or an opening failed."""
+    # The driver decodes text, also that of SQLite's own messages: what cannot be decoded was never written like this.
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8"):
+        return CorruptionError(f"{file} is damaged: {error}", file)
     if primary_code(error) in _CORRUPT:
         return CorruptionError(f"{file} is damaged: {error}", file)
     if primary_code(error) in _RETRY:

@@ -3,7 +3,8 @@
 =========  ==========================================================================================
 table      ``entries``: one row per entry
 key        ``(collection, first)``; an index over ``(collection, first, last)`` serves every question
-checksums  ``body_crc32`` and ``facts_crc32``: CRC-32 (zlib) of the column's bytes
+checksums  ``body_crc32`` and ``facts_crc32``: what :func:`~chroma_async.storage.sqlite.seals.seal` makes of (collection, first, last) and
+           the column's bytes
 version    ``PRAGMA user_version``
 =========  ==========================================================================================
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +26,7 @@ from chroma_async.errors import CorruptionError, PoisonedError, StoreError, Unav
 from chroma_async.storage import refusals
 from chroma_async.storage.base import LogEntry
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
+from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity, seal
 from chroma_async.threads import SerialThread
 from chroma_async.types import Seq
 
@@ -65,6 +66,10 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
+def _seal(collection: UUID, first: Seq, last: Seq, content: bytes) -> int:
+    return seal((collection.bytes, first, last), content)
+
+
 class LogFile:
     """The blocking side; every method runs in the log's thread."""
 
@@ -83,7 +88,7 @@ class LogFile:
             raise read_fault(error, str(path)) from error
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._connection.close()
             raise read_fault(error, str(path)) from error
         except BaseException:
@@ -102,6 +107,8 @@ class LogFile:
         (version,) = run("PRAGMA user_version").fetchone()
         if version > LOG_VERSION:
             raise StoreError(f"{self._path} has version {version}; this release reads up to {LOG_VERSION}. Install a newer release")
+        (answer,) = run(INTEGRITY_CHECK).fetchone()
+        check_integrity(answer, str(self._path))
         if version == 0:
             self._connection.executescript(_SCHEMA)
         (self.bytes,) = run(_HELD).fetchone()
@@ -113,8 +120,8 @@ class LogFile:
                 entry.collection.bytes,
                 entry.first,
                 entry.last,
-                zlib.crc32(entry.body),
-                None if entry.facts is None else zlib.crc32(entry.facts),
+                _seal(entry.collection, entry.first, entry.last, entry.body),
+                None if entry.facts is None else _seal(entry.collection, entry.first, entry.last, entry.facts),
                 entry.facts,
                 entry.body,
             )
@@ -180,9 +187,9 @@ class LogFile:
         )
         entries = []
         for first, last, body, body_crc32, facts, facts_crc32 in rows:
-            self._verify(collection, first, body, body_crc32)
+            self._verify(collection, first, last, body, body_crc32)
             if facts is not None:
-                self._verify(collection, first, facts, facts_crc32)
+                self._verify(collection, first, last, facts, facts_crc32)
             entries.append(LogEntry(collection, first, last, body, facts))
         return entries
 
@@ -193,12 +200,12 @@ class LogFile:
         found = []
         for key, first, last, facts, facts_crc32 in rows:
             collection = UUID(bytes=key)
-            self._verify(collection, first, facts, facts_crc32)
+            self._verify(collection, first, last, facts, facts_crc32)
             found.append((collection, last, facts))
         return found
 
-    def _verify(self, collection: UUID, first: Seq, content: bytes, crc32: int | None) -> None:
-        if zlib.crc32(content) != crc32:
+    def _verify(self, collection: UUID, first: Seq, last: Seq, content: bytes, crc32: int | None) -> None:
+        if _seal(collection, first, last, content) != crc32:
             raise CorruptionError(
                 f"{self._path}: the entry of collection [{collection}] at seq {first} fails its checksum", str(self._path)
             )

@@ -1,6 +1,8 @@
 """The catalog's tables, as numbered steps. A released step is never edited: a change is a new one at the end.
 
 Ids are the 16 bytes of a UUID, which SQLite compares as UUIDs compare. JSON members are text.
+``crc32`` is what :func:`chroma_async.storage.sqlite.seals.seal` makes of (id, name, tenant, database, metadata, configuration, schema,
+dimension, created_ns), and for a manifest of (collection, version) and its body.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ MIGRATIONS: tuple[str, ...] = (
         schema TEXT NOT NULL,
         dimension INTEGER,
         created_ns INTEGER NOT NULL,
+        crc32 INTEGER NOT NULL,
         -- The collection that the tree of forks began with; null for one that is no fork.
         root BLOB,
         UNIQUE (tenant, database, name),
@@ -45,7 +48,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE manifests (
         collection BLOB PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
         version INTEGER NOT NULL,
-        body BLOB NOT NULL
+        body BLOB NOT NULL,
+        crc32 INTEGER NOT NULL
     );
 
     -- Which manifest names which stored file; a file may be named by several.
