@@ -112,6 +112,24 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexingStatus:
+    """How much of a collection's log is in its index. An operation is one seq: a row written or deleted."""
+
+    num_indexed_ops: int
+    num_unindexed_ops: int
+
+    @property
+    def total_ops(self) -> int:
+        """All operations since the collection was made; for a fork, since its first ancestor was."""
+        return self.num_indexed_ops + self.num_unindexed_ops
+
+    @property
+    def op_indexing_progress(self) -> float:
+        """From 0 to 1; 1 for an empty collection."""
+        return self.num_indexed_ops / self.total_ops if self.total_ops else 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """A collection as clients see it (the JSON of CONTRACT section 4.1)."""
 

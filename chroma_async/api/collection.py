@@ -31,6 +31,7 @@ from chroma_async.types import (
     DeleteRequest,
     Floats,
     GetRequest,
+    IndexingStatus,
     Json,
     QueryRequest,
     ReadLevel,
@@ -320,6 +321,24 @@ class AsyncCollection:
             except ValueError:
                 raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {read_level!r}") from None
         return await self._client.api.count(self._scope, self.id, level)
+
+    async def fork(self, new_name: str) -> AsyncCollection:
+        """A copy of this collection that costs milliseconds at any size; later writes on either side never show on the other.
+
+        :raises UniqueConstraintError: the name is taken.
+        """
+        with refusing("fork"):
+            name = check_name(new_name, "collection")
+        info = await self._client.api.fork_collection(self._scope, self.id, name)
+        return AsyncCollection(self._client, info, self._embedder.function, self._data_loader)
+
+    async def fork_count(self) -> int:
+        """Forks in the whole tree that this collection belongs to; source and forks report the same number."""
+        return await self._client.api.fork_count(self._scope, self.id)
+
+    async def get_indexing_status(self) -> IndexingStatus:
+        """How far indexing is behind what was written."""
+        return await self._client.api.indexing_status(self._scope, self.id)
 
     async def modify(
         self, name: str | None = None, metadata: Mapping[str, Any] | None = None, configuration: Mapping[str, Any] | None = None

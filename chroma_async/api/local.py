@@ -37,6 +37,7 @@ from chroma_async.types import (
     GetRequest,
     Health,
     Identity,
+    IndexingStatus,
     Json,
     Neighbours,
     Preflight,
@@ -190,6 +191,29 @@ class LocalAPI:
             metadata = replace_collection_metadata(collection.row.metadata, new_metadata)
             await collection.modify(new_name, metadata, new_metadata is not None, new_configuration)
 
+    async def get_collection_by_crn(self, crn: str) -> CollectionInfo:
+        parts = crn.split(":")
+        if len(parts) != 3 or not all(parts):
+            raise InvalidArgumentError(f"{crn!r} is not a CRN; it has three parts, tenant_resource_name:database:collection")
+        resource_name, database, name = parts
+        try:
+            tenant = await self._catalog.find_tenant(resource_name)
+            return await self.get_collection(Scope(tenant.name, database), name)
+        except NotFoundError:
+            raise NotFoundError(f"Collection [{crn}] does not exist") from None
+
+    async def fork_collection(self, scope: Scope, id: UUID, new_name: str) -> CollectionInfo:
+        check_collection_name(new_name, "new_name")
+        return self._info(await self.engine.fork_collection(scope, id, new_name))
+
+    async def fork_count(self, scope: Scope, id: UUID) -> int:
+        await self._catalog.get_collection_by_id(scope, id)
+        return await self._catalog.fork_count(id)
+
+    async def indexing_status(self, scope: Scope, id: UUID) -> IndexingStatus:
+        async with self.engine.using(scope, id) as collection:
+            return collection.indexing_status()
+
     async def delete_collection(self, scope: Scope, name: str) -> None:
         await self.engine.delete_collection(scope, name)
 
@@ -257,7 +281,7 @@ class LocalAPI:
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         async with self.engine.using(scope, id) as collection:
-            return collection.version.count
+            return (await collection.version_at(read_level)).count
 
     # -------------------------------------------------------------------------------------------------------------------- maintenance
 

@@ -17,6 +17,7 @@ from chroma_async.types import (
     GetRequest,
     Health,
     Identity,
+    IndexingStatus,
     Json,
     Neighbours,
     Preflight,
@@ -106,6 +107,24 @@ class ChromaAPI(Protocol):
         self, scope: Scope, id: UUID, *, new_name: str | None = None, new_metadata: Json = None, new_configuration: Json = None
     ) -> None:
         """``None`` leaves things as they are. :raises NotFoundError, InvalidArgumentError, UnprocessableError, UniqueConstraintError:"""
+
+    async def get_collection_by_crn(self, crn: str) -> CollectionInfo:
+        """By ``tenant_resource_name:database:collection``.
+
+        :raises InvalidArgumentError: it has not three parts. :raises NotFoundError:
+        """
+
+    async def fork_collection(self, scope: Scope, id: UUID, new_name: str) -> CollectionInfo:
+        """A copy on write under a new name: later writes on either side never show on the other.
+
+        :raises NotFoundError, InvalidArgumentError, UniqueConstraintError:
+        """
+
+    async def fork_count(self, scope: Scope, id: UUID) -> int:
+        """Forks in the whole tree that the collection belongs to. :raises NotFoundError:"""
+
+    async def indexing_status(self, scope: Scope, id: UUID) -> IndexingStatus:
+        """How far indexing is behind the log. :raises NotFoundError:"""
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """:raises NotFoundError:"""

@@ -25,6 +25,7 @@ from chroma_async.types import (
     GetRequest,
     Health,
     Identity,
+    IndexingStatus,
     Json,
     Neighbours,
     Preflight,
@@ -180,6 +181,23 @@ class HttpAPI:
         """:raises NotFoundError, InvalidArgumentError, UnprocessableError, UniqueConstraintError:"""
         body = names.encode_modify_collection_request(names.ModifyCollection(new_name, new_metadata, new_configuration))
         await self._transport.send("PUT", _collections(scope, str(id)), body, writes=True)
+
+    async def get_collection_by_crn(self, crn: str) -> CollectionInfo:
+        """:raises InvalidArgumentError: it has not three parts. :raises NotFoundError:"""
+        return await self._get(f"/collections/{quote(crn, safe='')}", names.decode_collection)
+
+    async def fork_collection(self, scope: Scope, id: UUID, new_name: str) -> CollectionInfo:
+        """:raises NotFoundError, InvalidArgumentError, UniqueConstraintError:"""
+        body = names.encode_text_field_request("new_name", new_name)
+        return await self._post(_collections(scope, str(id), "fork"), body, names.decode_collection, writes=True, idempotent=False)
+
+    async def fork_count(self, scope: Scope, id: UUID) -> int:
+        """:raises NotFoundError:"""
+        return await self._get(_collections(scope, str(id), "fork_count"), names.decode_count)
+
+    async def indexing_status(self, scope: Scope, id: UUID) -> IndexingStatus:
+        """:raises NotFoundError:"""
+        return await self._get(_collections(scope, str(id), "indexing_status"), names.decode_indexing_status)
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """:raises NotFoundError:"""

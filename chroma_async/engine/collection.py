@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
@@ -28,16 +28,17 @@ from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
 from chroma_async.schema.settings import update_settings
 from chroma_async.storage.base import CollectionRow, ManifestCommit
-from chroma_async.types import Json, Scalar, Scope, Seq, Space
+from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
 
 P = ParamSpec("P")
 T = TypeVar("T")
-I = TypeVar("I")  # noqa: E741 - an item
 
 #: Bounds within which the user's HNSW settings are taken at their word.
 DEGREE_BOUNDS = (2, 128)
 EF_CONSTRUCTION_BOUNDS = (8, 2000)
 EF_SEARCH_MOST = 2000
+#: Log entries behind the manifest that a bounded read sees.
+BOUNDED_WAL_ENTRIES = 250
 
 
 def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:
@@ -59,6 +60,7 @@ class Collection:
         self._known = KnownKeys(row.schema)
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
+        self._ended: ChromaError | None = None
         turn = asyncio.Lock()
         self._compactor = Compactor(tip, turn, context, self._commit_manifest, self._index_options)
         self._queue = CommitQueue(
@@ -117,13 +119,15 @@ class Collection:
 
     @property
     def version(self) -> Version:
-        """The present, for ever."""
+        """The present, for ever. :raises ChromaError: it was closed, or deleted."""
+        if self._ended is not None:
+            raise self._ended
         return self._tip.version
 
     @property
     def bytes(self) -> int:
         """Bytes held: memtables, and the mapped files of all segments."""
-        memtables = sum(view.memtable.bytes for view in self.version.memtables)
+        memtables = sum(view.memtable.bytes for view in self._tip.version.memtables)
         return memtables + sum(file.bytes for segment in self._tip.manifest.segments for file in segment.files())
 
     @property
@@ -145,38 +149,6 @@ class Collection:
     async def read(self, work: Callable[Concatenate[Version, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work`` in a thread with the present Version."""
         return await self._context.threads.run(work, self.version, *args, **kwargs)
-
-    async def read_each(
-        self,
-        work: Callable[Concatenate[Version, I, P], T],
-        items: Sequence[I],
-        at_once: int,
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> list[T]:
-        """As :meth:`read` for each of ``items``, all with the same Version, at most ``at_once`` under way at a time.
-
-        The first item that fails decides the error; those after it may not be begun.
-        """
-        version, run = self.version, self._context.threads.run
-        results: dict[int, T] = {}
-        failures: dict[int, Exception] = {}
-        waiting = iter(enumerate(items))
-
-        async def worker() -> None:
-            for index, item in waiting:
-                try:
-                    results[index] = await run(work, version, item, *args, **kwargs)
-                except Exception as error:
-                    failures[index] = error
-                if failures:
-                    return
-
-        await asyncio.gather(*(worker() for _ in range(min(at_once, len(items)))))
-        if failures:
-            raise failures[min(failures)]
-        return [results[index] for index in range(len(items))]
 
     async def modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
         """Rename, replace metadata, change the configuration: all or nothing.
@@ -202,6 +174,25 @@ class Collection:
             self.row = replace(changed, dimension=self.row.dimension, schema=now)
             self._options = HnswOptions.from_schema(now)
 
+    async def version_at(self, level: ReadLevel) -> Version:
+        """The present as a read level sees it: all of it, what is flushed, or what is flushed and the first log entries behind that."""
+        if level is ReadLevel.INDEX_AND_WAL:
+            return self.version
+        async with self.at_rest() as (manifest, _):
+            segments = self._tip.segments
+            entries = await entries_behind(manifest, self._context.backends.log) if level is ReadLevel.INDEX_AND_BOUNDED_WAL else []
+        tip, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
+        return tip.version
+
+    def indexing_status(self) -> IndexingStatus:
+        """An operation counts as indexed when it is flushed and, where its segment is large enough to have a graph, in the graph."""
+        manifest = self._tip.manifest
+        flat = self._context.settings.flat_rows
+        outside = sum(segment.rows - segment.covers for segment in self._tip.segments if segment.rows >= flat)
+        total = self._tip.version.seq
+        unindexed = min(total, total - manifest.flushed_seq + outside)
+        return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
+
     def at_rest(self) -> AbstractAsyncContextManager[tuple[Manifest, Seq]]:
         """See :meth:`Compactor.at_rest <chroma_async.engine.compactor.Compactor.at_rest>`."""
         return self._compactor.at_rest()
@@ -223,8 +214,12 @@ class Collection:
         if refusal is not None:
             self._queue.refuse(refusal)
         await self._queue.drained()
-        self._queue.refuse(refusal or ClosedError(f"collection {self.row.name!r} is closed"))
+        ended = refusal or ClosedError(f"collection {self.row.name!r} is closed")
+        self._queue.refuse(ended)
         await self._compactor.aclose(flush=flush)
+        # What it held is let go now, not when the garbage collector comes by: the janitor asks who reads a file.
+        self._ended = ended
+        self._tip.release()
 
     # ------------------------------------------------------------------------------------------------------------------------- inside
 

@@ -85,6 +85,11 @@ class Tip:
         self.publish()
         return frozen
 
+    def release(self) -> None:
+        """Let go of all files and rows; only readers that hold a version keep theirs. Nothing else is called afterwards."""
+        self.segments, self.frozen, self.active, self._alive = (), [], Memtable(), {}
+        self.version = Version(self.seq, self.dimension)
+
     # ------------------------------------------------------------------------------------------------------------------------ installs
 
     def install_flush(self, frozen: Frozen, flushed: FlushedChunk, key: str, manifest: Manifest, segments: Sequence[Segment]) -> None:

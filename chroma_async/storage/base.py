@@ -89,6 +89,9 @@ class Catalog(Protocol):
     async def get_tenant(self, name: str) -> Tenant:
         """:raises NotFoundError: it does not exist."""
 
+    async def find_tenant(self, resource_name: str) -> Tenant:
+        """:raises NotFoundError: no tenant has that resource name."""
+
     async def set_resource_name(self, tenant: str, resource_name: str) -> None:
         """Give a tenant its resource name, once. Does nothing for an unknown tenant.
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from chroma_async.errors import ProtocolError, UnprocessableError
-from chroma_async.types import CollectionInfo, Database, Health, Identity, Json, Preflight, Tenant
+from chroma_async.types import CollectionInfo, Database, Health, Identity, IndexingStatus, Json, Preflight, Tenant
 from chroma_async.wire.body import dump_json, optional_object, parse_body, required, text, unexpected
 
 T = TypeVar("T")
@@ -189,6 +189,33 @@ def encode_heartbeat(nanoseconds: int) -> bytes:
 def decode_heartbeat(raw: bytes) -> int:
     """The answer to heartbeat, in nanoseconds since the epoch."""
     return _read(raw, "a heartbeat", lambda value: int(value["nanosecond heartbeat"]))
+
+
+def encode_indexing_status(status: IndexingStatus) -> bytes:
+    """How far indexing is."""
+    return dump_json(
+        {
+            "op_indexing_progress": status.op_indexing_progress,
+            "num_unindexed_ops": status.num_unindexed_ops,
+            "num_indexed_ops": status.num_indexed_ops,
+            "total_ops": status.total_ops,
+        }
+    )
+
+
+def decode_indexing_status(raw: bytes) -> IndexingStatus:
+    """The answer to indexing_status."""
+    return _read(raw, "an indexing status", lambda value: IndexingStatus(int(value["num_indexed_ops"]), int(value["num_unindexed_ops"])))
+
+
+def encode_count(count: int) -> bytes:
+    """How many forks there are."""
+    return dump_json({"count": count})
+
+
+def decode_count(raw: bytes) -> int:
+    """The answer to fork_count."""
+    return _read(raw, "a count", lambda value: int(value["count"]))
 
 
 def encode_deleted(count: int) -> bytes:

@@ -73,6 +73,13 @@ class MemoryCatalog:
             raise refusals.tenant_missing(name)
         return Tenant(name, self._tenants[name])
 
+    async def find_tenant(self, resource_name: str) -> Tenant:
+        self._check_open()
+        for name, held in self._tenants.items():
+            if held == resource_name:
+                return Tenant(name, held)
+        raise refusals.tenant_missing(resource_name)
+
     async def set_resource_name(self, tenant: str, resource_name: str) -> None:
         self._check_open()
         if tenant not in self._tenants or self._tenants[tenant] == resource_name:
