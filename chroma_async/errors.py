@@ -32,6 +32,11 @@
     │   ├── ForkedError                  the object was made in the parent of this process
     │   ├── WrongLoopError               the object belongs to another event loop
     │   └── ForeignDirectoryError        the directory holds another program's files
+    ├── EmbeddingError                   an embedding function failed (client side only); names it
+    │   ├── EmbeddingRefusedError            fix the key, the model's name or the texts
+    │   ├── EmbeddingUnavailableError        no answer, or "not now"; retry later
+    │   ├── EmbeddingAnswerError             the answer was not one vector per text
+    │   └── ModelMissingError                the model is not on this machine; says how to get it
     └── TransportError                   no answer came (client side only)
         ├── ConnectError                 could not connect; retry is safe
         ├── RequestTimeoutError          also a TimeoutError; the request may have been carried out
@@ -252,6 +257,33 @@ class WrongLoopError(StoreError, RuntimeError):
 
 class ForeignDirectoryError(StoreError):
     """The directory holds another program's files; nothing in it was touched."""
+
+
+class EmbeddingError(ChromaError):
+    """An embedding function failed, before the store was asked anything. ``function`` is its name."""
+
+    function: str | None = None
+
+
+class EmbeddingRefusedError(EmbeddingError):
+    """The service refused the request, and would again: the key, the model's name, the texts or the address are wrong."""
+
+
+class EmbeddingUnavailableError(EmbeddingError):
+    """The service could not be reached, did not answer in time, or asked to come back later, also when it was asked again."""
+
+    status = 503
+    retryable = True
+
+
+class EmbeddingAnswerError(EmbeddingError):
+    """The service answered something else than was asked for: not one vector of numbers for each text."""
+
+    status = 502
+
+
+class ModelMissingError(EmbeddingError):
+    """A model, or the library that runs it, is not on this machine. Nothing is fetched unasked; the message says how to get it."""
 
 
 class TransportError(ChromaError):

@@ -9,6 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chroma_async.embedding.cohere import CohereEmbeddingFunction
+    from chroma_async.embedding.default import DefaultEmbeddingFunction
+    from chroma_async.embedding.huggingface import HuggingFaceEmbeddingFunction, HuggingFaceEmbeddingServer
+    from chroma_async.embedding.jina import JinaEmbeddingFunction
+    from chroma_async.embedding.limits import Limits, Waiting
+    from chroma_async.embedding.ollama import OllamaEmbeddingFunction
+    from chroma_async.embedding.onnx import ONNXMiniLM_L6_V2
+    from chroma_async.embedding.openai import OpenAIEmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, Embeddings, SparseEmbeddingFunction, SparseEmbeddings
     from chroma_async.embedding.registry import (
         config_to_embedding_function,
@@ -19,12 +27,27 @@ if TYPE_CHECKING:
         register_sparse_embedding_function,
         sparse_known_embedding_functions,
     )
+    from chroma_async.embedding.secrets import trust_embedding_origins
+    from chroma_async.embedding.sentence_transformer import SentenceTransformerEmbeddingFunction
+    from chroma_async.embedding.voyageai import VoyageAIEmbeddingFunction
 
 __all__ = [
+    "CohereEmbeddingFunction",
+    "DefaultEmbeddingFunction",
     "EmbeddingFunction",
     "Embeddings",
+    "HuggingFaceEmbeddingFunction",
+    "HuggingFaceEmbeddingServer",
+    "JinaEmbeddingFunction",
+    "Limits",
+    "ONNXMiniLM_L6_V2",
+    "OllamaEmbeddingFunction",
+    "OpenAIEmbeddingFunction",
+    "SentenceTransformerEmbeddingFunction",
     "SparseEmbeddingFunction",
     "SparseEmbeddings",
+    "VoyageAIEmbeddingFunction",
+    "Waiting",
     "config_to_embedding_function",
     "config_to_sparse_embedding_function",
     "get_builtins",
@@ -32,9 +55,18 @@ __all__ = [
     "register_embedding_function",
     "register_sparse_embedding_function",
     "sparse_known_embedding_functions",
+    "trust_embedding_origins",
 ]
 
 _HOMES = {
+    "cohere": ("CohereEmbeddingFunction",),
+    "default": ("DefaultEmbeddingFunction",),
+    "huggingface": ("HuggingFaceEmbeddingFunction", "HuggingFaceEmbeddingServer"),
+    "jina": ("JinaEmbeddingFunction",),
+    "limits": ("Limits", "Waiting"),
+    "ollama": ("OllamaEmbeddingFunction",),
+    "onnx": ("ONNXMiniLM_L6_V2",),
+    "openai": ("OpenAIEmbeddingFunction",),
     "protocol": ("EmbeddingFunction", "Embeddings", "SparseEmbeddingFunction", "SparseEmbeddings"),
     "registry": (
         "config_to_embedding_function",
@@ -45,6 +77,9 @@ _HOMES = {
         "register_sparse_embedding_function",
         "sparse_known_embedding_functions",
     ),
+    "secrets": ("trust_embedding_origins",),
+    "sentence_transformer": ("SentenceTransformerEmbeddingFunction",),
+    "voyageai": ("VoyageAIEmbeddingFunction",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -16,7 +16,18 @@ from chroma_async.errors import ValidationError, ValidationTypeError
 _C = TypeVar("_C", bound=type[Any])
 
 #: Name -> module of this package and class.
-_BUILT_IN: dict[str, tuple[str, str]] = {}
+_BUILT_IN: dict[str, tuple[str, str]] = {
+    "cohere": ("cohere", "CohereEmbeddingFunction"),
+    "default": ("default", "DefaultEmbeddingFunction"),
+    "huggingface": ("huggingface", "HuggingFaceEmbeddingFunction"),
+    "huggingface_server": ("huggingface", "HuggingFaceEmbeddingServer"),
+    "jina": ("jina", "JinaEmbeddingFunction"),
+    "ollama": ("ollama", "OllamaEmbeddingFunction"),
+    "onnx_mini_lm_l6_v2": ("onnx", "ONNXMiniLM_L6_V2"),
+    "openai": ("openai", "OpenAIEmbeddingFunction"),
+    "sentence_transformer": ("sentence_transformer", "SentenceTransformerEmbeddingFunction"),
+    "voyageai": ("voyageai", "VoyageAIEmbeddingFunction"),
+}
 _BUILT_IN_SPARSE: dict[str, tuple[str, str]] = {
     "chroma_bm25": ("bm25", "ChromaBm25EmbeddingFunction"),
 }
