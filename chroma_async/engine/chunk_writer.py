@@ -32,20 +32,35 @@ def write_chunk(
     :param rows: (row, document, uri, metadata) of every row, ascending.
     :raises UnavailableError: the disk is full; nothing is left behind.
     """
+    try:
+        return ChunkEntry(
+            len(table.seqs),
+            _write_vectors(making, key, dimension, vectors),
+            write_table(making, key, table),
+            _write_documents(making, key, rows),
+            write_postings(making, key, postings),
+        )
+    except BaseException:
+        making.discard(str(StoredName(kind, key)) for kind in ("vectors", "columns", "documents", "postings"))
+        raise
+
+
+def _write_vectors(making: Making, key: str, dimension: int, vectors: Iterable[Floats]) -> FileRef:
     staged = making.create(str(StoredName("vectors", key)))
     try:
         write_vectors(staged, vectors, dimension)
-        vectors_file = staged.commit()
+        return staged.commit()
     finally:
         staged.discard()
-    columns_file = write_table(making, key, table)
+
+
+def _write_documents(making: Making, key: str, rows: Iterable[tuple[int, str | None, str | None, Metadata | None]]) -> FileRef:
     database = making.create_database(str(StoredName("documents", key)))
     try:
         documents_file.fill(database.connection, rows)
-        documents = database.commit()
+        return database.commit()
     finally:
         database.discard()
-    return ChunkEntry(len(table.seqs), vectors_file, columns_file, documents, write_postings(making, key, postings))
 
 
 def write_table(making: Making, key: str, table: RowTable) -> FileRef:

@@ -153,9 +153,15 @@ class Collection:
     async def modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
         """Rename, replace metadata, change the configuration: all or nothing.
 
+        Cancelling the caller does not stop it.
+
         :raises UniqueConstraintError: the name is taken.
         :raises InvalidArgumentError, UnprocessableError: the configuration is not one; nothing was changed.
         """
+        work = self._modify(name, metadata, replace_metadata, new_configuration)
+        await self._context.tasks.whole(work, f"change of collection {self.id}")
+
+    async def _modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
         async with self._row_changes:
             configuration = schema = None
             if new_configuration is not None:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from chroma_async.engine.context import Context
+from chroma_async.engine.failures import kept
 from chroma_async.engine.flush import Frozen, receiving_segment, with_alive, write_memtable
 from chroma_async.engine.indexing import Stopped
 from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
@@ -165,8 +166,7 @@ class Compactor:
         Cancelling the caller lets the job that is under way come to its end.
         """
         await self.flush()
-        work = self._context.tasks.start(self._finish(progress), f"compaction of {self._tip.manifest.collection}")
-        await asyncio.shield(work)
+        await self._context.tasks.whole(self._finish(progress), f"compaction of {self._tip.manifest.collection}")
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[tuple[Manifest, Seq]]:
@@ -222,8 +222,8 @@ class Compactor:
                 self._flush_retry = _Retry()
                 self._trouble = None
         except Exception as error:
-            self._trouble = error if isinstance(error, ChromaError) else UnavailableError(f"flush failed: {error!r}")
             self._flush_retry = self._failed("flush", error, self._flush_retry)
+            self._trouble = kept(error if isinstance(error, ChromaError) else UnavailableError(f"flush failed: {error!r}"))
         finally:
             self._flushing = None
             self._flushed.set()

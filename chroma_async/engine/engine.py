@@ -24,7 +24,7 @@ from chroma_async.engine.recovery import forked
 from chroma_async.engine.retention import Retention
 from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
-from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError
+from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError, PoisonedError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
@@ -51,11 +51,14 @@ class Engine:
         self._facts = facts
         self._loaded: dict[UUID, Collection] = {}
         self._loading: dict[UUID, asyncio.Task[Collection]] = {}
-        self._janitor = Janitor(context.backends.catalog, context.store, context.threads)
+        self._janitor = Janitor(context.backends.catalog, context.store, context.threads, lambda: context.log_writer.poisoned is not None)
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         self._swept_at = context.monotonic()
         self._swept_manifests = 0
         self._litter = False
+        #: Collections that are gone and whose log could not be trimmed yet.
+        self._unforgotten: set[UUID] = set()
         self._ticker: asyncio.Task[None] | None = None
 
     @classmethod
@@ -159,14 +162,19 @@ class Engine:
         return row if facts is None else with_facts(row, facts)
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
-        """Delete it with its records. :raises NotFoundError: it does not exist."""
+        """Delete it with its records, also when the caller goes away meanwhile. :raises NotFoundError: it does not exist."""
         self.check_usable()
-        id = await self.context.backends.catalog.delete_collection(scope, name)
-        await self._drop(id)
+        await self.context.tasks.whole(self._delete_collection(scope, name), f"deletion of collection {name}")
+
+    async def _delete_collection(self, scope: Scope, name: str) -> None:
+        await self._drop(await self.context.backends.catalog.delete_collection(scope, name))
 
     async def delete_database(self, scope: Scope) -> None:
-        """Delete it with its collections. :raises NotFoundError: it does not exist."""
+        """Delete it with its collections, also when the caller goes away meanwhile. :raises NotFoundError: it does not exist."""
         self.check_usable()
+        await self.context.tasks.whole(self._delete_database(scope), f"deletion of database {scope.database}")
+
+    async def _delete_database(self, scope: Scope) -> None:
         for id in await self.context.backends.catalog.delete_database(scope):
             await self._drop(id)
 
@@ -177,31 +185,42 @@ class Engine:
         :raises UniqueConstraintError: the name is taken.
         :raises InvalidArgumentError: the tree of forks is full.
         """
+        return await self.context.tasks.whole(self._fork_collection(scope, id, name), f"fork of collection {id}")
+
+    async def _fork_collection(self, scope: Scope, id: UUID, name: str) -> CollectionRow:
         catalog, retention = self.context.backends.catalog, self.context.retention
         async with self.using(scope, id) as source:
             if await catalog.fork_count(id) >= self.context.settings.max_forks:
                 raise InvalidArgumentError(f"collection {id} has {self.context.settings.max_forks} forks, as many as there may be")
-            fork = replace(source.row, id=uuid.uuid4(), name=name, created_ns=self.context.clock())
             async with source.at_rest() as (manifest, seq):
+                fork = replace(source.row, id=uuid.uuid4(), name=name, created_ns=self.context.clock())
                 begun = forked(manifest, fork.id, seq)
                 tails = tuple(TailRow(fork.id, tail.source, tail.after) for tail in begun.tails)
                 for tail in tails:
                     retention.hold(tail)
                 try:
                     await catalog.fork_collection(ForkCommit(fork, id, begun.to_bytes(), begun.files(), tails))
+                except PoisonedError:
+                    raise  # it may have become durable, and then it needs the tails
                 except BaseException:
                     await retention.release(fork.id)
                     raise
         return fork
 
     async def reset(self) -> None:
-        """Delete everything; only the default tenant and database are left."""
+        """Delete everything; only the default tenant and database are left, and what others create meanwhile."""
         self.check_usable()
+        await self.context.tasks.whole(self._reset(), "reset")
+
+    async def _reset(self) -> None:
         catalog, log = self.context.backends.catalog, self.context.backends.log
+        before = await catalog.collection_ids()
         await catalog.reset()
-        for id in {*self._loaded, *self._loading, *await log.collections()}:
+        # In this order: what is not known by then was deleted, what was created since is.
+        found = {*before, *self._loaded, *self._loading, *await log.collections()}
+        known = set(await catalog.collection_ids())
+        for id in found - known:
             await self._drop(id)
-        self._facts.clear()
         await self._janitor.sweep()
 
     async def loaded(self) -> list[Collection]:
@@ -216,20 +235,24 @@ class Engine:
 
     async def sweep(self) -> int:
         """Delete stored files that nothing needs; how many."""
-        self._litter = False
+        self._litter = self.context.store.litter = False
         self._swept_at = self.context.monotonic()
         return await self._janitor.sweep()
 
     # --------------------------------------------------------------------------------------------------------------------------- end
 
     async def aclose(self, *, flush: bool = True) -> None:
-        """Finish the writes that wait, flush, stop compaction, release everything. Idempotent.
+        """Finish the writes that wait, flush, stop compaction, release everything. Idempotent: a second call waits for the first, and
+        cancelling a caller does not stop it.
 
         :param flush: off leaves rows in the log, from which the next opening replays them.
         """
-        if self._closed:
-            return
-        self._closed = True
+        if self._closing is None:
+            self._closed = True
+            self._closing = asyncio.get_running_loop().create_task(self._close(flush), name="closing")
+        await asyncio.shield(self._closing)
+
+    async def _close(self, flush: bool) -> None:
         context = self.context
         if self._ticker is not None:
             self._ticker.cancel()
@@ -277,9 +300,9 @@ class Engine:
             return loaded
         task = self._loading.get(row.id)
         if task is None:
-            task = self._loading[row.id] = self.context.tasks.start(self._load_once(row), f"loading of {row.id}")
+            task = self._loading[row.id] = self.context.tasks.begin(self._load_once(row), f"loading of {row.id}")
         # A caller that goes away leaves the loading to the others.
-        return await asyncio.shield(task)
+        return await self.context.tasks.shared(task)
 
     async def _load_once(self, row: CollectionRow) -> Collection:
         try:
@@ -310,10 +333,19 @@ class Engine:
         await self._forget(id)
 
     async def _forget(self, id: UUID) -> None:
-        await self.context.retention.release(id)
-        await self.context.retention.trim(id, END_OF_LOG)
         self._facts.pop(id, None)
         self._litter = True
+        try:
+            await self.context.retention.release(id)
+            await self.context.retention.trim(id, END_OF_LOG)
+        except ChromaError as error:
+            # It is gone whatever the log still holds; the next tick, or the next opening, tries again.
+            logger.warning("the log of a deleted collection is kept for now: %s", error)
+            self._unforgotten.add(id)
+            if isinstance(error, PoisonedError):
+                self.context.log_writer.poison(error)
+        else:
+            self._unforgotten.discard(id)
 
     async def _tick(self) -> None:
         """Look after the loaded collections until the engine closes."""
@@ -323,6 +355,8 @@ class Engine:
                 await self.tick()
             except ChromaError as error:
                 logger.warning("looking after the store failed, and is tried again: %s", error)
+            except Exception:
+                logger.exception("looking after the store failed, and is tried again")
 
     async def tick(self) -> None:
         """Flush and maintain what is due, unload what is idle, sweep what is left behind. Called about twice a second."""
@@ -331,6 +365,10 @@ class Engine:
                 await collection.tick()
             except ChromaError as error:
                 logger.warning("collection %s: %s", collection.id, error)
+            except Exception:
+                logger.exception("looking after collection %s failed, and is tried again", collection.id)
+        for id in list(self._unforgotten) if self.context.log_writer.poisoned is None else ():
+            await self._forget(id)
         await self._unload_idle()
         await self._sweep_sometimes()
 
@@ -353,7 +391,8 @@ class Engine:
         commits = sum(collection.manifest.version for collection in self._loaded.values())
         if commits != self._swept_manifests:
             self._litter = True
-        if self._litter and self.context.monotonic() - self._swept_at >= SWEEP_S:
+        litter = self._litter or self.context.store.litter or self._janitor.waiting
+        if litter and self.context.monotonic() - self._swept_at >= SWEEP_S:
             self._swept_manifests = commits
             await self.sweep()
 

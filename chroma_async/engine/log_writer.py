@@ -73,7 +73,7 @@ class LogWriter:
             await self._log.append([entry for entries, _ in group for entry in entries])
         except Exception as error:
             if isinstance(error, PoisonedError):
-                self._poison = error
+                self.poison(PoisonedError(error.message()))
             for _, done in group:
                 if not done.done():
                     done.set_exception(error)

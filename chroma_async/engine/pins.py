@@ -28,6 +28,10 @@ class Making:
         self._add(name)
         return self._store.inner.create_database(name)
 
+    def discard(self, names: Iterable[str]) -> None:
+        """Delete files that no manifest can name: their job failed before it came to a commit. Blocking."""
+        self._store.inner.delete(names)
+
     def _add(self, name: str) -> None:
         self.names.add(name)
         self._store.hold(name)
@@ -42,6 +46,8 @@ class PinningStore:
         self._lock = threading.Lock()
         self._making: dict[str, int] = {}
         self._read: dict[str, weakref.WeakSet[Blob]] = {}
+        #: Whether a job has failed and may have left files behind; whoever sweeps sets it back.
+        self.litter = False
 
     def open(self, ref: FileRef) -> Blob:
         """As the store's, remembering the reader."""
@@ -56,6 +62,9 @@ class PinningStore:
         making = Making(self)
         try:
             yield making
+        except BaseException:
+            self.litter = True
+            raise
         finally:
             with self._lock:
                 for name in making.names:
@@ -71,8 +80,16 @@ class PinningStore:
     def pinned(self) -> set[str]:
         """Files that may not be deleted now."""
         with self._lock:
-            self._read = {name: readers for name, readers in self._read.items() if len(readers)}
-            return {*self._read, *self._making}
+            return {*self._readers(), *self._making}
+
+    def read(self) -> set[str]:
+        """Those of them that someone reads."""
+        with self._lock:
+            return set(self._readers())
+
+    def _readers(self) -> dict[str, weakref.WeakSet[Blob]]:
+        self._read = {name: readers for name, readers in self._read.items() if len(readers)}
+        return self._read
 
     def list(self) -> list[str]:
         """All files, abandoned ones included."""

@@ -25,6 +25,28 @@ class Tasks:
         task.add_done_callback(self._finished)
         return task
 
+    async def whole(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Its result or its exception. Cancelling the caller leaves it to come to its end, so that nothing stays half done; a failure that
+        it then meets is logged.
+        """
+        return await self.shared(self.begin(work, name))
+
+    def begin(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run it for someone who waits through :meth:`shared`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def shared(self, task: asyncio.Task[T]) -> T:
+        """The outcome of what was begun, for any number of callers, each of which may go away."""
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                task.add_done_callback(self._finished)
+            raise
+
     async def aclose(self) -> None:
         """Wait for all of them to end by themselves; their owners have told them to. Idempotent."""
         while self._running:

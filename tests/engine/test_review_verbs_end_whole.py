@@ -1,0 +1,147 @@
+"""A verb whose caller goes away comes to its end: nothing is left half done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from chroma_async.errors import NotFoundError
+from chroma_async.types import CollectionInfo, DeleteRequest, RecordBatch, Scope, WriteKind
+from tests.engine.settling import settled
+from tests.engine.store import SCOPE, Store, vectors
+
+Open = Callable[..., Awaitable[Store]]
+
+
+def paused(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> tuple[asyncio.Event, asyncio.Event]:
+    """A coroutine method that waits after it has done its work; the events say that it waits, and let it go."""
+    inner, reached, passage = getattr(target, name), asyncio.Event(), asyncio.Event()
+
+    async def method(*arguments: Any, **named: Any) -> Any:
+        result = await inner(*arguments, **named)
+        reached.set()
+        await passage.wait()
+        return result
+
+    monkeypatch.setattr(target, name, method)
+    return reached, passage
+
+
+async def cancelled(call: Awaitable[Any], reached: asyncio.Event, passage: asyncio.Event) -> None:
+    task = asyncio.ensure_future(call)
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    passage.set()
+
+
+async def test_a_collection_is_gone_though_the_caller_of_its_deletion_went_away(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add(["a"])
+    pause = paused(monkeypatch, disk.engine.context.backends.catalog, "delete_collection")
+    await cancelled(disk.api.delete_collection(SCOPE, "docs"), *pause)
+    await settled(disk.engine)
+    with pytest.raises(NotFoundError):
+        await disk.add(["b"])
+    assert await disk.engine.context.backends.log.collections() == {}
+
+
+async def test_the_collections_of_a_database_are_gone_though_the_caller_of_its_deletion_went_away(
+    disk: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await disk.add(["a"])
+    pause = paused(monkeypatch, disk.engine.context.backends.catalog, "delete_database")
+    await cancelled(disk.api.delete_database(SCOPE.database, SCOPE.tenant), *pause)
+    await settled(disk.engine)
+    with pytest.raises(NotFoundError):
+        await disk.add(["b"])
+
+
+async def test_a_modification_shows_though_its_caller_went_away(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add(["a"])
+    pause = paused(monkeypatch, disk.engine.context.backends.catalog, "update_collection")
+    await cancelled(disk.api.modify_collection(SCOPE, disk.id, new_name="renamed", new_metadata={"a": 1}), *pause)
+    await settled(disk.engine)
+    info = await disk.api.get_collection_by_id(SCOPE, disk.id)
+    assert (info.name, info.metadata) == ("renamed", {"a": 1})
+
+
+async def test_what_is_created_and_written_while_a_reset_goes_on_is_kept(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add(["old"])
+    reached, passage = paused(monkeypatch, disk.engine.context.backends.catalog, "reset")
+    resetting = asyncio.ensure_future(disk.engine.reset())
+    await reached.wait()
+    young = await disk.other("young")
+    await young.add(["kept"])
+    passage.set()
+    await resetting
+    assert await young.ids() == ["kept"]
+    assert set(await disk.engine.context.backends.log.collections()) == {young.id}
+    with pytest.raises(NotFoundError):
+        await disk.ids()
+
+
+async def test_a_reset_ends_though_its_caller_went_away(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add(["old"])
+    pause = paused(monkeypatch, disk.engine.context.backends.catalog, "reset")
+    await cancelled(disk.engine.reset(), *pause)
+    await settled(disk.engine)
+    with pytest.raises(NotFoundError):
+        await disk.ids()
+
+
+async def test_every_verb_may_be_cancelled_at_every_step(open_store: Open) -> None:
+    """After any number of steps of the loop; what the store says afterwards is what it held before, or what the verb makes of it."""
+    store = await open_store()
+    others: list[Store] = []
+    for steps in range(25):
+        other = await store.other(f"c{steps:03d}")
+        others.append(other)
+        await other.add(["a", "b"], documents=["x", "y"])
+        calls: list[Callable[[Store], Awaitable[Any]]] = [
+            lambda one: one.add(["c"]),
+            lambda one: one.upsert(["a"], vectors([5]), documents=["z"]),
+            lambda one: one.api.delete(SCOPE, one.id, DeleteRequest(ids=["b"])),
+            lambda one: one.api.delete(SCOPE, one.id, DeleteRequest(where_document={"$contains": "y"})),
+            lambda one: one.get(),
+            lambda one: one.query([1.0, 1, 1, 1]),
+            lambda one: one.api.modify_collection(SCOPE, one.id, new_metadata={"k": 1}),
+            lambda one: one.flush(),
+            lambda one: one.finish(),
+        ]
+        for call in calls:
+            task = asyncio.ensure_future(call(other))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        task = asyncio.ensure_future(other.api.create_collection(SCOPE, f"made{steps}"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    await settled(store.engine)
+    for other in others:
+        held = await other.everything()
+        assert set(held.ids) <= {"a", "b", "c"}
+        assert held.ids[0] == "a"
+        assert len(held.ids) == await other.count()
+    before = [await other.everything() for other in others]
+    await store.engine.aclose()
+    again = await open_store()
+    for other, then in zip(others, before, strict=True):
+        now = await Store(again.engine, again.api, other.info).everything()
+        assert (now.ids, now.documents) == (then.ids, then.documents)
+
+
+async def test_the_scope_decides_also_for_what_is_loaded(disk: Store) -> None:
+    await disk.add(["a"])
+    await disk.api.create_database("second", SCOPE.tenant)
+    stranger: Scope = Scope(SCOPE.tenant, "second")
+    with pytest.raises(NotFoundError):
+        await disk.api.write(stranger, disk.id, WriteKind.ADD, RecordBatch(["x"], vectors([1])))
+    info: CollectionInfo = await disk.api.get_collection_by_id(SCOPE, disk.id)
+    assert info.id == disk.id
