@@ -17,9 +17,10 @@ _ORDER = ("$gt", "$gte", "$lt", "$lte")
 _LISTS = ("$in", "$nin")
 _ELEMENTS = ("$contains", "$not_contains")
 _PATTERNS = ("$regex", "$not_regex")
-_OPERATORS = ("$eq", "$ne", *_ORDER, *_LISTS, *_ELEMENTS)
+#: Beyond chromadb's: our server takes them on metadata strings too.
+_LIKE = ("$like", "$not_like")
+_OPERATORS = ("$eq", "$ne", *_ORDER, *_LISTS, *_ELEMENTS, *_PATTERNS, *_LIKE, "$exists")
 _DOCUMENT_OPERATORS = (*_ELEMENTS, *_PATTERNS)
-_DOCUMENT_KEY = "#document"
 
 
 def check_where(where: Any) -> Json:
@@ -78,9 +79,12 @@ def _check_scalar(key: str, value: Any) -> None:
 
 
 def _check_operand(key: str, name: Any, operand: Any) -> None:
-    if key == _DOCUMENT_KEY and name in _PATTERNS:
+    if name in (*_PATTERNS, *_LIKE):
         if not isinstance(operand, str):
             raise ValidationError(f"where: {name} takes text, got {operand!r}")
+    elif name == "$exists":
+        if not isinstance(operand, bool):
+            raise ValidationError(f"where: {name} takes True or False, got {operand!r}")
     elif name not in _OPERATORS:
         raise ValidationError(f"where: expected one of {', '.join(_OPERATORS)}, got {name}")
     elif name in _LISTS:

@@ -92,6 +92,29 @@ class ArrayHas:
 
 
 @dataclass(frozen=True, slots=True)
+class HasKey:
+    """The record has the key, whatever it holds."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatches:
+    """The key holds a string in which ``pattern`` (see :mod:`chroma_async.filter.patterns`) matches somewhere; arrays never match."""
+
+    key: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextLike:
+    """The key holds a string that is like ``pattern`` (see :mod:`chroma_async.filter.like`); arrays never match."""
+
+    key: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdIn:
     """The record's id is one of these (each named once)."""
 
@@ -112,4 +135,20 @@ class DocumentMatches:
     pattern: str
 
 
-Filter: TypeAlias = Everything | Nothing | And | Or | Not | Equals | Compare | OneOf | ArrayHas | IdIn | DocumentContains | DocumentMatches
+Filter: TypeAlias = (
+    Everything
+    | Nothing
+    | And
+    | Or
+    | Not
+    | Equals
+    | Compare
+    | OneOf
+    | ArrayHas
+    | HasKey
+    | TextMatches
+    | TextLike
+    | IdIn
+    | DocumentContains
+    | DocumentMatches
+)

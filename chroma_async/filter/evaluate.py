@@ -15,12 +15,16 @@ from chroma_async.filter.ast import (
     Equals,
     Everything,
     Filter,
+    HasKey,
     IdIn,
     Not,
     Nothing,
     OneOf,
     Or,
+    TextLike,
+    TextMatches,
 )
+from chroma_async.filter.like import compile_like
 from chroma_async.filter.patterns import REGEX_BUDGET_S, compile_pattern
 from chroma_async.types import Metadata, Scalar
 
@@ -60,6 +64,12 @@ def predicate(filter: Filter, *, regex_budget_s: float = REGEX_BUDGET_S) -> Pred
             return _one_of(key, values)
         case ArrayHas(key, value):
             return _array_has(key, value)
+        case HasKey(key):
+            return lambda id, metadata, document: metadata is not None and metadata.get(key) is not None
+        case TextMatches(key, source):
+            return _text(key, compile_pattern(source, budget_s=regex_budget_s).search)
+        case TextLike(key, source):
+            return _text(key, compile_like(source))
         case IdIn(ids):
             names = frozenset(ids)
             return lambda id, metadata, document: id in names
@@ -122,6 +132,14 @@ def _one_of(key: str, wanted: tuple[Scalar, ...]) -> Predicate:
         value = None if metadata is None else metadata.get(key)
         # The family first: it keeps arrays, which cannot be hashed, away from the set.
         return _family(value) is family and value in values
+
+    return holds
+
+
+def _text(key: str, holds_for: Callable[[str], bool]) -> Predicate:
+    def holds(id: str, metadata: Metadata | None, document: str | None) -> bool:
+        value = None if metadata is None else metadata.get(key)
+        return isinstance(value, str) and holds_for(value)
 
     return holds
 

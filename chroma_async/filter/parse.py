@@ -27,11 +27,14 @@ from chroma_async.filter.ast import (
     Equals,
     Everything,
     Filter,
+    HasKey,
     IdIn,
     Not,
     Nothing,
     OneOf,
     Or,
+    TextLike,
+    TextMatches,
 )
 from chroma_async.filter.patterns import MAX_PATTERN_CHARS, compile_pattern
 from chroma_async.types import Json, Scalar
@@ -155,12 +158,31 @@ class _Where(_Clauses):
             if isinstance(number, str | bool):
                 self.refuse(f"'{operator}' on key {_show(key)} takes a number, not {_show(value)}")
             return Compare(key, _COMPARISONS[operator], number)
+        if operator == "$exists":
+            if not isinstance(value, bool):
+                self.refuse(f"'$exists' on key {_show(key)} takes true or false, not {_show(value)}")
+            return HasKey(key) if value else Not(HasKey(key))
+        if operator in _TEXT_CONDITIONS:
+            return self.text_condition(key, operator, value)
         make = _CONDITIONS.get(operator)
         if make is None:
             self.refuse(f"key {_show(key)} does not take operator {_show(operator)} (value {_show(value)})")
         if operator in ("$in", "$nin"):
             return make(key, self.values(key, operator, value))
         return make(key, self.scalar(key, operator, value))
+
+    def text_condition(self, key: str, operator: str, value: Json) -> Filter:
+        if not isinstance(value, str):
+            self.refuse(f"'{operator}' on key {_show(key)} takes a string, not {_show(value)}")
+        self.check_text(value)
+        if operator in ("$regex", "$not_regex"):
+            compile_pattern(value, max_chars=self.max_pattern_chars)
+        elif len(value) > self.max_pattern_chars:
+            self.refuse(
+                f"the pattern of '{operator}' on key {_show(key)} has {len(value)} characters; {self.max_pattern_chars} at the most"
+            )
+        found = _TEXT_CONDITIONS[operator](key, str(value))
+        return Not(found) if operator.startswith("$not_") else found
 
     def id(self, operator: str, value: Json) -> Filter:
         listed = operator in ("$in", "$nin")
@@ -217,6 +239,15 @@ _CONDITIONS: dict[str, Callable[..., Filter]] = {
     "$nin": lambda key, values: Not(OneOf(key, values)),
     "$contains": ArrayHas,
     "$not_contains": lambda key, value: Not(ArrayHas(key, value)),
+}
+
+
+#: Beyond Chroma's grammar.
+_TEXT_CONDITIONS: dict[str, Callable[[str, str], Filter]] = {
+    "$regex": TextMatches,
+    "$not_regex": TextMatches,
+    "$like": TextLike,
+    "$not_like": TextLike,
 }
 
 

@@ -60,6 +60,21 @@ def has(column: Column, value: Scalar) -> Bools | None:
             return None
 
 
+def exists(column: Column) -> Bools:
+    """All values."""
+    return np.ones(len(column.values), np.bool_)
+
+
+def text(column: Column, holds: Callable[[str], bool]) -> Bools | None:
+    """Strings for which ``holds`` is true; it is asked once for each distinct one."""
+    if column.type != "str" or column.dictionary is None:
+        return None
+    # One place more, so that -1 (absent) finds False.
+    table = np.zeros(len(column.dictionary) + 1, np.bool_)
+    table[:-1] = [holds(string) for string in column.dictionary.to_list()]
+    return table[column.values]
+
+
 def compare(column: Column, op: Operator, value: int | float) -> Bools | None:
     """Numbers on that side of ``value``."""
     if isinstance(value, float) and math.isnan(value):

@@ -19,20 +19,24 @@ from chroma_async.filter.ast import (
     Equals,
     Everything,
     Filter,
+    HasKey,
     IdIn,
     Not,
     Nothing,
     OneOf,
     Or,
+    TextLike,
+    TextMatches,
 )
 from chroma_async.filter.evaluate import predicate
+from chroma_async.filter.like import compile_like
 from chroma_async.filter.patterns import REGEX_BUDGET_S, compile_pattern, required_literal
 from chroma_async.format import comparison
 from chroma_async.format.column import Column
 from chroma_async.format.columns import Columns
 from chroma_async.types import Bools, Ints
 
-_ColumnClause: TypeAlias = Equals | Compare | OneOf | ArrayHas
+_ColumnClause: TypeAlias = Equals | Compare | OneOf | ArrayHas | HasKey | TextMatches | TextLike
 
 
 class FilterPart(Protocol):
@@ -97,18 +101,18 @@ class _Evaluation:
                 return candidates & self._part.contains(needle, candidates) if candidates.any() else candidates.copy()
             case DocumentMatches(pattern):
                 return self._matches(pattern, candidates)
-            case Equals() | Compare() | OneOf() | ArrayHas():
+            case Equals() | Compare() | OneOf() | ArrayHas() | HasKey() | TextMatches() | TextLike():
                 return candidates & self._column(filter)
 
     def _column(self, clause: _ColumnClause) -> Bools:
         columns = self._part.columns
         found: Bools = np.zeros(self._part.rows, np.bool_)
         for column in columns.of(clause.key):
-            hits = _hits(clause, column)
+            hits = _hits(clause, column, self._regex_budget_s)
             if hits is not None:
                 found |= column.rows_where(hits)
         if len(columns.overflow):
-            holds = predicate(clause)
+            holds = predicate(clause, regex_budget_s=self._regex_budget_s)
             for row, value in columns.overflow.of(clause.key):
                 if holds("", {clause.key: value}, None):
                     found[row] = True
@@ -132,7 +136,7 @@ class _Evaluation:
         return found
 
 
-def _hits(clause: _ColumnClause, column: Column) -> Bools | None:
+def _hits(clause: _ColumnClause, column: Column, regex_budget_s: float) -> Bools | None:
     match clause:
         case Equals(_, value):
             return comparison.equals(column, value)
@@ -142,6 +146,12 @@ def _hits(clause: _ColumnClause, column: Column) -> Bools | None:
             return comparison.one_of(column, values)
         case ArrayHas(_, value):
             return comparison.has(column, value)
+        case HasKey():
+            return comparison.exists(column)
+        case TextMatches(_, pattern):
+            return comparison.text(column, compile_pattern(pattern, budget_s=regex_budget_s).search)
+        case TextLike(_, pattern):
+            return comparison.text(column, compile_like(pattern))
 
 
 def _cost(filter: Filter) -> int:
@@ -157,5 +167,8 @@ def _cost(filter: Filter) -> int:
             return 2
         case DocumentMatches():
             return 3
+        case TextMatches() | TextLike():
+            # The dictionary of a column is small beside its rows, but not always.
+            return 1
         case _:
             return 0

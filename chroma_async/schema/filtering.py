@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.ast import And, ArrayHas, Compare, DocumentContains, DocumentMatches, Equals, Filter, Not, OneOf, Or
+from chroma_async.filter.ast import (
+    And,
+    ArrayHas,
+    Compare,
+    DocumentContains,
+    DocumentMatches,
+    Equals,
+    Filter,
+    Not,
+    OneOf,
+    Or,
+    TextLike,
+    TextMatches,
+)
 from chroma_async.schema.schema import DOCUMENT_KEY
 from chroma_async.types import Json
 
@@ -33,6 +46,8 @@ def check_filter(schema: Mapping[str, Json], filter: Filter | None) -> None:
             check_filter(schema, clause)
         case Compare(key=key, value=value):
             _check_key(schema, key, type(value))
+        case TextMatches(key=key) | TextLike(key=key):
+            _check_key(schema, key, str)
         case Equals(key=key, kind=kind) | ArrayHas(key=key, kind=kind) | OneOf(key=key, kind=kind):
             _check_key(schema, key, kind)
         case DocumentContains() | DocumentMatches():
