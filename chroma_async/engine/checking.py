@@ -43,12 +43,14 @@ async def check_store(engine: Engine) -> AsyncIterator[Finding]:
     catalog, threads, store = engine.context.backends.catalog, engine.context.threads, engine.context.store
     named: set[str] = set()
     for id in await catalog.collection_ids():
-        row = await catalog.find_collection(id)
+        name = str(id)
         try:
+            row = await catalog.find_collection(id)
+            name = row.name
             stored = await catalog.load_manifest(id)
             manifest = Manifest.from_bytes(stored.body, id) if stored.version else Manifest(id)
         except CorruptionError as error:
-            yield Finding("error", row.name, error.message())
+            yield Finding("error", name, error.message())
             continue
         named |= manifest.files()
         damaged = False
