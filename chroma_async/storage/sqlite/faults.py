@@ -10,6 +10,8 @@ import sqlite3
 from chroma_async.errors import ChromaError, CorruptionError, InternalError, InvalidArgumentError, PoisonedError, UnavailableError
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+#: What nobody can have written: text that is none (the driver decodes it), and a schema without what these modules put into it.
+_IMPOSSIBLE = ("Could not decode to UTF-8", "no such table", "no such column")
 #: The disk is full, or the file is held by someone else: SQLite has undone the transaction, or never began it.
 _RETRY = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -21,10 +23,7 @@ def primary_code(error: sqlite3.Error) -> int:
 
 def read_fault(error: sqlite3.Error | UnicodeDecodeError, file: str) -> ChromaError:
     """A read or an opening failed."""
-    # The driver decodes text, also that of SQLite's own messages: what cannot be decoded was never written like this.
-    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8"):
-        return CorruptionError(f"{file} is damaged: {error}", file)
-    if primary_code(error) in _CORRUPT:
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_IMPOSSIBLE) or primary_code(error) in _CORRUPT:
         return CorruptionError(f"{file} is damaged: {error}", file)
     if primary_code(error) in _RETRY:
         return UnavailableError(f"{file}: {error}")
