@@ -14,7 +14,7 @@ import pytest
 from chroma_async.storage.base import Backends, LogEntry, ManifestCommit
 
 #: A test that waits longer than this has failed.
-PATIENCE_S = 30.0
+PATIENCE_S = 10.0
 
 
 class JobGate:

@@ -1,0 +1,220 @@
+"""The janitor deletes garbage and nothing else: not what is read, not what is being made."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from chroma_async.engine import compactor, jobs
+from chroma_async.engine.connections import Connections
+from chroma_async.engine.pins import PinningStore
+from chroma_async.errors import ChromaError, UnavailableError
+from chroma_async.storage.memory.segments import MemorySegmentStore
+from tests.engine.gate import HeldCatalog, JobGate, held
+from tests.engine.store import SCOPE, Store, same, sound, vectors
+
+Open = Callable[..., Awaitable[Store]]
+
+
+async def fill(store: Store, start: int, stop: int) -> None:
+    numbers = range(start, stop)
+    await store.add([f"r{number}" for number in numbers], vectors(numbers), documents=[f"document {number}" for number in numbers])
+
+
+def stored(store: Store) -> set[str]:
+    return set(store.engine.context.backends.segments.list())
+
+
+async def named(store: Store) -> set[str]:
+    return await store.engine.context.backends.catalog.named_files()
+
+
+async def test_what_manifests_have_dropped_goes(store: Store) -> None:
+    await fill(store, 0, 30)
+    await store.flush()
+    await fill(store, 30, 60)
+    await store.finish()
+    await store.delete([f"r{number}" for number in range(20)])
+    await store.finish()
+    gc.collect()
+    assert stored(store) > await named(store)
+    assert await store.engine.sweep() > 0
+    assert stored(store) == await named(store)
+    assert await store.count() == 40
+    assert await sound(store)
+
+
+async def test_a_reader_keeps_its_files(store: Store, tmp_path: Path) -> None:
+    await fill(store, 0, 40)
+    await store.flush()
+    collection = await store.collection()
+    version = collection.version
+    await store.delete([f"r{number}" for number in range(30)])
+    await store.finish()
+    await store.engine.sweep()
+    places = version.find([f"r{number}" for number in range(40)])
+    assert places.present.all()
+    # Documents are read through a connection that is opened only now.
+    assert version.fetch(places, documents=True, uris=False, metadatas=False)[0] == [f"document {number}" for number in range(40)]
+    assert version.embeddings_at(places).tolist() == vectors(range(40)).tolist()
+    del version, places
+    gc.collect()
+    await store.engine.sweep()
+    assert stored(store) == await named(store)
+    if store.engine.context.backends.location is not None:
+        assert {path.name for path in (tmp_path / "data" / "segments").iterdir()} == await named(store)
+
+
+MADE: dict[str, tuple[ModuleType, str]] = {
+    "documents": (compactor, "write_memtable"),
+    "vectors": (jobs, "write_vacuumed"),
+    "graph": (jobs, "build_graph"),
+    "trigrams": (jobs, "build_trigrams"),
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+async def test_files_being_made_survive_a_sweep(store: Store, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    await fill(store, 0, 30)
+    await store.flush()
+    await store.delete(["r3"])
+    await fill(store, 30, 40)
+    expected = await store.everything()
+    gate = JobGate(monkeypatch, *MADE[kind])
+    work = asyncio.ensure_future(store.finish())
+    await gate.reached()
+    await store.engine.sweep()
+    assert any(name.endswith(kind) for name in stored(store) - await named(store))
+    gate.open()
+    await work
+    assert same(await store.everything(), expected)
+    assert await sound(store)
+
+
+async def test_files_of_a_commit_survive_a_sweep_before_it_is_installed(open_store: Open) -> None:
+    store = await open_store(wrap=held)
+    catalog = store.engine.context.backends.catalog
+    assert isinstance(catalog, HeldCatalog)
+    await fill(store, 0, 30)
+    await store.flush()
+    await store.delete([f"r{number}" for number in range(20)])
+    expected = await store.everything()
+    await store.flush()
+    catalog.hold()
+    work = asyncio.ensure_future(store.finish())
+    await catalog.reached()
+    await store.engine.sweep()
+    # Readers still hold the old version, the catalog names the new one.
+    assert same(await store.everything(), expected)
+    catalog.release()
+    await work
+    await store.engine.sweep()
+    assert same(await store.everything(), expected)
+    assert await sound(store)
+
+
+@pytest.mark.parametrize("failure", [ValueError, UnavailableError])
+async def test_files_of_a_failed_job_go(open_store: Open, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]) -> None:
+    # pytest keeps what is logged, with the frames of the failure, and they hold what they had open.
+    monkeypatch.setattr(compactor.logger, "disabled", True)
+    store = await open_store(wrap=held)
+    catalog = store.engine.context.backends.catalog
+    assert isinstance(catalog, HeldCatalog)
+    await fill(store, 0, 30)
+    catalog.errors.append(failure("the commit fails"))
+    with suppress(ChromaError):
+        await store.flush()
+    gc.collect()
+    await store.engine.sweep()
+    assert stored(store) == await named(store) == set()
+    await store.flush()
+    assert await store.count() == 30
+
+
+async def test_files_of_a_deleted_collection_go_when_its_last_reader_has(store: Store) -> None:
+    await fill(store, 0, 30)
+    await store.finish()
+    version = (await store.collection()).version
+    await store.api.delete_collection(SCOPE, "docs")
+    await store.engine.sweep()
+    assert version.fetch(version.find(["r7"]), documents=True, uris=False, metadatas=False)[0] == ["document 7"]
+    del version
+    gc.collect()
+    await store.engine.sweep()
+    assert stored(store) == set()
+
+
+def test_a_pin_ends_with_its_last_reader() -> None:
+    store = PinningStore(MemorySegmentStore())
+    name = "0" * 32 + ".vectors"
+    with store.making() as making:
+        staged = making.create(name)
+        staged.write(b"x")
+        ref = staged.commit()
+        assert store.pinned() == {name}
+    assert store.pinned() == set()
+    readers = [store.open(ref), store.open(ref)]
+    assert store.pinned() == {name}
+    del readers[0]
+    assert store.pinned() == {name}
+    del readers[0]
+    assert store.pinned() == set()
+
+
+def test_two_jobs_may_protect_one_file() -> None:
+    store = PinningStore(MemorySegmentStore())
+    store.hold("a")
+    with store.making() as making:
+        making._add("a")
+    assert store.pinned() == {"a"}
+
+
+def test_connections_are_bounded_and_the_oldest_go_first() -> None:
+    store = MemorySegmentStore()
+    blobs = []
+    for number in range(4):
+        database = store.create_database(f"{number:032x}.documents")
+        database.connection.execute("CREATE TABLE t(x)")
+        blobs.append(store.open(database.commit()))
+    connections = Connections(2)
+    seen = []
+    for blob in blobs:
+        with connections.use(blob) as connection:
+            seen.append(connection)
+    with connections.use(blobs[3]) as connection:
+        assert connection is seen[3]
+    with connections.use(blobs[0]) as connection:
+        assert connection is not seen[0]
+    connections.forget(blobs[3].ref.name)
+    with connections.use(blobs[3]) as connection:
+        assert connection is not seen[3]
+    connections.close()
+    with connections.use(blobs[3]) as connection:
+        late = connection
+    with pytest.raises(Exception, match="closed"):
+        late.execute("SELECT 1")
+
+
+def test_a_file_may_be_forgotten_while_the_pool_is_locked() -> None:
+    """As the garbage collector does, from within the pool's own critical section."""
+    store = MemorySegmentStore()
+    database = store.create_database("0" * 32 + ".documents")
+    blob = store.open(database.commit())
+    connections = Connections(2)
+    with connections.use(blob) as first:
+        pass
+    with connections._lock:
+        connections.forget(blob.ref.name)
+    with connections.use(blob) as second:
+        assert second is first
+    # It was idle when it was forgotten and is closed when the pool is used next; a later reader opens another.
+    connections.forget(blob.ref.name)
+    with connections.use(blob) as third:
+        assert third is not first
+    connections.close()
