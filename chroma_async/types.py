@@ -5,6 +5,7 @@ Embeddings are float32 arrays of shape ``(rows, dimension)`` everywhere inside t
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,7 +19,7 @@ DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
 
 Scalar: TypeAlias = str | int | float | bool
-#: ``{"#type": "sparse_vector", "indices": [int], "values": [float], "tokens": [str]}``, tokens optional: the JSON form of a sparse vector.
+#: A sparse vector as metadata holds it inside the package: the JSON form of :class:`SparseVector`.
 SparseValue: TypeAlias = dict[str, Any]
 MetadataValue: TypeAlias = Scalar | list[str] | list[int] | list[float] | list[bool] | SparseValue
 Metadata: TypeAlias = Mapping[str, MetadataValue]
@@ -146,6 +147,57 @@ class CollectionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseVector:
+    """A vector that is zero but at a few indices, as callers write and read it in metadata.
+
+    ``indices`` are below 2**32 and ascend strictly; ``values`` are as many; ``labels``, if given, say what each index stands for.
+
+    :raises ValueError: they are no such lists.
+    """
+
+    indices: list[int]
+    values: list[float]
+    labels: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, column in (("indices", self.indices), ("values", self.values), ("labels", self.labels)):
+            if not isinstance(column, list) and not (name == "labels" and column is None):
+                raise ValueError(f"expected SparseVector {name} to be a list, got {type(column).__name__}")
+        if len(self.indices) != len(self.values):
+            raise ValueError(
+                f"SparseVector indices and values must have the same length, got {len(self.indices)} indices and {len(self.values)} values"
+            )
+        if self.labels is not None and len(self.labels) != len(self.indices):
+            raise ValueError(f"SparseVector labels must have the same length as indices, got {len(self.labels)} for {len(self.indices)}")
+        if self.labels is not None and not all(isinstance(label, str) for label in self.labels):
+            raise ValueError("SparseVector labels must be strings")
+        if not set(map(type, self.indices)) <= {int}:
+            raise ValueError("SparseVector indices must be integers")
+        if self.indices and min(self.indices) < 0:
+            raise ValueError("SparseVector indices must be non-negative")
+        if self.indices and max(self.indices) >= 2**32:
+            raise ValueError("SparseVector indices must be below 2**32")
+        if not set(map(type, self.values)) <= {int, float}:
+            raise ValueError("SparseVector values must be numbers")
+        if not all(map(operator.lt, self.indices, self.indices[1:])):
+            raise ValueError("SparseVector indices must be sorted in strictly ascending order")
+
+    def to_dict(self) -> SparseValue:
+        """Its JSON form: ``{"#type": "sparse_vector", "indices", "values"}``, and ``"tokens"`` for labels."""
+        form: SparseValue = {"#type": "sparse_vector", "indices": list(self.indices), "values": list(self.values)}
+        if self.labels is not None:
+            form["tokens"] = list(self.labels)
+        return form
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> SparseVector:
+        """The vector of that JSON form. :raises ValueError: ``d`` says that it is something else, or breaks the class's rules."""
+        if d.get("#type") != "sparse_vector":
+            raise ValueError(f"expected #type 'sparse_vector', got {d.get('#type')!r}")
+        return cls(d.get("indices"), d.get("values"), d.get("tokens"))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordBatch:
     """The rows of one add, update or upsert, checked for shape but not yet against the collection.
 
@@ -160,6 +212,8 @@ class RecordBatch:
     documents: list[str | None] | None = None
     uris: list[str | None] | None = None
     metadatas: list[MetadataPatch | None] | None = None
+    #: When each record expires, in seconds since the epoch; ``None`` says nothing.
+    expires_at: list[float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[list[str]]):
     tf (k + 1) / (tf + k (1 - b + b length / avg_doc_length)).
 
     :param stopwords: instead of the English ones. :param include_tokens: label each index with the first stem that it stands for.
+    :raises ValidationError: ``avg_doc_length`` is 0.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[list[str]]):
         self.token_max_length = int(token_max_length)
         self.stopwords = None if stopwords is None else [str(word) for word in stopwords]
         self.include_tokens = bool(include_tokens)
+        if self.avg_doc_length == 0:
+            raise ValidationError(f"{NAME}.avg_doc_length: lengths are divided by it, so it cannot be 0")
         self._left_out = ENGLISH if self.stopwords is None else frozenset(word.lower() for word in self.stopwords)
 
     def __call__(self, input: list[str]) -> list[SparseVector]:
@@ -61,13 +64,9 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[list[str]]):
 
         :raises ValidationError: not texts. :raises ModelMissingError: ``snowballstemmer`` is not installed.
         """
-        texts = [input] if isinstance(input, str) else list(input)
-        wrong = next((text for text in texts if not isinstance(text, str)), None)
-        if wrong is not None:
-            raise ValidationError(f"{NAME} embeds texts; got a value of type {type(wrong).__name__}")
         # A stemmer keeps the word it works on, so each call has its own.
         stem = _stemmer()
-        return [self._vector(text, stem) for text in texts]
+        return [self._vector(text, stem) for text in _texts(input)]
 
     def embed_query(self, input: list[str]) -> list[SparseVector]:
         """Queries are weighted as texts are."""
@@ -108,7 +107,7 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[list[str]]):
 
     @staticmethod
     def validate_config(config: Mapping[str, Any]) -> None:
-        """:raises ValidationError: a member is unknown, of a wrong type, or no number that a length can be divided by."""
+        """:raises ValidationError: a member is unknown, or of a wrong type."""
         for name, value in config.items():
             if name in _NUMBERS:
                 fits = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
@@ -131,6 +130,15 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[list[str]]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {NAME!r}>"
+
+
+def _texts(input: Any) -> list[str]:
+    """One text, or several."""
+    texts = [input] if isinstance(input, str) else list(input)
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValidationError(f"{NAME} embeds texts; got a value of type {type(text).__name__}")
+    return texts
 
 
 def _learn(word: str, stem: Callable[[str], str]) -> tuple[str, int]:

@@ -113,13 +113,13 @@ async def _log(engine: Engine, row: CollectionRow, manifest: Manifest) -> list[F
 
 
 async def _contents(engine: Engine, row: CollectionRow) -> AsyncIterator[Finding]:
-    """What only shows when the collection is open: ids, counts, graphs."""
+    """What only shows when the collection is open: ids, counts, postings, graphs."""
     try:
         collection = await engine.load(row)
     except ChromaError as error:
         yield Finding("error", row.name, error.message())
         return
-    for finding in await collection.read(lambda version: [*_ids(collection), *_graphs(collection)]):
+    for finding in await collection.read(lambda version: [*_ids(collection), *_sparse(collection), *_graphs(collection)]):
         yield finding
 
 
@@ -137,6 +137,19 @@ def _ids(collection: Collection) -> Iterator[Finding]:
         yield Finding("error", name, f"{len(seen)} ids for {version.count} rows")
     else:
         yield Finding("ok", name, f"{version.count} rows, each id once")
+
+
+def _sparse(collection: Collection) -> Iterator[Finding]:
+    name, keys, damaged = collection.row.name, set[str](), False
+    for view in collection.version.segments:
+        for chunk in view.segment.chunks:
+            keys.update(chunk.postings.keys)
+            for key in chunk.postings.disordered():
+                damaged = True
+                file = chunk.entry.postings.name if chunk.entry.postings is not None else "postings"
+                yield Finding("error", name, f"{file}: the sparse vectors of key {key!r} are out of order")
+    if keys and not damaged:
+        yield Finding("ok", name, f"sparse vectors of {len(keys)} keys, in order")
 
 
 def _graphs(collection: Collection) -> Iterator[Finding]:
