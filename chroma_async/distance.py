@@ -21,6 +21,8 @@ _Wide = npt.NDArray[np.float64]
 
 #: Rows that are widened to float64 at a time.
 _BLOCK_ROWS = 8192
+#: So few values are sorted whole: choosing among them first would cost more.
+_FEW = 256
 
 
 def distances(space: Space, query: Floats, vectors: Floats) -> Floats:
@@ -61,8 +63,12 @@ def smallest(values: Floats, k: int, order: Ints | None = None) -> Ints:
     first ``k`` are chosen.
     """
     count = len(values)
+    if k <= 0:
+        return np.empty(0, np.int64)
+    if count <= _FEW:
+        return np.argsort(values, kind="stable")[:k] if order is None else np.lexsort((order, values))[:k]
     chosen: Ints = np.arange(count)
-    if 0 < k < count:
+    if k < count:
         cut = values[np.argpartition(values, k - 1)[k - 1]]
         if np.isnan(cut):
             chosen = np.flatnonzero(~np.isnan(values))
@@ -70,8 +76,6 @@ def smallest(values: Floats, k: int, order: Ints | None = None) -> Ints:
         else:
             below = np.flatnonzero(values < cut)
             chosen = np.concatenate([below, _first(np.flatnonzero(values == cut), k - len(below), order)])
-    elif k <= 0:
-        return np.empty(0, np.int64)
     if order is None:
         chosen.sort()
         return chosen[np.argsort(values[chosen], kind="stable")]

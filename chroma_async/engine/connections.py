@@ -8,10 +8,29 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from chroma_async.storage.base import Blob
+
+
+class Lent:
+    """One use of a connection. One that was in use when something went wrong is closed, not given back."""
+
+    __slots__ = ("_blob", "_connection", "_connections")
+
+    def __init__(self, connections: Connections, blob: Blob) -> None:
+        self._connections = connections
+        self._blob = blob
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._connection = self._connections.take(self._blob.ref.name) or self._blob.connect()
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._connections.give(self._blob.ref.name, self._connection)
+        else:
+            self._connection.close()
 
 
 class Connections:
@@ -27,19 +46,12 @@ class Connections:
         self._forgotten: deque[str] = deque()
         self._closed = False
 
-    @contextmanager
-    def use(self, blob: Blob) -> Iterator[sqlite3.Connection]:
-        """A connection to the database that ``blob`` is, the caller's alone until the end of the block.
+    def use(self, blob: Blob) -> Lent:
+        """A connection to the database that ``blob`` is, the caller's alone until the end of the ``with`` block.
 
-        :raises CorruptionError: the file does not open.
+        :raises CorruptionError: the file does not open; raised at the block's beginning.
         """
-        connection = self._take(blob.ref.name) or blob.connect()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._give(blob.ref.name, connection)
+        return Lent(self, blob)
 
     def forget(self, file: str) -> None:
         """Close the idle connections to a file that nobody will read again; at the next use when that cannot be now.
@@ -73,7 +85,8 @@ class Connections:
         for connection in gone:
             connection.close()
 
-    def _take(self, file: str) -> sqlite3.Connection | None:
+    def take(self, file: str) -> sqlite3.Connection | None:
+        """An idle connection, which is no longer idle; ``None`` if there is none."""
         with self._lock:
             keys = self._by_file.get(file)
             if not keys:
@@ -83,7 +96,8 @@ class Connections:
                 del self._by_file[file]
             return self._idle.pop(key)[1]
 
-    def _give(self, file: str, connection: sqlite3.Connection) -> None:
+    def give(self, file: str, connection: sqlite3.Connection) -> None:
+        """Keep a connection for the next user, or close it."""
         with self._lock:
             gone = self._unwanted()
             if self._closed:

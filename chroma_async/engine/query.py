@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -105,12 +106,19 @@ def nearest_rows(
 def _merge(version: Version, best: list[tuple[int, Ints, Floats]], n_results: int) -> tuple[Places, Floats]:
     if not best:
         return _no_places(), np.empty(0, dtype=np.float32)
+    if len(best) == 1:
+        ((number, positions, distances),) = best
+        return Places(np.full(len(positions), number, dtype=np.int64), positions), distances
     places = Places(
         np.concatenate([np.full(len(positions), number, dtype=np.int64) for number, positions, _ in best]),
         np.concatenate([positions for _, positions, _ in best]),
     )
     distances = np.concatenate([distances for _, _, distances in best])
-    order = np.lexsort((version.borns_at(places), distances))[:n_results]
+    order = np.argsort(distances, kind="stable")
+    ascending = distances[order]
+    if (ascending[1:] == ascending[:-1]).any():
+        order = np.lexsort((version.borns_at(places), distances))
+    order = order[:n_results]
     return places.at(order), distances[order]
 
 
@@ -118,6 +126,9 @@ def _fetch(version: Version, candidates: list[tuple[Places, Floats]], include: S
     """One pass over the documents for the winners of all queries."""
     if not candidates:
         return []
+    if len(candidates) == 1:
+        ((places, distances),) = candidates
+        return [replace(rows_at(version, places, include), distances=distances if "distances" in include else None)]
     together = Places(
         np.concatenate([places.part for places, _ in candidates]), np.concatenate([places.position for places, _ in candidates])
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from chroma_async.engine.chunk import Chunk, Proposals
 from chroma_async.engine.connections import Connections
+from chroma_async.engine.owners import Contents, Share, by_owner, chosen, spread
 from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
 from chroma_async.filter.ast import Filter
@@ -142,31 +143,25 @@ class Segment:
     def embeddings(self, positions: Ints) -> Floats:
         """``(len(positions), dimension)`` float32 as written; a copy."""
         gathered = np.empty((len(positions), self.chunks[0].vectors.shape[1]), dtype=np.float32)
-        for at, chunk, rows in self._by_chunk(positions):
-            gathered[at] = chunk.vectors[rows]
+        for share, chunk, rows in self._by_chunk(positions):
+            gathered[slice(None) if share is None else share] = chunk.vectors[rows]
         return gathered
 
     def ids(self, positions: Ints) -> list[str]:
         """Id of the row at each position."""
-        ids = [""] * len(positions)
-        for at, chunk, rows in self._by_chunk(positions):
-            for target, id in zip(at.tolist(), chunk.table.ids.take(rows), strict=True):
-                ids[target] = id
-        return ids
+        ids: list[str] | None = None
+        for share, chunk, rows in self._by_chunk(positions):
+            ids = spread(chunk.table.ids.take(rows), share, ids, len(positions))
+        return ids or []
 
     def fetch(
         self, positions: Ints, *, documents: bool, uris: bool, metadatas: bool
     ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
         """What the rows carry, in the order of ``positions``; ``None`` for what was not asked."""
-        count = len(positions)
-        columns: tuple[list[str | None], list[str | None], list[Metadata | None]] = ([None] * count, [None] * count, [None] * count)
-        for at, chunk, rows in self._by_chunk(positions):
-            fetched = chunk.fetch(rows.tolist(), documents=documents, uris=uris, metadatas=metadatas)
-            for target, column in zip(columns, fetched, strict=True):
-                if column is not None:
-                    for place, value in zip(at.tolist(), column, strict=True):
-                        target[place] = value  # type: ignore[index]
-        return columns[0] if documents else None, columns[1] if uris else None, columns[2] if metadatas else None
+        contents = Contents(len(positions), documents=documents, uris=uris, metadatas=metadatas)
+        for share, chunk, rows in self._by_chunk(positions):
+            contents.put(share, chunk.fetch(rows.tolist(), documents=documents, uris=uris, metadatas=metadatas))
+        return contents.columns
 
     # ------------------------------------------------------------------------------------------------------------------------ filters
 
@@ -204,20 +199,18 @@ class Segment:
 
     # ------------------------------------------------------------------------------------------------------------------------- inside
 
-    def _by_chunk(self, positions: Ints) -> Iterator[tuple[Ints, Chunk, Ints]]:
-        """(indices into ``positions``, chunk, rows of it) for each chunk that is asked."""
+    def _by_chunk(self, positions: Ints) -> Iterator[tuple[Share, Chunk, Ints]]:
+        """(places in ``positions``, chunk, rows of it) for each chunk that is asked."""
         if len(self.chunks) == 1:
-            yield np.arange(len(positions)), self.chunks[0], positions
+            yield None, self.chunks[0], positions
             return
-        owners = np.searchsorted(self.bases, positions, side="right") - 1
-        for owner in np.unique(owners).tolist():
-            at = np.flatnonzero(owners == owner)
-            yield at, self.chunks[owner], positions[at] - self.bases[owner]
+        for owner, share in by_owner(self.bases.searchsorted(positions, side="right") - 1):
+            yield share, self.chunks[owner], chosen(positions, share) - self.bases[owner]
 
     def _gather(self, positions: Ints, column: Callable[[Chunk], Ints]) -> Ints:
         gathered = np.empty(len(positions), dtype=np.int64)
-        for at, chunk, rows in self._by_chunk(positions):
-            gathered[at] = column(chunk)[rows]
+        for share, chunk, rows in self._by_chunk(positions):
+            gathered[slice(None) if share is None else share] = column(chunk)[rows]
         return gathered
 
 

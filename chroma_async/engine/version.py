@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from chroma_async.engine.memtable import MemtableView
+from chroma_async.engine.owners import Contents, by_owner, chosen, spread
 from chroma_async.engine.segment import Segment
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
@@ -149,51 +150,42 @@ class Version:
 
     def seqs_at(self, places: Places) -> Ints:
         """Own seq of each row; all must be present."""
-        seqs = np.empty(len(places), dtype=np.int64)
-        for number, at in _by_part(places):
-            seqs[at] = self.parts[number].seqs_at(places.position[at])
-        return seqs
+        return self._gather(places, lambda part, positions: part.seqs_at(positions))
 
     def borns_at(self, places: Places) -> Ints:
         """Born of each row; all must be present."""
-        borns = np.empty(len(places), dtype=np.int64)
-        for number, at in _by_part(places):
-            borns[at] = self.parts[number].borns_at(places.position[at])
-        return borns
+        return self._gather(places, lambda part, positions: part.borns_at(positions))
 
     def embeddings_at(self, places: Places) -> Floats:
         """``(len(places), dimension)`` float32; a copy."""
         embeddings = np.empty((len(places), self.dimension or 0), dtype=np.float32)
-        for number, at in _by_part(places):
-            embeddings[at] = self.parts[number].embeddings(places.position[at])
+        for number, share in by_owner(places.part):
+            embeddings[slice(None) if share is None else share] = self.parts[number].embeddings(chosen(places.position, share))
         return embeddings
 
     def ids_at(self, places: Places) -> list[str]:
         """Id of each row."""
-        ids = [""] * len(places)
-        for number, at in _by_part(places):
-            for target, id in zip(at.tolist(), self.parts[number].ids(places.position[at]), strict=True):
-                ids[target] = id
-        return ids
+        ids: list[str] | None = None
+        for number, share in by_owner(places.part):
+            ids = spread(self.parts[number].ids(chosen(places.position, share)), share, ids, len(places))
+        return ids or []
 
     def fetch(
         self, places: Places, *, documents: bool, uris: bool, metadatas: bool
     ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
         """What the rows carry, in the order of ``places``; ``None`` for what was not asked."""
-        count = len(places)
-        columns: tuple[list[str | None], list[str | None], list[Metadata | None]] = ([None] * count, [None] * count, [None] * count)
-        if documents or uris or metadatas:
-            for number, at in _by_part(places):
-                fetched = self.parts[number].fetch(places.position[at], documents=documents, uris=uris, metadatas=metadatas)
-                for target, column in zip(columns, fetched, strict=True):
-                    if column is not None:
-                        for place, value in zip(at.tolist(), column, strict=True):
-                            target[place] = value  # type: ignore[index]
-        return columns[0] if documents else None, columns[1] if uris else None, columns[2] if metadatas else None
+        contents = Contents(len(places), documents=documents, uris=uris, metadatas=metadatas)
+        if contents.wanted:
+            for number, share in by_owner(places.part):
+                positions = chosen(places.position, share)
+                contents.put(share, self.parts[number].fetch(positions, documents=documents, uris=uris, metadatas=metadatas))
+        return contents.columns
 
-
-def _by_part(places: Places) -> list[tuple[int, Ints]]:
-    numbers = np.unique(places.part).tolist()
-    if len(numbers) == 1:
-        return [(numbers[0], np.arange(len(places)))]
-    return [(number, np.flatnonzero(places.part == number)) for number in numbers]
+    def _gather(self, places: Places, column: Callable[[Part, Ints], Ints]) -> Ints:
+        gathered = np.empty(len(places), dtype=np.int64)
+        for number, share in by_owner(places.part):
+            numbers = column(self.parts[number], chosen(places.position, share))
+            if share is None:
+                return numbers
+            gathered[share] = numbers
+        return gathered

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress, product, repeat
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from chroma_async.types import Ints, Metadata
 _SCHEMA = "CREATE TABLE rows(row INTEGER PRIMARY KEY, document TEXT, uri TEXT, metadata TEXT)"
 _INSERT = "INSERT INTO rows VALUES (?, ?, ?, ?)"
 
+#: The columns to select by which of document, uri and metadata are asked.
+_COLUMNS = {asked: ", ".join(compress(("document", "uri", "metadata"), asked)) for asked in product((False, True), repeat=3)}
 #: Up to this many rows are fetched one statement each, which costs 3 microseconds a row; more go in as one JSON array.
 _MAX_SINGLE = 32
 #: A scan of fewer rows than 1 in this many looks them up one by one; otherwise it runs over the table.
@@ -64,15 +67,15 @@ def fetch(
     """Texts of the named rows in the order of ``rows`` (which may repeat). A column that is not asked for is ``None``. Ten rows take about
     30 microseconds.
     """
-    wanted = [name for name, asked in (("document", documents), ("uri", uris), ("metadata", metadatas)) if asked]
-    columns: dict[str, list[Any]] = {name: [] for name in wanted}
-    if wanted:
-        entries = _lookup(connection, ", ".join(wanted), [int(row) for row in rows])
-        for place, name in enumerate(wanted):
-            columns[name] = [None if entry is None else entry[place] for entry in entries]
-    if metadatas:
-        columns["metadata"] = [None if text is None else orjson.loads(text) for text in columns["metadata"]]
-    return columns.get("document"), columns.get("uri"), columns.get("metadata")
+    wanted = _COLUMNS[documents, uris, metadatas]
+    if not wanted:
+        return None, None, None
+    columns: Iterator[Sequence[Any]] = zip(*_lookup(connection, wanted, rows), strict=True) if len(rows) else repeat((), 3)
+    return (
+        list(next(columns)) if documents else None,
+        list(next(columns)) if uris else None,
+        [None if text is None else orjson.loads(text) for text in next(columns)] if metadatas else None,
+    )
 
 
 def scan_contains(connection: sqlite3.Connection, needle: str, rows: Ints | None) -> Ints:
@@ -124,14 +127,17 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[], None]) ->
     connection.commit()
 
 
-def _lookup(connection: sqlite3.Connection, columns: str, rows: list[int]) -> list[tuple[Any, ...] | None]:
-    """The entry of each row, ``None`` for a row without."""
+def _lookup(connection: sqlite3.Connection, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The asked columns of each row, with ``None`` in each for a row without an entry."""
+    rows = [int(row) for row in rows]
+    nothing = (None,) * (columns.count(",") + 1)
     if len(rows) <= _MAX_SINGLE:
         statement = f"SELECT {columns} FROM rows WHERE row = ?"
-        return [connection.execute(statement, (row,)).fetchone() for row in rows]
+        execute = connection.execute
+        return [execute(statement, (row,)).fetchone() or nothing for row in rows]
     statement = f"SELECT {columns}, row FROM rows WHERE row IN (SELECT value FROM json_each(?))"
-    found = {entry[-1]: entry for entry in connection.execute(statement, (_dump(rows),))}
-    return [found.get(row) for row in rows]
+    found = {entry[-1]: entry[:-1] for entry in connection.execute(statement, (_dump(rows),))}
+    return [found.get(row, nothing) for row in rows]
 
 
 def _few(connection: sqlite3.Connection, rows: Ints) -> bool:

@@ -106,7 +106,7 @@ class VectorChunk:
 class SegmentVectors:
     """The raw rows of a segment: chunks ascending by base, without gaps, from position 0. May be empty."""
 
-    __slots__ = ("_bases", "chunks", "dimension", "rows")
+    __slots__ = ("_bases", "chunks", "dimension", "rows", "stops")
 
     def __init__(self, chunks: Sequence[VectorChunk], dimension: int) -> None:
         """:raises ValueError: there is a gap, or a chunk has another dimension."""
@@ -119,6 +119,8 @@ class SegmentVectors:
         self.dimension = dimension
         self.rows = expected
         self._bases: Ints = np.array([chunk.base for chunk in chunks], np.int64)
+        #: One past the last position of each chunk.
+        self.stops: Ints = np.array([chunk.stop for chunk in chunks], np.int64)
 
     def split(self, positions: Ints) -> Iterator[tuple[VectorChunk, Ints | slice]]:
         """The chunks that hold some of ``positions`` (any order), each with the places in ``positions`` that it holds."""

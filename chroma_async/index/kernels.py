@@ -58,30 +58,58 @@ class Scorer:
         found = np.empty(count, np.float32)
         if not count:
             return found
-        # What follows reads memory by address: nothing but checked numbers may reach it.
         wanted = np.ascontiguousarray(rows, np.int64)
-        dimension = chunk.vectors.shape[1]
-        if dimension != len(self.query):
-            raise ValueError(f"a query of {len(self.query)} dimensions meets vectors of {dimension}")
         if wanted.view(np.uint64).max() >= chunk.rows:
             raise IndexError(f"a chunk of {chunk.rows} rows has no row {wanted.max()} or {wanted.min()}")
-        kernel = faiss.fvec_L2sqr_by_idx if self.space is Space.L2 else faiss.fvec_inner_products_by_idx
-        kernel(faiss.swig_ptr(found), self._pointer, faiss.swig_ptr(chunk.vectors), faiss.swig_ptr(wanted), dimension, 1, count)
-        if self.space is Space.COSINE:
-            lengths = chunk.norms[wanted]
-            if self.degenerate:
-                found[:] = 0
-            else:
-                np.divide(found, lengths, out=found, where=lengths > 0)
-                if not lengths.all():
-                    found[lengths == 0] = 0
-        return found if self.space is Space.L2 else np.subtract(np.float32(1), found, out=found)
+        self._compare(chunk, wanted, found)
+        return self._finish(found, chunk.norms[wanted] if self.space is Space.COSINE else None)
 
     def score_positions(self, segment: SegmentVectors, positions: Ints) -> Floats:
         """Distances float32 ``(n,)`` of ``positions`` of a segment, in any order. :raises IndexError: there is no such position."""
-        if len(segment.chunks) == 1:
-            return self.score(segment.chunks[0], positions)
-        found = np.empty(len(positions), np.float32)
-        for chunk, places in segment.split(positions):
-            found[places] = self.score(chunk, positions[places] - chunk.base)
+        count = len(positions)
+        if len(segment.chunks) == 1 or not count:
+            return self.score(segment.chunks[0], positions) if count else np.empty(0, np.float32)
+        order = np.argsort(positions)
+        ascending = positions[order].astype(np.int64, copy=False)
+        cuts = ascending.searchsorted(segment.stops).tolist()
+        if ascending[0] < 0 or cuts[-1] < count:
+            raise IndexError(f"a segment of {segment.rows} rows has no row {ascending[0]} or {ascending[-1]}")
+        scores = np.empty(count, np.float32)
+        lengths = np.empty(count, np.float32) if self.space is Space.COSINE else None
+        start = 0
+        for chunk, stop in zip(segment.chunks, cuts, strict=True):
+            if start < stop:
+                rows = ascending[start:stop] - chunk.base
+                self._compare(chunk, rows, scores[start:stop])
+                if lengths is not None:
+                    chunk.norms.take(rows, out=lengths[start:stop])
+            start = stop
+        found = np.empty(count, np.float32)
+        found[order] = self._finish(scores, lengths)
         return found
+
+    def _compare(self, chunk: VectorChunk, rows: Ints, found: Floats) -> None:
+        """Squared distance or product of each row, into ``found``.
+
+        Memory is read by address here: ``rows`` is contiguous int64, holds only rows that the chunk has, and is as long as ``found``.
+        """
+        dimension = chunk.vectors.shape[1]
+        if dimension != len(self.query):
+            raise ValueError(f"a query of {len(self.query)} dimensions meets vectors of {dimension}")
+        pointer = faiss.swig_ptr
+        kernel = faiss.fvec_L2sqr_by_idx if self.space is Space.L2 else faiss.fvec_inner_products_by_idx
+        kernel(pointer(found), self._pointer, pointer(chunk.vectors), pointer(rows), dimension, 1, len(rows))
+
+    def _finish(self, found: Floats, lengths: Floats | None) -> Floats:
+        """Squared distances or products to distances, in place. ``lengths`` of the rows: under cosine only."""
+        if self.space is Space.L2:
+            return found
+        if lengths is not None:
+            if self.degenerate:
+                found[:] = 0
+            elif lengths.all():
+                np.divide(found, lengths, out=found)
+            else:
+                np.divide(found, lengths, out=found, where=lengths > 0)
+                found[lengths == 0] = 0
+        return np.subtract(np.float32(1), found, out=found)
