@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,29 @@ def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) ->
     )
     check_equal_lengths(checked.ids, metadatas=checked.metadatas, documents=checked.documents, images=checked.images, uris=checked.uris)
     return checked
+
+
+def expiry(expires_at: Any, rows: int) -> list[float | None] | None:
+    """Seconds since the epoch for each of ``rows`` records, from one or a list of datetimes, numbers and ``None``.
+
+    :raises ValidationError: a naive datetime, something else, or another number of them.
+    """
+    if expires_at is None:
+        return None
+    given = expires_at if isinstance(expires_at, list | tuple) else [expires_at] * rows
+    if len(given) != rows:
+        raise ValidationError(f"expires_at: expected one value or {rows}, got {len(given)}")
+    return [_seconds(value) for value in given]
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValidationError(f"expires_at: {value!r} has no time zone; write datetime.now(timezone.utc) + timedelta(...)")
+        return value.timestamp()
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
+        return value
+    raise ValidationError(f"expires_at: expected a datetime, seconds since the epoch or None, got {value!r}")
 
 
 def row_count(ids: Any) -> int:

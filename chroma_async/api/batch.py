@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException, UnprocessableError
-from chroma_async.schema.record import check_metadata
+from chroma_async.schema.record import EXPIRES_KEY, check_metadata
 from chroma_async.schema.text import check_texts
 from chroma_async.types import Floats, MetadataPatch, RecordBatch, WriteKind
 
@@ -34,7 +34,8 @@ def check_batch(kind: WriteKind, batch: RecordBatch) -> RecordBatch:
         embeddings, present = None, None
     if embeddings is not None and len(embeddings):
         _check_vectors(embeddings)
-    return replace(batch, embeddings=embeddings, present=present, metadatas=_normalised(kind, batch.metadatas))
+    metadatas = _normalised(kind, _with_expiry(batch.metadatas, batch.expires_at))
+    return replace(batch, embeddings=embeddings, present=present, metadatas=metadatas, expires_at=None)
 
 
 def _check_lengths(batch: RecordBatch) -> None:
@@ -43,6 +44,7 @@ def _check_lengths(batch: RecordBatch) -> None:
         "documents": batch.documents,
         "uris": batch.uris,
         "metadatas": batch.metadatas,
+        "expires_at": batch.expires_at,
     }
     lengths = {"ids": len(batch.ids)} | {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
@@ -56,6 +58,14 @@ def _check_vectors(embeddings: Floats) -> None:
     if not np.isfinite(squares).all():
         row = int(np.flatnonzero(~np.isfinite(squares))[0])
         raise InvalidArgumentError(f"embeddings[{row}] holds NaN or infinity, or is so long that its norm overflows float32")
+
+
+def _with_expiry(metadatas: list[MetadataPatch | None] | None, expires_at: list[float | None] | None) -> list[MetadataPatch | None] | None:
+    """Metadata with the hidden key that says when a record ends."""
+    if expires_at is None:
+        return metadatas
+    together = zip(metadatas or [None] * len(expires_at), expires_at, strict=True)
+    return [metadata if ends is None else {**(metadata or {}), EXPIRES_KEY: ends} for metadata, ends in together]
 
 
 def _normalised(kind: WriteKind, metadatas: list[MetadataPatch | None] | None) -> list[MetadataPatch | None] | None:

@@ -13,10 +13,11 @@ from chroma_async.config import Settings
 from chroma_async.engine.commit_queue import CommitQueue
 from chroma_async.engine.compactor import Compactor
 from chroma_async.engine.context import Context
+from chroma_async.engine.expiry import visible
 from chroma_async.engine.jobs import IndexOptions, Progress
 from chroma_async.engine.plan import PlanSettings
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
-from chroma_async.engine.resolve import Delete, Write
+from chroma_async.engine.resolve import NOTHING, Delete, Write
 from chroma_async.engine.tip import Tip
 from chroma_async.engine.version import Version
 from chroma_async.errors import ChromaError, ClosedError
@@ -72,6 +73,7 @@ class Collection:
             learn=self._learn,
             written=self._compactor.written,
             admit=self._compactor.admit,
+            now_s=self._now_s,
         )
 
     @classmethod
@@ -122,7 +124,10 @@ class Collection:
         """The present, for ever. :raises ChromaError: it was closed, or deleted."""
         if self._ended is not None:
             raise self._ended
-        return self._tip.version
+        return visible(self._tip.version, self._now_s())
+
+    def _now_s(self) -> float:
+        return self._context.clock() / 1e9
 
     @property
     def bytes(self) -> int:
@@ -213,6 +218,8 @@ class Collection:
 
     async def tick(self) -> None:
         """Called about twice a second."""
+        if self._queue.due(self._now_s()):
+            await self._queue.submit(NOTHING)
         await self._compactor.tick()
 
     async def aclose(self, *, flush: bool, refusal: ChromaError | None = None) -> None:

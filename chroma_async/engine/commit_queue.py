@@ -19,7 +19,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from chroma_async.engine.context import Context
-from chroma_async.engine.resolve import Delete, Resolved, Write, resolve_delete, resolve_write
+from chroma_async.engine.expiry import schedule
+from chroma_async.engine.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
 from chroma_async.engine.tip import Tip
 from chroma_async.engine.version import Places, Version
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PoisonedError, RateLimitError
@@ -72,12 +73,14 @@ class CommitQueue:
         learn: Callable[[Facts], None],
         written: Callable[[int], None],
         admit: Callable[[int], Awaitable[None]],
+        now_s: Callable[[], float],
     ) -> None:
         """
         :param turn: held while the tip may not change.
         :param learn: told of facts that have become durable.
         :param written: told, within the turn, that a group of so many rows is published.
         :param admit: awaited before each group of so many rows; holds writers back while flushing or indexing lags.
+        :param now_s: seconds since the epoch, by the store's clock.
         """
         self._collection = collection
         self._tip = tip
@@ -87,6 +90,7 @@ class CommitQueue:
         self._learn = learn
         self._written = written
         self._admit = admit
+        self._now_s = now_s
         self._queue: deque[_Waiting] = deque()
         self._bytes = 0
         self._room = asyncio.Event()
@@ -150,6 +154,7 @@ class CommitQueue:
                 try:
                     await self._admit(sum(len(waiting.ids()) for waiting in group))
                     async with self._turn:
+                        await self._delete_expired()
                         await self._commit(group)
                 except Exception as error:
                     for waiting in group:
@@ -157,6 +162,25 @@ class CommitQueue:
                             waiting.done.set_exception(error)
         finally:
             self._task = None
+
+    def due(self, now_s: float) -> bool:
+        """Whether a record has expired whose deletion is not in the log yet."""
+        planned = schedule(self._tip.version)
+        return planned is not None and bool(len(planned.due(now_s)))
+
+    async def _delete_expired(self) -> None:
+        """So that every write is resolved against what readers see."""
+        now_s = self._now_s()
+        if not self.due(now_s):
+            return
+        version = self._tip.version
+        planned = schedule(version)
+        assert planned is not None
+        resolved = await self._context.threads.run(resolve_places, planned.due(now_s), version, self._tip.seq + 1)
+        batch = resolved.batch
+        assert batch is not None
+        await self._context.log_writer.append([LogEntry(self._collection, batch.first, batch.last, encode(batch))])
+        await self._apply(False, [(batch, resolved.victims)])
 
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []

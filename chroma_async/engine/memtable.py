@@ -27,6 +27,7 @@ from chroma_async.format.logbatch import LogBatch
 from chroma_async.format.pages import BirthOrder
 from chroma_async.format.postings import Postings
 from chroma_async.index.mask import evaluate_mask
+from chroma_async.schema.record import EXPIRES_KEY
 from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
 
 T = TypeVar("T", bound=np.generic)
@@ -65,6 +66,8 @@ class Memtable:
         self.uris: list[str | None] = []
         self.metadatas: list[Metadata | None] = []
         self.blocks: tuple[Block, ...] = ()
+        #: Whether a record in it ever expires; see :mod:`chroma_async.engine.expiry`.
+        self.expires = False
         #: Own seqs and victims' seqs of all tombstones that this part of the log holds, in log order.
         self.tombstones: list[tuple[Seq, Seq]] = []
         self._capacity = capacity
@@ -101,6 +104,7 @@ class Memtable:
         self.documents.extend(batch.documents or [None] * count)
         self.uris.extend(batch.uris or [None] * count)
         self.metadatas.extend(batch.metadatas or [None] * count)
+        self.expires = self.expires or any(EXPIRES_KEY in metadata for metadata in batch.metadatas or () if metadata)
         self.bytes += vectors.itemsize * vectors.shape[1] * count + ROW_OVERHEAD_BYTES * count
         self.bytes += sum(map(len, batch.ids)) + sum(len(document) for document in batch.documents or () if document)
         self.bytes += sum(map(_metadata_bytes, filter(None, batch.metadatas or ())))

@@ -52,6 +52,10 @@ class Delete:
         return 200 * len(self.ids or ())
 
 
+#: A request that changes nothing. The queue deletes what has expired before it serves any request.
+NOTHING = Delete([], None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """A request as whole rows, ready for the log, and the rows of the Version that it ends."""
@@ -122,6 +126,11 @@ def resolve_delete(delete: Delete, version: Version, first: Seq) -> Resolved:
     else:
         places = version.find(list(dict.fromkeys(delete.ids or ())))
         places = places.at(places.present)
+    return resolve_places(places, version, first)
+
+
+def resolve_places(places: Places, version: Version, first: Seq) -> Resolved:
+    """The deletion of these rows."""
     if not len(places):
         return Resolved(None, _NOBODY)
     batch = LogBatch(

@@ -18,6 +18,8 @@ from chroma_async.types import Json, MetadataPatch, WriteKind
 DOCUMENT_ALIAS = "chroma:document"
 #: Keys with this prefix are stored and not shown.
 HIDDEN_PREFIX = "chroma:"
+#: When the record expires, in seconds since the epoch; an ordinary number to old clients, and hidden from them.
+EXPIRES_KEY = "chroma:expires_at"
 
 
 #: Keys found plain lately: collections use the same few keys in record after record. Emptied when full, so it stays small.
@@ -59,7 +61,8 @@ def check_metadata(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch
 
 
 def _is_plain_key(key: Json) -> bool:
-    if key.__class__ is not str or key[:1] in "#$" or key == DOCUMENT_ALIAS or not is_storable(key):
+    # The two hidden keys that mean something take the long way.
+    if key.__class__ is not str or key[:1] in "#$" or key in (DOCUMENT_ALIAS, EXPIRES_KEY) or not is_storable(key):
         return False
     if len(_seen_keys) >= _SEEN_KEYS_BOUND:
         _seen_keys.clear()
@@ -92,6 +95,9 @@ def _check_slowly(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch 
         check_key(key, where)
         if key == DOCUMENT_ALIAS:
             raise InvalidArgumentError(f"Validation error: {where}: the key '{DOCUMENT_ALIAS}' is reserved; use documents")
+    ends = metadata.get(EXPIRES_KEY)
+    if ends is not None and (isinstance(ends, bool) or not isinstance(ends, int | float)):
+        raise InvalidArgumentError(f"Validation error: {where}: the key '{EXPIRES_KEY}' takes seconds since the epoch, not {kind_of(ends)}")
     return {
         key: checked
         for key, value in metadata.items()

@@ -30,7 +30,7 @@ _GET_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas")
 _QUERY_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas", "distances")
 _DEFAULT_RESULTS = 10
 
-_WRITE_FIELDS = ("ids", "embeddings", "documents", "uris", "metadatas")
+_WRITE_FIELDS = ("ids", "embeddings", "documents", "uris", "metadatas", "expires_at")
 _GET_FIELDS = ("ids", "where", "where_document", "limit", "offset", "include")
 _QUERY_FIELDS = ("query_embeddings", "n_results", "ids", "where", "where_document", "include")
 _DELETE_FIELDS = ("ids", "where", "where_document", "limit")
@@ -61,6 +61,7 @@ def parse_write(raw: bytes, kind: WriteKind) -> RecordBatch:
         documents=optional_strings(fields.get("documents"), "documents"),
         uris=optional_strings(fields.get("uris"), "uris"),
         metadatas=cast("list[Json]", optional_objects(fields.get("metadatas"), "metadatas")),
+        expires_at=_optional_numbers(fields.get("expires_at"), "expires_at"),
     )
 
 
@@ -131,7 +132,7 @@ def encode_write(batch: RecordBatch, *, base64: bool) -> bytes:
         if batch.present is not None:
             rows = [row if given else None for row, given in zip(rows, batch.present.tolist(), strict=True)]
         fields["embeddings"] = rows
-    for name in ("documents", "uris", "metadatas"):
+    for name in ("documents", "uris", "metadatas", "expires_at"):
         if (column := getattr(batch, name)) is not None:
             fields[name] = column
     return dump_json(fields)
@@ -186,6 +187,17 @@ def _read_level(value: Json) -> ReadLevel:
         return ReadLevel(value)
     except ValueError:
         raise UnprocessableError(f"read_level: expected one of {', '.join(ReadLevel)}, found {value!r:.40}") from None
+
+
+def _optional_numbers(value: Json, path: str) -> list[float | None] | None:
+    if value is None:
+        return None
+    if type(value) is not list:
+        raise unexpected(path, "a list", value)
+    for index, item in enumerate(value):
+        if item is not None and type(item) not in (int, float):
+            raise unexpected(f"{path}[{index}]", "a number or null", item)
+    return value
 
 
 def _optional_ids(body: Body) -> list[str] | None:
