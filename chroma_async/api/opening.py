@@ -60,7 +60,9 @@ class Lease:
 
 async def _close(location: str, shared: _Shared) -> None:
     try:
-        await (await shared.opening).aclose()
+        await asyncio.wait([shared.opening])
+        if _opened(shared):
+            await shared.opening.result().aclose()
     finally:
         if _shared.get(location) is shared:
             del _shared[location]
@@ -92,14 +94,24 @@ async def share_engine(path: str | None, settings: Settings, *, refuse_when_full
         engine = await asyncio.shield(shared.opening)
     except BaseException:
         shared.holders -= 1
-        if shared.opening.done() and _shared.get(location) is shared:
-            del _shared[location]
+        if shared.opening.done() and not _opened(shared):
+            if _shared.get(location) is shared:
+                del _shared[location]
+        elif shared.holders == 0 and shared.closing is None:
+            # The caller went away and nobody else waits: without a holder nobody would ever close what is being opened.
+            shared.closing = loop.create_task(_close(location, shared))
         raise
     return Lease(engine, location)
+
+
+def _opened(shared: _Shared) -> bool:
+    """Whether the opening has ended, and with an engine."""
+    opening = shared.opening
+    return opening.done() and not opening.cancelled() and opening.exception() is None
 
 
 async def _abandon(location: str, shared: _Shared) -> None:
     """Let go of an engine whose loop was closed under it."""
     del _shared[location]
-    if shared.opening.done() and not shared.opening.cancelled() and shared.opening.exception() is None:
+    if _opened(shared):
         await shared.opening.result().abandon()
