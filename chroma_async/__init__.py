@@ -11,13 +11,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chroma_async.api.admin import AsyncAdminClient
     from chroma_async.api.client import AsyncClient
+    from chroma_async.api.cmek import Cmek
     from chroma_async.api.collection import AsyncCollection
-    from chroma_async.api.embedding import DataLoader, EmbeddingFunction, register_embedding_function
-    from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, UserIdentity
+    from chroma_async.api.embedding import DataLoader
+    from chroma_async.api.index_config import (
+        BoolInvertedIndexConfig,
+        FloatInvertedIndexConfig,
+        FtsIndexConfig,
+        HnswIndexConfig,
+        IntInvertedIndexConfig,
+        SpannIndexConfig,
+        SparseVectorIndexConfig,
+        StringInvertedIndexConfig,
+        VectorIndexConfig,
+    )
+    from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, SearchResult, UserIdentity
+    from chroma_async.api.schema import Schema
+    from chroma_async.api.search import GroupBy, K, Key, Knn, Limit, MaxK, MinK, Rrf, Search, Select, Val
     from chroma_async.client.embedded import AsyncEphemeralClient, AsyncPersistentClient
     from chroma_async.client.http import AsyncHttpClient
     from chroma_async.client.interop import register_with_chromadb
     from chroma_async.config import ClientSettings, Settings
+    from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction
+    from chroma_async.embedding.registry import register_embedding_function, register_sparse_embedding_function
     from chroma_async.errors import ChromaError
     from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel
 
@@ -30,18 +46,43 @@ __all__ = [
     "AsyncEphemeralClient",
     "AsyncHttpClient",
     "AsyncPersistentClient",
+    "BoolInvertedIndexConfig",
     "ChromaError",
     "ClientSettings",
+    "Cmek",
     "DataLoader",
     "DeleteResult",
     "EmbeddingFunction",
+    "FloatInvertedIndexConfig",
+    "FtsIndexConfig",
     "GetResult",
+    "GroupBy",
+    "HnswIndexConfig",
     "Include",
+    "IntInvertedIndexConfig",
+    "K",
+    "Key",
+    "Knn",
+    "Limit",
+    "MaxK",
+    "MinK",
     "QueryResult",
     "ReadLevel",
+    "Rrf",
+    "Schema",
+    "Search",
+    "SearchResult",
+    "Select",
     "Settings",
+    "SpannIndexConfig",
+    "SparseEmbeddingFunction",
+    "SparseVectorIndexConfig",
+    "StringInvertedIndexConfig",
     "UserIdentity",
+    "Val",
+    "VectorIndexConfig",
     "register_embedding_function",
+    "register_sparse_embedding_function",
     "register_with_chromadb",
 ]
 
@@ -49,12 +90,28 @@ _HOMES = {
     "api.admin": ("AsyncAdminClient",),
     "api.client": ("AsyncClient",),
     "api.collection": ("AsyncCollection",),
-    "api.embedding": ("DataLoader", "EmbeddingFunction", "register_embedding_function"),
-    "api.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "UserIdentity"),
+    "api.cmek": ("Cmek",),
+    "api.embedding": ("DataLoader",),
+    "api.index_config": (
+        "BoolInvertedIndexConfig",
+        "FloatInvertedIndexConfig",
+        "FtsIndexConfig",
+        "HnswIndexConfig",
+        "IntInvertedIndexConfig",
+        "SpannIndexConfig",
+        "SparseVectorIndexConfig",
+        "StringInvertedIndexConfig",
+        "VectorIndexConfig",
+    ),
+    "api.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "SearchResult", "UserIdentity"),
+    "api.schema": ("Schema",),
+    "api.search": ("GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rrf", "Search", "Select", "Val"),
     "client.embedded": ("AsyncEphemeralClient", "AsyncPersistentClient"),
     "client.http": ("AsyncHttpClient",),
     "client.interop": ("register_with_chromadb",),
     "config": ("ClientSettings", "Settings"),
+    "embedding.protocol": ("EmbeddingFunction", "SparseEmbeddingFunction"),
+    "embedding.registry": ("register_embedding_function", "register_sparse_embedding_function"),
     "errors": ("ChromaError",),
     "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel"),
 }

@@ -11,13 +11,14 @@ from uuid import UUID
 from chroma_async.api.admin import AsyncAdminClient
 from chroma_async.api.affinity import Affinity
 from chroma_async.api.collection import AsyncCollection
-from chroma_async.api.embedding import DataLoader, EmbeddingFunction, check_conflict, check_function, configuration_to_create
+from chroma_async.api.embedding import AnyFunction, DataLoader, check_conflict, check_function, functions_in, settings_to_create
 from chroma_async.api.offload import Offload
 from chroma_async.api.protocol import ChromaAPI
 from chroma_async.api.results import UserIdentity
 from chroma_async.api.validate import check_collection_metadata, check_name, check_window, refusing
+from chroma_async.embedding.pool import Functions
 from chroma_async.errors import ValidationTypeError
-from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Json, Scope
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
 
 
 class AsyncClient:
@@ -44,6 +45,7 @@ class AsyncClient:
         self.tenant = tenant
         self.database = database
         self.offload = offload or Offload()
+        self.functions = Functions()
         self._settings = settings
         self._api = api
         self._max_batch_size: int | None = None
@@ -94,7 +96,10 @@ class AsyncClient:
         try:
             await self._api.aclose()
         finally:
-            await self.offload.aclose()
+            try:
+                await self.functions.aclose()
+            finally:
+                await self.offload.aclose()
 
     async def close(self) -> None:
         """As :meth:`aclose`."""
@@ -166,13 +171,14 @@ class AsyncClient:
         schema: Any = None,
         configuration: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
-        embedding_function: EmbeddingFunction | None = None,
+        embedding_function: AnyFunction | None = None,
         data_loader: DataLoader | None = None,
         get_or_create: bool = False,
     ) -> AsyncCollection:
         """A new collection, or with ``get_or_create`` the one of that name, unchanged.
 
-        ``schema`` is JSON, or an object with ``serialize_to_json``. Without an embedding function every write and query brings embeddings.
+        ``schema`` is a :class:`~chroma_async.api.schema.Schema`, chromadb's, or JSON. Without an embedding function here, in the
+        configuration or in the schema, every write and query brings embeddings.
 
         :raises ValidationError, ValidationTypeError, InvalidArgumentError, UnprocessableError: the arguments.
         :raises UniqueConstraintError: the name is taken.
@@ -180,8 +186,9 @@ class AsyncClient:
         with refusing("create_collection"):
             check_name(name, "collection")
             own_metadata = check_collection_metadata(metadata)
-            sent, function = configuration_to_create(configuration, own_metadata, check_function(embedding_function))
-            schema_json = _schema_json(schema)
+            sent, schema_json, function = settings_to_create(schema, configuration, own_metadata, check_function(embedding_function))
+            for brought in functions_in(schema):
+                self.functions.adopt(brought)
         info = await self.api.create_collection(
             self.scope, name, metadata=own_metadata, configuration=sent, schema=schema_json, get_or_create=get_or_create
         )
@@ -193,7 +200,7 @@ class AsyncClient:
         schema: Any = None,
         configuration: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
-        embedding_function: EmbeddingFunction | None = None,
+        embedding_function: AnyFunction | None = None,
         data_loader: DataLoader | None = None,
     ) -> AsyncCollection:
         """As :meth:`create_collection` with ``get_or_create``."""
@@ -202,7 +209,7 @@ class AsyncClient:
         )
 
     async def get_collection(
-        self, name: str, embedding_function: EmbeddingFunction | None = None, data_loader: DataLoader | None = None
+        self, name: str, embedding_function: AnyFunction | None = None, data_loader: DataLoader | None = None
     ) -> AsyncCollection:
         """:raises NotFoundError: :raises ValidationError: it was made with an embedding function of another name."""
         with refusing("get_collection"):
@@ -211,7 +218,7 @@ class AsyncClient:
         return self._collection("get_collection", await self.api.get_collection(self.scope, name), function, data_loader)
 
     async def get_collection_by_id(
-        self, id: UUID, embedding_function: EmbeddingFunction | None = None, data_loader: DataLoader | None = None
+        self, id: UUID, embedding_function: AnyFunction | None = None, data_loader: DataLoader | None = None
     ) -> AsyncCollection:
         """:raises NotFoundError: :raises ValidationError: no UUID, or it was made with an embedding function of another name."""
         with refusing("get_collection_by_id"):
@@ -229,17 +236,9 @@ class AsyncClient:
         await self.api.delete_collection(self.scope, name)
 
     def _collection(
-        self, method: str, info: CollectionInfo, function: EmbeddingFunction | None, data_loader: DataLoader | None
+        self, method: str, info: CollectionInfo, function: AnyFunction | None, data_loader: DataLoader | None
     ) -> AsyncCollection:
         with refusing(method):
             check_conflict(info, function)
+            self.functions.adopt(function)
         return AsyncCollection(self, info, function, data_loader)
-
-
-def _schema_json(schema: Any) -> Json:
-    serialize = getattr(schema, "serialize_to_json", None)
-    if callable(serialize):
-        return serialize()
-    if schema is not None and not isinstance(schema, Mapping):
-        raise ValidationTypeError(f"schema: expected a dict or a Schema, got {schema!r}")
-    return schema

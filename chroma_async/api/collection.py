@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
 
-from chroma_async.api.arguments import Columns, columns, known_rows, one_source, row_count
-from chroma_async.api.embedding import DataLoader, Embedder, EmbeddingFunction, call, check_conflict, configuration_to_update
+from chroma_async.api.arguments import Columns, columns, expiry, known_rows, one_source, row_count
+from chroma_async.api.embedding import AnyFunction, DataLoader, Embedder, call, check_conflict, configuration_to_update
 from chroma_async.api.filters import check_where, check_where_document
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
+from chroma_async.api.schema import Schema
 from chroma_async.api.validate import (
     as_list,
     check_batch_size,
@@ -52,13 +54,11 @@ class AsyncCollection:
     other clients may have changed them since.
     """
 
-    def __init__(
-        self, client: AsyncClient, info: CollectionInfo, function: EmbeddingFunction | None, data_loader: DataLoader | None
-    ) -> None:
+    def __init__(self, client: AsyncClient, info: CollectionInfo, function: AnyFunction | None, data_loader: DataLoader | None) -> None:
         check_conflict(info, function)
         self._client = client
         self._info = info
-        self._embedder = Embedder(info, function, client.offload)
+        self._embedder = Embedder(info, function, client.functions, client.offload)
         self._data_loader = data_loader
 
     @property
@@ -89,7 +89,7 @@ class AsyncCollection:
     @property
     def configuration(self) -> dict[str, Any]:
         """As :attr:`configuration_json`, with the embedding function itself (or ``None``) in the place of its description."""
-        return {**self._info.configuration, "embedding_function": self._embedder.function}
+        return {**self._info.configuration, "embedding_function": self._embedder.known()}
 
     @property
     def configuration_json(self) -> dict[str, Json]:
@@ -97,9 +97,10 @@ class AsyncCollection:
         return self._info.configuration
 
     @property
-    def schema(self) -> dict[str, Json]:
-        """Which indexes exist for which metadata keys."""
-        return self._info.schema
+    def schema(self) -> Schema:
+        """Which indexes exist for which metadata keys, with the functions that it names. Changing it changes nothing in the store."""
+        functions = self._client.functions
+        return Schema.read(self._info.schema, functions.dense, functions.sparse)
 
     def get_model(self) -> CollectionInfo:
         """All that is known of the collection."""
@@ -127,24 +128,43 @@ class AsyncCollection:
         return Scope(self._info.tenant, self._info.database)
 
     async def add(
-        self, ids: Any, embeddings: Any = None, metadatas: Any = None, documents: Any = None, images: Any = None, uris: Any = None
+        self,
+        ids: Any,
+        embeddings: Any = None,
+        metadatas: Any = None,
+        documents: Any = None,
+        images: Any = None,
+        uris: Any = None,
+        *,
+        expires_at: Any = None,
     ) -> None:
         """Insert records; ids that exist are skipped. Without embeddings, exactly one of documents, images and uris is embedded.
 
+        :param expires_at: when the records end by themselves: one or a list of datetimes (with time zone), seconds since the epoch, or
+            ``None``. Beyond chromadb's parameters.
         :raises ValidationError, ValidationTypeError, DuplicateIDError: the arguments.
         :raises InvalidDimensionException: the vectors' length.
         """
         with refusing("add"):
             given = await self._columns(ids, metadatas, documents, images, uris)
+            ends = expiry(expires_at, len(given.ids))
             if embeddings is None:
                 name, values = one_source(images=given.images, uris=given.uris, documents=given.documents)
                 batch = given.with_embeddings(await self._embedder.documents(await self._load(values) if name == "uris" else values))
             else:
                 batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
-        await self._send(WriteKind.ADD, batch)
+        await self._send(WriteKind.ADD, replace(batch, expires_at=ends))
 
     async def upsert(
-        self, ids: Any, embeddings: Any = None, metadatas: Any = None, documents: Any = None, images: Any = None, uris: Any = None
+        self,
+        ids: Any,
+        embeddings: Any = None,
+        metadatas: Any = None,
+        documents: Any = None,
+        images: Any = None,
+        uris: Any = None,
+        *,
+        expires_at: Any = None,
     ) -> None:
         """Insert records, or merge them into those that exist. Without embeddings, exactly one of documents and images is embedded.
 
@@ -152,15 +172,24 @@ class AsyncCollection:
         """
         with refusing("upsert"):
             given = await self._columns(ids, metadatas, documents, images, uris)
+            ends = expiry(expires_at, len(given.ids))
             if embeddings is None:
                 _, values = one_source(images=given.images, documents=given.documents)
                 batch = given.with_embeddings(await self._embedder.documents(values))
             else:
                 batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
-        await self._send(WriteKind.UPSERT, batch)
+        await self._send(WriteKind.UPSERT, replace(batch, expires_at=ends))
 
     async def update(
-        self, ids: Any, embeddings: Any = None, metadatas: Any = None, documents: Any = None, images: Any = None, uris: Any = None
+        self,
+        ids: Any,
+        embeddings: Any = None,
+        metadatas: Any = None,
+        documents: Any = None,
+        images: Any = None,
+        uris: Any = None,
+        *,
+        expires_at: Any = None,
     ) -> None:
         """Merge into records that exist; unknown ids are ignored. Without embeddings, documents (or images) are embedded if given.
 
@@ -168,6 +197,7 @@ class AsyncCollection:
         """
         with refusing("update"):
             given = await self._columns(ids, metadatas, documents, images, uris)
+            ends = expiry(expires_at, len(given.ids))
             source = given.documents if given.documents is not None else given.images
             if embeddings is not None:
                 batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
@@ -175,7 +205,7 @@ class AsyncCollection:
                 batch = await self._embedded_update(given, source)
             else:
                 batch = given.with_embeddings(None)
-        await self._send(WriteKind.UPDATE, batch)
+        await self._send(WriteKind.UPDATE, replace(batch, expires_at=ends))
 
     async def _embedded_update(self, given: Columns, source: list[Any]) -> RecordBatch:
         values, present = known_rows(source)
@@ -357,4 +387,4 @@ class AsyncCollection:
         api = self._client.api
         await api.modify_collection(self._scope, self.id, new_name=new_name, new_metadata=new_metadata, new_configuration=new_configuration)
         self._info = await api.get_collection_by_id(self._scope, self.id)
-        self._embedder = Embedder(self._info, function or self._embedder.function, self._client.offload)
+        self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.offload)

@@ -1,96 +1,58 @@
-"""Embedding functions: what a collection's configuration says of them, and how they are called.
+"""The embedding functions of collections: what a collection's configuration says of its own, and how it is called.
 
-A function is any callable that takes a list and gives one vector per item: plain or ``async def``, or an object of chromadb's
-``EmbeddingFunction`` protocol (``name``, ``get_config``, ``default_space``, ``embed_query``, ``build_from_config``). Plain ones run in a
-thread.
+A function is any callable that takes a list and gives one vector per item: plain or ``async def``, or an object of the protocol in
+:mod:`chroma_async.embedding.protocol`, which is chromadb's. Plain ones run in a thread.
 
-The configuration that a server hands out is data and stays data: a function is rebuilt from it only when the application has registered a
-class under that name with :func:`register_embedding_function`. Nothing is registered from the start, so nothing is ever imported or
-downloaded because of what a collection says. chromadb's ``default`` function is no exception: pass one, or pass embeddings.
+The configuration that a server hands out is data and stays data: it chooses among the classes that are built in or that the application
+registered, and :mod:`chroma_async.embedding.secrets` says what a function made from it may reach. Nothing is downloaded because of it.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from chroma_async.api.offload import Offload
 from chroma_async.api.validate import check_embeddings, embedding_values
+from chroma_async.embedding.pool import Functions
+from chroma_async.embedding.protocol import describe, described_name, function_name
+from chroma_async.embedding.unbuilt import UnbuiltFunction
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import CollectionInfo, Floats, Json
 
 #: Takes texts (or images), gives vectors, or an awaitable of vectors.
-EmbeddingFunction: TypeAlias = Callable[..., Any]
+AnyFunction: TypeAlias = Callable[..., Any]
 #: Takes uris, gives what they stand for, one each, or an awaitable of that.
 DataLoader: TypeAlias = Callable[[list[str | None]], Any]
 
-LEGACY: dict[str, Json] = {"type": "legacy"}
-
-
-class Buildable(Protocol):
-    """A class of embedding functions that can be made again from the configuration it gave."""
-
-    @staticmethod
-    def name() -> str:
-        """What the configuration calls it."""
-
-    @staticmethod
-    def build_from_config(config: dict[str, Any]) -> Any:
-        """A function like the one whose ``get_config`` gave ``config``."""
-
-
-_B = TypeVar("_B", bound=type[Any])
-_registered: dict[str, Any] = {}
-
-
-def register_embedding_function(cls: _B) -> _B:
-    """Class decorator: let collections whose configuration names this class use it without being given one.
-
-    :raises ValidationTypeError: it has no ``name`` or no ``build_from_config``.
-    """
-    if not callable(getattr(cls, "name", None)) or not callable(getattr(cls, "build_from_config", None)):
-        raise ValidationTypeError(f"{cls.__name__} needs static methods name() and build_from_config(config) to be registered")
-    _registered[cls.name()] = cls
-    return cls
-
-
-def function_name(function: EmbeddingFunction) -> str | None:
-    """The name under which it can be found again; ``None`` for a plain callable and what chromadb calls legacy."""
-    name, config, legacy = (getattr(function, attribute, None) for attribute in ("name", "get_config", "is_legacy"))
-    if not callable(name) or not callable(config) or (callable(legacy) and legacy()):
-        return None
-    found = name()
-    return found if isinstance(found, str) else None
-
-
-def describe(function: EmbeddingFunction) -> dict[str, Json]:
-    """What the configuration keeps of it: name and configuration, or only that there is one."""
-    name = function_name(function)
-    if name is None:
-        return dict(LEGACY)
-    return {"type": "known", "name": name, "config": function.get_config()}  # type: ignore[attr-defined]
+#: Where schemas keep the collection's vector index, the first place first.
+_VECTOR_INDEX = (("keys", "#embedding", "float_list", "vector_index"), ("defaults", "float_list", "vector_index"))
+DEFAULT_NAME = "default"
 
 
 def persisted(info: CollectionInfo) -> dict[str, Json] | None:
     """The description in a collection's configuration, else the one in its schema."""
-    description = info.configuration.get("embedding_function")
-    if description is None:
-        place: Any = info.schema
-        for step in ("keys", "#embedding", "float_list", "vector_index", "config", "embedding_function"):
-            place = place.get(step) if isinstance(place, Mapping) else None
-        description = place
-    return description if isinstance(description, dict) else None
+    places = [info.configuration, *(_inside(info.schema, (*path, "config")) for path in _VECTOR_INDEX)]
+    found = (place.get("embedding_function") for place in places if isinstance(place, Mapping))
+    return next((description for description in found if isinstance(description, dict)), None)
 
 
-def check_function(function: Any) -> EmbeddingFunction | None:
+def _inside(value: Any, path: Sequence[str]) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def check_function(function: Any) -> AnyFunction | None:
     """:raises ValidationTypeError: it cannot be called."""
     if function is not None and not callable(function):
         raise ValidationTypeError(f"embedding_function: expected a callable, got {function!r} of type {type(function).__name__}")
     return function  # type: ignore[no-any-return]
 
 
-def check_conflict(info: CollectionInfo, function: EmbeddingFunction | None) -> None:
+def check_conflict(info: CollectionInfo, function: AnyFunction | None) -> None:
     """:raises ValidationError: ``function`` has a name, and it is not the one that the collection was made with."""
     name = function_name(function) if function is not None else None
     description = persisted(info)
@@ -101,36 +63,110 @@ def check_conflict(info: CollectionInfo, function: EmbeddingFunction | None) -> 
         )
 
 
-def configuration_to_create(
-    configuration: Any, metadata: Mapping[str, Any] | None, function: EmbeddingFunction | None
-) -> tuple[dict[str, Json] | None, EmbeddingFunction | None]:
-    """The configuration to send, and the function to use: the argument, or the object inside ``configuration``.
+def settings_to_create(
+    schema: Any, configuration: Any, metadata: Mapping[str, Any] | None, function: AnyFunction | None
+) -> tuple[dict[str, Json] | None, dict[str, Json] | None, AnyFunction | None]:
+    """The configuration and the schema to send, and the function to use: the argument, else the one in ``configuration`` or ``schema``.
 
-    A named function also chooses the space, unless the configuration or the legacy metadata key does.
+    A named function also chooses the space, unless something given does. A store takes a schema or a configuration; with a schema the
+    function is described there.
 
-    :raises ValidationError: two functions of different names. :raises ValidationTypeError: no dict.
+    :raises ValidationError: two functions of different names. :raises ValidationTypeError: no dict, no schema.
     """
-    if configuration is None and function is None:
-        return None, None
     given = _as_dict(configuration)
+    function = _one_function(function, given.get("embedding_function"))
+    sent = _schema_json(schema)
+    if sent is not None and "key_overrides" not in sent:
+        function, described = _with_schema(schema, sent, function)
+        plain = {name: value for name, value in given.items() if name != "embedding_function" or isinstance(value, Mapping)}
+        return plain or None, described, function
+    if configuration is None and function is None:
+        return None, sent, None
     inside = given.get("embedding_function")
-    if inside is not None and not isinstance(inside, Mapping):
-        check_function(inside)
-        if function is None or function_name(function) == "default":
-            function = inside
-        elif function_name(function) != function_name(inside):
-            raise ValidationError(
-                f"Multiple embedding functions provided: {function_name(function)!r} as argument and "
-                f"{function_name(inside)!r} in the configuration; pass one"
-            )
     result = {**given, "hnsw": given.get("hnsw"), "spann": given.get("spann"), "embedding_function": inside}
     if function is not None:
         result["embedding_function"] = describe(function)
         _choose_space(result, metadata, function)
-    return result, function
+    return result, sent, function
 
 
-def _choose_space(configuration: dict[str, Json], metadata: Mapping[str, Any] | None, function: EmbeddingFunction) -> None:
+def _one_function(function: AnyFunction | None, inside: Any) -> AnyFunction | None:
+    """The function that is meant by an argument and by the ``embedding_function`` of a configuration, if that is an object."""
+    if inside is None or isinstance(inside, Mapping):
+        return function
+    check_function(inside)
+    if function is None or function_name(function) == DEFAULT_NAME:
+        return inside  # type: ignore[no-any-return]
+    if function_name(function) != function_name(inside):
+        raise _several(function_name(function), function_name(inside), "configuration")
+    return function
+
+
+def _several(first: str | None, second: str | None, place: str) -> ValidationError:
+    return ValidationError(f"Multiple embedding functions provided: {first!r} as argument and {second!r} in the {place}; pass one")
+
+
+def _schema_json(schema: Any) -> dict[str, Json] | None:
+    """:raises ValidationTypeError: neither a dict nor an object with ``serialize_to_json``."""
+    serialize = getattr(schema, "serialize_to_json", None)
+    if callable(serialize):
+        return dict(serialize())
+    if schema is not None and not isinstance(schema, Mapping):
+        raise ValidationTypeError(f"schema: expected a dict or a Schema, got {schema!r}")
+    return None if schema is None else dict(schema)
+
+
+def _with_schema(schema: Any, sent: dict[str, Json], function: AnyFunction | None) -> tuple[AnyFunction | None, dict[str, Json]]:
+    """The function to use, and the schema that describes it."""
+    config = _vector_config(schema)
+    own = getattr(config, "embedding_function", None)
+    stored = described_name(_inside(sent, (*_VECTOR_INDEX[0], "config", "embedding_function")))
+    if function is None:
+        # chromadb puts its default into every schema; ours is found by that name, and does not download.
+        return (None if stored == DEFAULT_NAME or not callable(own) else own), sent
+    if stored not in (None, DEFAULT_NAME):
+        if function_name(function) != stored:
+            raise _several(function_name(function), stored, "schema")
+        return function, sent
+    described = copy.deepcopy(sent)
+    spaced = config is not None and getattr(config, "space", None) is not None
+    for path in _VECTOR_INDEX:
+        place = described
+        for step in path:
+            place = place.setdefault(step, {})
+        by_key = path[0] == "keys"
+        place.setdefault("enabled", by_key)
+        inside = place.setdefault("config", {})
+        if by_key:
+            inside.setdefault("source_key", "#document")
+        inside["embedding_function"] = describe(function)
+        if (config is not None and not spaced) or "space" not in inside:
+            inside.pop("space", None)
+            preferred = getattr(function, "default_space", None)
+            if function_name(function) is not None and callable(preferred):
+                inside["space"] = str(preferred())
+    return function, described
+
+
+def _vector_config(schema: Any) -> Any:
+    """The configuration of the vector index in a schema that is an object, chromadb's or ours."""
+    types = getattr(schema, "keys", None)
+    index = getattr(getattr(types.get("#embedding"), "float_list", None), "vector_index", None) if isinstance(types, dict) else None
+    return getattr(index, "config", None)
+
+
+def functions_in(schema: Any) -> Iterator[AnyFunction]:
+    """The function objects that a schema brings, for vectors and for sparse vectors."""
+    types = getattr(schema, "keys", None)
+    for value_types in types.values() if isinstance(types, dict) and not isinstance(schema, Mapping) else ():
+        for kind, name in (("float_list", "vector_index"), ("sparse_vector", "sparse_vector_index")):
+            config = getattr(getattr(getattr(value_types, kind, None), name, None), "config", None)
+            function = getattr(config, "embedding_function", None)
+            if callable(function):
+                yield function
+
+
+def _choose_space(configuration: dict[str, Json], metadata: Mapping[str, Any] | None, function: AnyFunction) -> None:
     default_space = getattr(function, "default_space", None)
     if function_name(function) is None or not callable(default_space) or "hnsw:space" in (metadata or {}):
         return
@@ -140,10 +176,10 @@ def _choose_space(configuration: dict[str, Json], metadata: Mapping[str, Any] | 
         configuration[kind] = {**chosen, "space": str(default_space())}
 
 
-def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[dict[str, Json] | None, EmbeddingFunction | None]:
+def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[dict[str, Json] | None, AnyFunction | None]:
     """The new configuration to send, and the function object inside it, if any.
 
-    :raises ValidationError: the function's name differs from the one that the collection was made with.
+    :raises ValidationError: the function's name differs from the one that the collection was made with, or its vectors would.
     :raises ValidationTypeError: no dict.
     """
     if configuration is None:
@@ -154,7 +190,11 @@ def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[d
         return given, None
     check_function(function)
     check_conflict(info, function)
-    return {**given, "embedding_function": describe(function)}, function
+    described, stored = describe(function), persisted(info)
+    validate = getattr(function, "validate_config_update", None)
+    if callable(validate) and stored is not None and described_name(stored) is not None and stored.get("config") != described.get("config"):
+        validate(stored.get("config") or {}, described["config"])
+    return {**given, "embedding_function": described}, function
 
 
 def _as_dict(configuration: Any) -> dict[str, Any]:
@@ -166,26 +206,33 @@ def _as_dict(configuration: Any) -> dict[str, Any]:
 
 
 class Embedder:
-    """The function of one collection: the one that was given, else the registered one that its configuration names."""
+    """The function of one collection: the one that was given, else the one that its configuration names."""
 
-    def __init__(self, info: CollectionInfo, function: EmbeddingFunction | None, offload: Offload) -> None:
+    def __init__(self, info: CollectionInfo, function: AnyFunction | None, functions: Functions, offload: Offload) -> None:
         self._info = info
+        self._functions = functions
         self._offload = offload
+        #: The one that was given.
         self.function = function
 
-    def resolve(self) -> EmbeddingFunction:
-        """:raises ValidationError: none was given, and the configuration names none that the application has registered."""
-        if self.function is None:
-            self.function = self._build()
-        return self.function
-
-    def _build(self) -> EmbeddingFunction:
+    def known(self) -> AnyFunction | None:
+        """The function, or ``None`` when there is none that can be made here."""
+        if self.function is not None:
+            return self.function
         description = persisted(self._info)
-        name = description.get("name") if description is not None and description.get("type") == "known" else None
-        if name in _registered and description is not None:
-            built: EmbeddingFunction = _registered[name].build_from_config(description.get("config") or {})
-            return built
-        which = f"its configuration names {name!r}, which this application has not registered" if name else "it has none configured"
+        built = self._functions.dense(description) if description is not None and described_name(description) is not None else None
+        return None if isinstance(built, UnbuiltFunction) else built
+
+    def resolve(self) -> AnyFunction:
+        """:raises ValidationError: none was given, and the configuration names none that can be made here."""
+        function = self.known()
+        if function is not None:
+            return function
+        description = persisted(self._info)
+        built = self._functions.dense(description) if description is not None and described_name(description) is not None else None
+        which = "it has none configured"
+        if isinstance(built, UnbuiltFunction):
+            which = f"its configuration names {built.name()!r}, which cannot be made here ({built.reason})"
         raise ValidationError(
             f"collection {self._info.name!r} cannot embed: {which}. Pass embeddings, open the collection with "
             "embedding_function=<a callable that takes a list of texts and gives vectors>, or decorate its class with "
@@ -205,7 +252,7 @@ class Embedder:
         embed_query = getattr(function, "embed_query", None)
         return await self._embed(embed_query if callable(embed_query) else function, values)
 
-    async def _embed(self, function: EmbeddingFunction, values: Sequence[Any]) -> Floats:
+    async def _embed(self, function: AnyFunction, values: Sequence[Any]) -> Floats:
         result = await call(function, list(values), self._offload)
         field = "the embedding function's result"
         vectors = await self._offload.by_size(embedding_values(result), check_embeddings, result, field)

@@ -15,10 +15,11 @@ class UnbuiltFunction:
 
     def __init__(self, description: Mapping[str, Json], reason: Exception) -> None:
         self._description = dict(description)
-        self._reason = reason
+        #: Why it could not be built.
+        self.reason = reason
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name()!r}: {self._reason}>"
+        return f"<{type(self).__name__} {self.name()!r}: {self.reason}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnbuiltFunction) and other._description == self._description
@@ -29,9 +30,9 @@ class UnbuiltFunction:
     def __call__(self, input: Any) -> NoReturn:
         """:raises ValidationError: always; it says why, and what to do."""
         raise ValidationError(
-            f"the embedding function {self.name()!r} of the collection cannot be made here: {self._reason}. Open the collection with "
+            f"the embedding function {self.name()!r} of the collection cannot be made here: {self.reason}. Open the collection with "
             "embedding_function=<one that you made>, register its class with @chroma_async.register_embedding_function, or pass embeddings"
-        ) from self._reason
+        ) from self.reason
 
     def embed_query(self, input: Any) -> NoReturn:
         """:raises ValidationError: as a call."""

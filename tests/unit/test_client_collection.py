@@ -15,10 +15,10 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-import chroma_async.api.embedding as embedding_module
 from chroma_async.api.client import AsyncClient
 from chroma_async.api.offload import Offload
 from chroma_async.api.validate import embedding_values
+from chroma_async.embedding import registry
 from chroma_async.errors import ClosedError, DuplicateIDError, ForkedError, NotFoundError, UniqueConstraintError, WrongLoopError
 from chroma_async.types import ReadLevel, RecordBatch
 from tests.unit.fake_api import FakeAPI
@@ -163,11 +163,12 @@ async def test_what_the_function_raises_goes_through(client: AsyncClient) -> Non
 async def test_a_persisted_name_is_built_only_from_what_the_application_registered(
     client: AsyncClient, api: FakeAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding_module, "_registered", {})
-    await client.create_collection("docs", embedding_function=Named())
+    monkeypatch.setattr(registry.known_embedding_functions, "_given", {})
+    async with AsyncClient(api) as another:
+        await another.create_collection("docs", embedding_function=Named())
     collection = await client.get_collection("docs")
     assert collection.configuration["embedding_function"] is None
-    with pytest.raises(ValueError, match=r"'named', which this application has not registered.*in add\."):
+    with pytest.raises(ValueError, match=r"'named', which cannot be made here.*in add\."):
         await collection.add(ids=["a"], documents=["x"])
 
     class Registrable(Named):
@@ -175,14 +176,23 @@ async def test_a_persisted_name_is_built_only_from_what_the_application_register
         def name() -> str:  # type: ignore[override]
             return "named"
 
-    embedding_module.register_embedding_function(Registrable)
+    registry.register_embedding_function(Registrable)
     await collection.add(ids=["a"], documents=["x"])
     assert sent(api, "add").embeddings.tolist() == [[1, 2]]
     with pytest.raises(TypeError, match="build_from_config"):
-        embedding_module.register_embedding_function(int)
+        registry.register_embedding_function(int)
 
 
-@pytest.mark.parametrize("description", [None, {"type": "legacy"}, {"type": "known", "name": "default", "config": {}}], ids=str)
+async def test_collections_that_describe_a_function_use_the_one_that_this_client_was_given(client: AsyncClient, api: FakeAPI) -> None:
+    function = Named()
+    await client.create_collection("docs", embedding_function=function)
+    collection = await client.get_collection("docs")
+    assert collection.configuration["embedding_function"] is function
+    await collection.add(ids=["a"], documents=["x"])
+    assert sent(api, "add").embeddings.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("description", [None, {"type": "legacy"}, {"type": "unknown"}], ids=str)
 async def test_without_a_function_embedding_says_what_to_pass(client: AsyncClient, description: Any) -> None:
     collection = await client.create_collection("docs", configuration={"embedding_function": description})
     for attempt in (collection.add(ids="a", documents="x"), collection.query(query_texts="x")):
