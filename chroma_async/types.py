@@ -5,6 +5,7 @@ Embeddings are float32 arrays of shape ``(rows, dimension)`` everywhere inside t
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,6 +114,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Alias:
+    """A second name that can be moved from one collection to another in one step."""
+
+    name: str
+    collection: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class IndexingStatus:
     """How much of a collection's log is in its index. An operation is one seq: a row written or deleted."""
 
@@ -179,6 +188,8 @@ class SparseVector:
             raise ValueError("SparseVector indices must be below 2**32")
         if not set(map(type, self.values)) <= {int, float}:
             raise ValueError("SparseVector values must be numbers")
+        if not all(abs(value) < math.inf for value in self.values):
+            raise ValueError("SparseVector values must be finite")
         if not all(map(operator.lt, self.indices, self.indices[1:])):
             raise ValueError("SparseVector indices must be sorted in strictly ascending order")
 

@@ -229,6 +229,25 @@ class AsyncClient:
             function = check_function(embedding_function)
         return self._collection("get_collection_by_id", await self.api.get_collection_by_id(self.scope, key), function, data_loader)
 
+    async def set_alias(self, alias: str, collection: AsyncCollection | UUID) -> None:
+        """Let ``alias`` stand for a collection, in one step also when it stood for another; ``get_collection(alias)`` follows it.
+
+        So data can be embedded anew under another name while the old collection serves, and then be switched to. Beyond chromadb's API.
+
+        :raises NotFoundError: no such collection. :raises UniqueConstraintError: a collection has that name.
+        """
+        with refusing("set_alias"):
+            check_name(alias, "alias")
+        await self.api.set_alias(self.scope, alias, collection if isinstance(collection, UUID) else collection.id)
+
+    async def delete_alias(self, alias: str) -> None:
+        """The collection stays. :raises NotFoundError:"""
+        await self.api.delete_alias(self.scope, alias)
+
+    async def list_aliases(self) -> dict[str, UUID]:
+        """The id of the collection that each alias stands for."""
+        return {alias.name: alias.collection for alias in await self.api.list_aliases(self.scope)}
+
     async def delete_collection(self, name: str) -> None:
         """With its records. :raises NotFoundError:"""
         with refusing("delete_collection"):

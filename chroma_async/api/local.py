@@ -31,6 +31,7 @@ from chroma_async.storage.base import Catalog, CollectionRow
 from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
+    Alias,
     CollectionInfo,
     Database,
     DeleteRequest,
@@ -219,6 +220,16 @@ class LocalAPI:
 
     # ------------------------------------------------------------------------------------------------------------------------ records
 
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        check_collection_name(alias, "alias")
+        await self._catalog.set_alias(scope, alias, collection)
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        await self._catalog.delete_alias(scope, alias)
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        return await self._catalog.list_aliases(scope)
+
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
         async with self.engine.using(scope, id) as collection:
             await collection.write(Write(kind, await self._checked(kind, batch)))
@@ -277,7 +288,8 @@ class LocalAPI:
             context = self.engine.context
             options = SearchOptions(collection.space, context.plan, collection.ef_search)
             at_once = context.settings.search_concurrency
-            return await search_each(collection.version, searches, context.threads.run, at_once, options, sparse)
+            version = await collection.version_at(request.read_level)
+            return await search_each(version, searches, context.threads.run, at_once, options, sparse)
 
     async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         async with self.engine.using(scope, id) as collection:

@@ -68,12 +68,17 @@ async def _close(location: str, shared: _Shared) -> None:
             del _shared[location]
 
 
+def _real(path: str) -> str:
+    """A few lstat calls: cheaper here than a hop to a thread."""
+    return os.path.realpath(path)
+
+
 async def share_engine(path: str | None, settings: Settings, *, refuse_when_full: bool) -> Lease:
     """See :func:`chroma_async.api.local.open_local`."""
     if path is None:
         return Lease(await Engine.open(None, settings, refuse_when_full=refuse_when_full), None)
     loop = asyncio.get_running_loop()
-    location = os.path.realpath(path)
+    location = _real(path)
     while (shared := _shared.get(location)) is not None:
         if shared.closing is not None and shared.loop is loop:
             await asyncio.wait([shared.closing])

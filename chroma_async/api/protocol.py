@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chroma_async.types import (
+    Alias,
     CollectionInfo,
     Database,
     DeleteRequest,
@@ -128,6 +129,19 @@ class ChromaAPI(Protocol):
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """:raises NotFoundError:"""
+
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        """Make an alias, or move it, in one step. Whoever asks for a collection by the alias's name gets what it stands for.
+
+        :raises InvalidArgumentError: the alias's name breaks the rules of names. :raises NotFoundError: no such collection.
+        :raises UniqueConstraintError: a collection has that name.
+        """
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        """:raises NotFoundError:"""
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        """By name."""
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
         """Durable when it returns; all or nothing; visible to every later read."""

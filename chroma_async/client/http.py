@@ -19,6 +19,7 @@ from chroma_async.errors import ProtocolError
 from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
+    Alias,
     CollectionInfo,
     Database,
     DeleteRequest,
@@ -53,6 +54,10 @@ _VALUES_PER_SEARCH = 1024
 def _database(tenant: str, name: str | None = None) -> str:
     path = f"/tenants/{quote(tenant, safe='')}/databases"
     return path if name is None else f"{path}/{quote(name, safe='')}"
+
+
+def _aliases(scope: Scope, *parts: str) -> str:
+    return "/".join([_database(scope.tenant, scope.database), "aliases", *(quote(part, safe="") for part in parts)])
 
 
 def _collections(scope: Scope, *rest: str) -> str:
@@ -202,6 +207,19 @@ class HttpAPI:
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """:raises NotFoundError:"""
         await self._transport.send("DELETE", _collections(scope, name), writes=True)
+
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        """:raises InvalidArgumentError, NotFoundError, UniqueConstraintError:"""
+        body = names.encode_text_field_request("collection_id", str(collection))
+        await self._transport.send("PUT", _aliases(scope, alias), body, writes=True, idempotent=True)
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        """:raises NotFoundError:"""
+        await self._transport.send("DELETE", _aliases(scope, alias), writes=True)
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        """By name."""
+        return await self._get(_aliases(scope), names.decode_aliases)
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
         """Durable when it returns. An update or upsert may be sent twice when the connection breaks; an add never is."""

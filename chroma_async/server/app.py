@@ -14,6 +14,7 @@ from chroma_async.config import Settings
 from chroma_async.server.docs import document_routes
 from chroma_async.server.middleware import envelope
 from chroma_async.server.route import Route
+from chroma_async.server.routes_aliases import ALIAS_ROUTES
 from chroma_async.server.routes_collections import COLLECTION_ROUTES
 from chroma_async.server.routes_forks import FORK_ROUTES
 from chroma_async.server.routes_records import RECORD_ROUTES
@@ -24,7 +25,15 @@ from chroma_async.server.service import SERVICE, Run, Service
 from chroma_async.server.tracing import traced
 
 #: Every route. aiohttp tries those of equal beginning in turn, so the busiest come first.
-ROUTES: tuple[Route, ...] = (*RECORD_ROUTES, *SYSTEM_ROUTES, *COLLECTION_ROUTES, *TENANT_ROUTES, *FORK_ROUTES, *UNSERVED_ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *RECORD_ROUTES,
+    *SYSTEM_ROUTES,
+    *COLLECTION_ROUTES,
+    *TENANT_ROUTES,
+    *FORK_ROUTES,
+    *ALIAS_ROUTES,
+    *UNSERVED_ROUTES,
+)
 
 #: aiohttp's own pattern for a placeholder leaves out braces, which ids and names may hold.
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")

@@ -77,11 +77,12 @@ def scope(request: web.Request) -> Scope:
 
 def collection_id(request: web.Request) -> UUID:
     """The path's collection id: hyphenated, plain, in braces or as a URN, in any case. :raises InvalidUUIDError: none of these."""
-    return _uuid(request.match_info["collection_id"])
+    return read_uuid(request.match_info["collection_id"])
 
 
 @lru_cache(_REMEMBERED_UUIDS)
-def _uuid(value: str) -> UUID:
+def read_uuid(value: str) -> UUID:
+    """Any of the forms of :func:`collection_id`. :raises InvalidUUIDError: none of these."""
     if _UUID.fullmatch(value) is None:
         raise InvalidUUIDError(f"{value!r} is not a valid UUIDv4")
     return UUID(value.lower())

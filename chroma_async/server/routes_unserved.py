@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from chroma_async.errors import NotFoundError, UnimplementedError
-from chroma_async.server.exchange import collection_id, scope
 from chroma_async.server.route import COLLECTION, Route
 from chroma_async.server.service import Service
 

@@ -166,6 +166,8 @@ SCHEMAS: dict[str, Schema] = {
         total_ops=_I64,
     ),
     "Fork": _object("new_name", new_name=_TEXT),
+    "SetAlias": _object("collection_id", collection_id=_TEXT),
+    "Aliases": _list(_object("name collection_id", name=_TEXT, collection_id=_TEXT)),
     "ForkCount": _object("count", count=_U32),
     "AttachFunction": _object(
         "name function_id output_collection", name=_TEXT, function_id=_TEXT, output_collection=_TEXT, params=_ANYTHING

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from chroma_async.format.files import FileRef as FileRef
-from chroma_async.types import Database, Json, Scalar, Scope, Seq, Tenant
+from chroma_async.types import Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -117,7 +117,7 @@ class Catalog(Protocol):
         """
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
-        """:raises NotFoundError: "Collection [name] does not exist"."""
+        """By its name, or by an alias. :raises NotFoundError: "Collection [name] does not exist"."""
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
         """:raises NotFoundError: no such collection in this scope ("Collection [id] does not exist.")."""
@@ -146,7 +146,24 @@ class Catalog(Protocol):
         """
 
     async def delete_collection(self, scope: Scope, name: str) -> UUID:
-        """Delete row and manifest; the id it had. :raises NotFoundError: it does not exist."""
+        """Delete row and manifest; the id it had. An alias is no name here.
+
+        :raises NotFoundError: it does not exist.
+        :raises UniqueConstraintError: an alias stands for it.
+        """
+
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        """Make an alias, or move it to another collection: whoever asks by it gets the old one or the new one.
+
+        :raises NotFoundError: no such collection in this scope.
+        :raises UniqueConstraintError: a collection has that name.
+        """
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        """:raises NotFoundError: it does not exist."""
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        """By name; nothing for an unknown scope."""
 
     async def find_collection(self, id: UUID) -> CollectionRow:
         """Whatever its scope; for the store's own work, never for a request. :raises NotFoundError: no such collection."""

@@ -56,6 +56,21 @@ def collection_missing(name: str) -> NotFoundError:
     return NotFoundError(f"Collection [{name}] does not exist")
 
 
+def alias_missing(name: str) -> NotFoundError:
+    """No alias of that name in the scope."""
+    return NotFoundError(f"Alias [{name}] does not exist")
+
+
+def alias_taken(name: str) -> UniqueConstraintError:
+    """The name that a collection is to have is an alias."""
+    return UniqueConstraintError(f"Alias [{name}] already exists; delete it, or choose another name for the collection")
+
+
+def aliased(name: str, alias: str) -> UniqueConstraintError:
+    """A collection that is to be deleted has an alias."""
+    return UniqueConstraintError(f"Collection [{name}] is what alias [{alias}] stands for; move or delete the alias first")
+
+
 def collection_id_missing(id: UUID) -> NotFoundError:
     """No collection of that id in the scope."""
     return NotFoundError(f"Collection [{id}] does not exist.")

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from chroma_async.errors import ProtocolError, UnprocessableError
-from chroma_async.types import CollectionInfo, Database, Health, Identity, IndexingStatus, Json, Preflight, Tenant
+from chroma_async.types import Alias, CollectionInfo, Database, Health, Identity, IndexingStatus, Json, Preflight, Tenant
 from chroma_async.wire.body import dump_json, optional_object, parse_body, required, text, unexpected
 
 T = TypeVar("T")
@@ -189,6 +189,16 @@ def encode_heartbeat(nanoseconds: int) -> bytes:
 def decode_heartbeat(raw: bytes) -> int:
     """The answer to heartbeat, in nanoseconds since the epoch."""
     return _read(raw, "a heartbeat", lambda value: int(value["nanosecond heartbeat"]))
+
+
+def encode_aliases(aliases: Sequence[Alias]) -> bytes:
+    """A list of aliases."""
+    return dump_json([{"name": alias.name, "collection_id": str(alias.collection)} for alias in aliases])
+
+
+def decode_aliases(raw: bytes) -> list[Alias]:
+    """The answer to a list of aliases."""
+    return _read(raw, "a list of aliases", lambda value: [Alias(str(item["name"]), UUID(item["collection_id"])) for item in value])
 
 
 def encode_indexing_status(status: IndexingStatus) -> bytes:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
-from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Tenant
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class MemoryCatalog:
         self._tenants: dict[str, str | None] = {}
         self._databases: dict[Scope, Database] = {}
         self._collections: dict[UUID, _Stored] = {}
+        self._aliases: dict[tuple[Scope, str], UUID] = {}
         self._closed = False
         self._create_defaults()
 
@@ -116,6 +117,7 @@ class MemoryCatalog:
         deleted = [stored.row.id for stored in self._within(scope)]
         for id in deleted:
             del self._collections[id]
+        self._aliases = {place: id for place, id in self._aliases.items() if place[0] != scope}
         return deleted
 
     def _within(self, scope: Scope) -> list[_Stored]:
@@ -131,6 +133,8 @@ class MemoryCatalog:
             raise refusals.database_missing_at_create(row.database)
         if self._named(scope, row.name) is not None:
             raise refusals.collection_taken(row.name)
+        if (scope, row.name) in self._aliases:
+            raise refusals.alias_taken(row.name)
         if row.id in self._collections:
             raise refusals.collection_id_taken(row.id)
         self._collections[row.id] = _Stored.of(row)
@@ -138,6 +142,8 @@ class MemoryCatalog:
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
         self._check_open()
         stored = self._named(scope, name)
+        if stored is None and (scope, name) in self._aliases:
+            stored = self._collections[self._aliases[scope, name]]
         if stored is None:
             raise refusals.collection_missing(name)
         return stored.read()
@@ -183,6 +189,8 @@ class MemoryCatalog:
         if name is not None:
             if self._named(scope, name) not in (None, stored):
                 raise refusals.collection_taken(name)
+            if (scope, name) in self._aliases:
+                raise refusals.alias_taken(name)
             stored.row = replace(stored.row, name=name)
         if replace_metadata:
             stored.metadata = json.dumps(metadata)
@@ -197,8 +205,27 @@ class MemoryCatalog:
         stored = self._named(scope, name)
         if stored is None:
             raise refusals.collection_missing(name)
+        for (_, alias), target in self._aliases.items():
+            if target == stored.row.id:
+                raise refusals.aliased(name, alias)
         del self._collections[stored.row.id]
         return stored.row.id
+
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        self._check_open()
+        self._scoped(scope, collection)
+        if self._named(scope, alias) is not None:
+            raise refusals.collection_taken(alias)
+        self._aliases[scope, alias] = collection
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        self._check_open()
+        if self._aliases.pop((scope, alias), None) is None:
+            raise refusals.alias_missing(alias)
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        self._check_open()
+        return sorted((Alias(name, id) for (place, name), id in self._aliases.items() if place == scope), key=lambda alias: alias.name)
 
     async def collection_ids(self) -> list[UUID]:
         self._check_open()
@@ -252,6 +279,7 @@ class MemoryCatalog:
         self._tenants.clear()
         self._databases.clear()
         self._collections.clear()
+        self._aliases.clear()
         self._create_defaults()
 
     async def aclose(self) -> None:

@@ -10,10 +10,11 @@ from uuid import UUID
 from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.sqlite import aliases
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.storage.sqlite.seals import seal
-from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Database, Json, Scalar, Scope, Tenant
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Tenant
 
 _COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
 _SCOPED = "tenant = ? AND database = ?"
@@ -141,8 +142,10 @@ class SqliteCatalog:
         await self._connection.write(lambda step: _insert(step, row))
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
-        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND name = ?"
-        return self._read(await self._one(sql, (scope.tenant, scope.database, name), refusals.collection_missing(name)))
+        aliased = "SELECT collection FROM aliases WHERE tenant = ? AND database = ? AND name = ?"
+        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND (name = ? OR id = ({aliased}))"
+        place = (scope.tenant, scope.database, name)
+        return self._read(await self._one(sql, (*place, *place), refusals.collection_missing(name)))
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?"
@@ -192,6 +195,8 @@ class SqliteCatalog:
                 f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ? AND id <> ?", (*place, name, id.bytes)
             ):
                 raise refusals.collection_taken(name)
+            if name is not None:
+                await aliases.refuse_alias(step, place, name)
             if changes:
                 assignments, values = _assignments(held, changes)
                 await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, id.bytes))
@@ -205,10 +210,20 @@ class SqliteCatalog:
             row = await step.row(f"SELECT id FROM collections WHERE {_SCOPED} AND name = ?", (scope.tenant, scope.database, name))
             if row is None:
                 raise refusals.collection_missing(name)
+            await aliases.refuse_aliased(step, row[0], name)
             await step.rows("DELETE FROM collections WHERE id = ?", row)
             return UUID(bytes=row[0])
 
         return await self._connection.write(work)
+
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        await self._connection.write(lambda step: aliases.set_alias(step, scope, alias, collection))
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        await self._connection.write(lambda step: aliases.delete_alias(step, scope, alias))
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        return [aliases.read_alias(row) for row in await self._connection.read(aliases.LIST, (scope.tenant, scope.database))]
 
     async def collection_ids(self) -> list[UUID]:
         return [UUID(bytes=id) for (id,) in await self._connection.read("SELECT id FROM collections ORDER BY id")]
@@ -282,7 +297,7 @@ class SqliteCatalog:
 
     async def reset(self) -> None:
         async def work(step: Transaction) -> None:
-            for table in ("tails", "files", "manifests", "collections", "databases", "tenants"):
+            for table in ("aliases", "tails", "files", "manifests", "collections", "databases", "tenants"):
                 await step.rows(f"DELETE FROM {table}")
             await step.rows("INSERT INTO tenants (name) VALUES (?)", (DEFAULT_TENANT,))
             values = (DEFAULT_TENANT, DEFAULT_DATABASE, UUID(int=0).bytes)
@@ -311,6 +326,7 @@ async def _insert(step: Transaction, row: CollectionRow) -> None:
         raise refusals.database_missing_at_create(row.database)
     if await step.row(f"SELECT 1 FROM collections WHERE {_SCOPED} AND name = ?", (*place, row.name)):
         raise refusals.collection_taken(row.name)
+    await aliases.refuse_alias(step, place, row.name)
     if await step.row("SELECT 1 FROM collections WHERE id = ?", (row.id.bytes,)):
         raise refusals.collection_id_taken(row.id)
     values: list[bytes | str | int | None] = [

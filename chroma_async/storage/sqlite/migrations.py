@@ -60,6 +60,15 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX files_by_name ON files (file);
 
+    CREATE TABLE aliases (
+        tenant TEXT NOT NULL,
+        database TEXT NOT NULL,
+        name TEXT NOT NULL,
+        collection BLOB NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        PRIMARY KEY (tenant, database, name)
+    ) WITHOUT ROWID;
+    CREATE INDEX aliases_by_collection ON aliases (collection);
+
     CREATE INDEX collections_by_root ON collections (root);
 
     -- Forks that still read entries of another collection's log, which may be gone by now.
