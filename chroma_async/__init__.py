@@ -25,17 +25,19 @@ if TYPE_CHECKING:
         StringInvertedIndexConfig,
         VectorIndexConfig,
     )
-    from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, SearchResult, UserIdentity
+    from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, UserIdentity
     from chroma_async.api.schema import Schema
     from chroma_async.api.search import GroupBy, K, Key, Knn, Limit, MaxK, MinK, Rrf, Search, Select, Val
+    from chroma_async.api.search_result import SearchResult
     from chroma_async.client.embedded import AsyncEphemeralClient, AsyncPersistentClient
     from chroma_async.client.http import AsyncHttpClient
     from chroma_async.client.interop import register_with_chromadb
     from chroma_async.config import ClientSettings, Settings
+    from chroma_async.embedding.bm25 import ChromaBm25EmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction
     from chroma_async.embedding.registry import register_embedding_function, register_sparse_embedding_function
     from chroma_async.errors import ChromaError
-    from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel
+    from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel, SparseVector
 
 __all__ = [
     "DEFAULT_DATABASE",
@@ -47,6 +49,7 @@ __all__ = [
     "AsyncHttpClient",
     "AsyncPersistentClient",
     "BoolInvertedIndexConfig",
+    "ChromaBm25EmbeddingFunction",
     "ChromaError",
     "ClientSettings",
     "Cmek",
@@ -76,6 +79,7 @@ __all__ = [
     "Settings",
     "SpannIndexConfig",
     "SparseEmbeddingFunction",
+    "SparseVector",
     "SparseVectorIndexConfig",
     "StringInvertedIndexConfig",
     "UserIdentity",
@@ -103,17 +107,19 @@ _HOMES = {
         "StringInvertedIndexConfig",
         "VectorIndexConfig",
     ),
-    "api.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "SearchResult", "UserIdentity"),
+    "api.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "UserIdentity"),
     "api.schema": ("Schema",),
     "api.search": ("GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rrf", "Search", "Select", "Val"),
+    "api.search_result": ("SearchResult",),
     "client.embedded": ("AsyncEphemeralClient", "AsyncPersistentClient"),
     "client.http": ("AsyncHttpClient",),
     "client.interop": ("register_with_chromadb",),
     "config": ("ClientSettings", "Settings"),
+    "embedding.bm25": ("ChromaBm25EmbeddingFunction",),
     "embedding.protocol": ("EmbeddingFunction", "SparseEmbeddingFunction"),
     "embedding.registry": ("register_embedding_function", "register_sparse_embedding_function"),
     "errors": ("ChromaError",),
-    "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel"),
+    "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel", "SparseVector"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -5,14 +5,17 @@ A key is always present; a column that was not asked for is ``None``. ``included
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from chroma_async.types import Floats, Metadata, Neighbours, Records
+from chroma_async.types import Floats, Metadata, MetadataValue, Neighbours, Records, SparseVector
 
 #: What ``include`` may name. ``data`` is what the collection's data loader makes of the uris.
 Include: TypeAlias = list[Literal["documents", "embeddings", "metadatas", "distances", "uris", "data"]]
+
+#: A record's metadata as callers read it: sparse vectors are objects.
+ResultMetadata: TypeAlias = Mapping[str, MetadataValue | SparseVector]
 
 
 class GetResult(TypedDict):
@@ -23,7 +26,7 @@ class GetResult(TypedDict):
     documents: list[str | None] | None
     uris: list[str | None] | None
     data: list[Any] | None
-    metadatas: list[Metadata | None] | None
+    metadatas: list[ResultMetadata | None] | None
     included: list[str]
 
 
@@ -36,7 +39,7 @@ class QueryResult(TypedDict):
     documents: list[list[str | None]] | None
     uris: list[list[str | None]] | None
     data: list[list[Any]] | None
-    metadatas: list[list[Metadata | None]] | None
+    metadatas: list[list[ResultMetadata | None]] | None
     included: list[str]
 
 
@@ -79,7 +82,7 @@ def get_result(records: Records, included: Sequence[str], data: list[Any] | None
         "documents": rows.documents,
         "uris": rows.uris,
         "data": data,
-        "metadatas": rows.metadatas,
+        "metadatas": None if rows.metadatas is None else with_sparse_vectors(rows.metadatas),
         "included": list(included),
     }
 
@@ -94,6 +97,19 @@ def query_result(neighbours: Neighbours, included: Sequence[str], data: list[lis
         "documents": [rows.documents or [] for rows in queries] if "documents" in asked else None,
         "uris": [rows.uris or [] for rows in queries] if "uris" in asked else None,
         "data": data,
-        "metadatas": [rows.metadatas or [] for rows in queries] if "metadatas" in asked else None,
+        "metadatas": [with_sparse_vectors(rows.metadatas or []) for rows in queries] if "metadatas" in asked else None,
         "included": list(included),
     }
+
+
+def with_sparse_vectors(metadatas: Sequence[Metadata | None]) -> list[ResultMetadata | None]:
+    """Metadata as callers read it: each sparse vector as a :class:`~chroma_async.types.SparseVector` instead of its JSON form."""
+    # Most metadata holds none, and is handed out as it is.
+    return [
+        {key: _read(value) for key, value in metadata.items()} if metadata and dict in map(type, metadata.values()) else metadata
+        for metadata in metadatas
+    ]
+
+
+def _read(value: MetadataValue) -> MetadataValue | SparseVector:
+    return SparseVector.from_dict(value) if isinstance(value, dict) and value.get("#type") == "sparse_vector" else value

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from chroma_async.errors import DuplicateIDError, InvalidArgumentError, ValidationError, ValidationTypeError
-from chroma_async.types import Floats, IncludeField, MetadataPatch, Scalar
+from chroma_async.types import Floats, IncludeField, MetadataPatch, Scalar, SparseValue, SparseVector
 
 ALLOWED_INCLUDE = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 RESERVED_KEY = "chroma:document"
@@ -136,6 +136,8 @@ def check_metadatas(value: Any) -> list[MetadataPatch | None]:
 def check_metadata(metadata: Any) -> dict[str, Any] | None:
     """A record's metadata with plain values. ``None`` as a value asks update and upsert to remove the key.
 
+    A sparse vector comes as a :class:`~chroma_async.types.SparseVector`, as chromadb's, or in its JSON form; it leaves in its JSON form.
+
     :raises ValidationError: not a dict, an empty one, the reserved key, or a value of a type that metadata cannot hold.
     :raises ValidationTypeError: a key that is not text.
     """
@@ -150,9 +152,7 @@ def check_metadata(metadata: Any) -> dict[str, Any] | None:
         _check_key(key)
         if key == RESERVED_KEY:
             raise ValidationError(f"metadata: the key {RESERVED_KEY} is reserved")
-        plain[key] = (
-            _metadata_list(key, value) if isinstance(value, list) else None if value is None else _scalar(key, value, "list, or None")
-        )
+        plain[key] = _value(key, value)
     return plain
 
 
@@ -178,6 +178,33 @@ def _check_key(key: Any) -> None:
     if not isinstance(key, str):
         raise ValidationTypeError(f"metadata: expected text as key, got {key!r} of type {type(key).__name__}")
     check_text(key, "metadata key")
+
+
+def _value(key: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return _metadata_list(key, value)
+    if not isinstance(value, _SCALARS):
+        sparse = _sparse(key, value)
+        if sparse is not None:
+            return sparse
+    return _scalar(key, value, "SparseVector, list, or None")
+
+
+def _sparse(key: str, value: Any) -> SparseValue | None:
+    """The JSON form of a sparse vector; ``None`` for what does not say that it is one."""
+    to_dict = getattr(value, "to_dict", None)
+    form = to_dict() if callable(to_dict) else value
+    if not isinstance(form, Mapping) or form.get("#type") != "sparse_vector":
+        return None
+    try:
+        vector = SparseVector.from_dict(form)
+    except ValueError as refusal:
+        raise ValidationError(f"metadata: the value of {key!r} is no sparse vector: {refusal}") from None
+    for label in vector.labels or ():
+        check_text(label, f"metadata: label of {key!r}")
+    return vector.to_dict()
 
 
 def _scalar(key: str, value: Any, also: str) -> Scalar:
