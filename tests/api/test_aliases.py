@@ -21,15 +21,13 @@ from chroma_async.server.app import create_app
 async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncClient]:
     if request.param == "http":
         api = await open_local(str(tmp_path / "store"), Settings())
-        async with TestServer(create_app(api, Settings(), api.engine.context.threads.run)) as server:
-            async with chroma_async.AsyncHttpClient(host=str(server.make_url(""))) as client:
-                yield client
+        app = create_app(api, Settings(), api.engine.context.threads.run)
+        async with TestServer(app) as server, chroma_async.AsyncHttpClient(host=str(server.make_url(""))) as client:
+            yield client
         await api.aclose()
         return
-    opening = (
-        chroma_async.AsyncEphemeralClient() if request.param == "ephemeral" else chroma_async.AsyncPersistentClient(tmp_path / "store")
-    )
-    async with opening as client:
+    persistent = request.param == "persistent"
+    async with chroma_async.AsyncPersistentClient(tmp_path / "store") if persistent else chroma_async.AsyncEphemeralClient() as client:
         yield client
 
 
