@@ -1,7 +1,8 @@
 """One engine per data directory and process. Clients of one path share it; the last one to close it ends it.
 
 An engine belongs to one event loop. While that loop runs, another loop's client is refused; when it was closed without closing its clients
-(``asyncio.run`` ended around them), the engine is abandoned: its lock is dropped, and the next opening replays the log.
+(``asyncio.run`` ended around them), the engine is abandoned: its lock is dropped, and the next opening replays the log. A forked child
+shares nothing with its parent; it may open what the parent has not.
 """
 
 from __future__ import annotations
@@ -15,26 +16,61 @@ from chroma_async.engine.engine import Engine
 from chroma_async.errors import ClosedError, ValidationError, WrongLoopError
 
 
-@dataclass
+@dataclass(eq=False)
 class _Shared:
     """An engine, or its opening, and how many clients hold it."""
 
+    location: str
     loop: asyncio.AbstractEventLoop
     settings: Settings
     opening: asyncio.Task[Engine]
+    pid: int = field(default_factory=os.getpid)
     holders: int = 0
-    closing: asyncio.Task[None] | None = field(default=None)
+    closing: asyncio.Task[None] | None = None
+
+    def let_go(self) -> None:
+        """One holder fewer; the last one ends the engine, also one that is still being opened."""
+        self.holders -= 1
+        if self.holders == 0 and self.closing is None:
+            self.closing = self.loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        try:
+            await asyncio.wait([self.opening])
+            engine = self.opened()
+            if engine is not None:
+                await engine.aclose()
+        finally:
+            self.forget()
+
+    def opened(self) -> Engine | None:
+        """The engine, if its opening has succeeded."""
+        opening = self.opening
+        return opening.result() if opening.done() and not opening.cancelled() and opening.exception() is None else None
+
+    async def abandon(self) -> None:
+        """Let go of an engine whose loop was closed under it."""
+        self.forget()
+        engine = self.opened()
+        if engine is not None:
+            await engine.abandon()
+
+    def forget(self) -> None:
+        """The next client opens the directory anew."""
+        if _shared.get(self.location) is self:
+            del _shared[self.location]
 
 
 _shared: dict[str, _Shared] = {}
+os.register_at_fork(after_in_child=_shared.clear)
 
 
 class Lease:
     """One client's hold on an engine."""
 
-    def __init__(self, engine: Engine, location: str | None) -> None:
+    def __init__(self, engine: Engine, shared: _Shared | None) -> None:
         self._engine: Engine | None = engine
-        self._location = location
+        self._shared = shared
 
     def engine(self) -> Engine:
         """:raises ClosedError: this client was closed."""
@@ -43,34 +79,26 @@ class Lease:
         return self._engine
 
     async def aclose(self) -> None:
-        """Give the engine up; the last holder closes it. Idempotent."""
+        """Give the engine up; the last holder closes it. Idempotent. A forked child has nothing to give up.
+
+        :raises WrongLoopError: it belongs to another event loop, which is not closed.
+        """
+        shared = self._shared
+        if shared is not None and shared.pid == os.getpid() and shared.loop is not asyncio.get_running_loop():
+            if not shared.loop.is_closed():
+                raise WrongLoopError(f"the engine of {shared.location} belongs to another event loop; close it there")
+            if _shared.get(shared.location) is shared:
+                await shared.abandon()
+            self._engine = None
         engine, self._engine = self._engine, None
         if engine is None:
             return
-        if self._location is None:
+        if shared is None:
             await engine.aclose()
-            return
-        shared = _shared[self._location]
-        shared.holders -= 1
-        if shared.holders == 0:
-            if shared.closing is None:
-                shared.closing = asyncio.get_running_loop().create_task(_close(self._location, shared))
-            await asyncio.shield(shared.closing)
-
-
-async def _close(location: str, shared: _Shared) -> None:
-    try:
-        await asyncio.wait([shared.opening])
-        if _opened(shared):
-            await shared.opening.result().aclose()
-    finally:
-        if _shared.get(location) is shared:
-            del _shared[location]
-
-
-def _real(path: str) -> str:
-    """A few lstat calls: cheaper here than a hop to a thread."""
-    return os.path.realpath(path)
+        elif shared.pid == os.getpid():
+            shared.let_go()
+            if shared.closing is not None:
+                await asyncio.shield(shared.closing)
 
 
 async def share_engine(path: str | None, settings: Settings, *, refuse_when_full: bool) -> Lease:
@@ -79,44 +107,38 @@ async def share_engine(path: str | None, settings: Settings, *, refuse_when_full
         return Lease(await Engine.open(None, settings, refuse_when_full=refuse_when_full), None)
     loop = asyncio.get_running_loop()
     location = _real(path)
-    while (shared := _shared.get(location)) is not None:
-        if shared.closing is not None and shared.loop is loop:
+    while True:
+        shared = _shared.get(location)
+        if shared is None or shared.loop.is_closed():
+            # Taken at once, so that whoever comes next waits for this opening and what it has to clear away.
+            opening = loop.create_task(_open(location, settings, refuse_when_full, shared))
+            shared = _shared[location] = _Shared(location, loop, settings, opening)
+        elif shared.loop is not loop:
+            raise WrongLoopError(f"{location} is open in another event loop of this process; share one client, or run the server")
+        elif shared.closing is not None:
             await asyncio.wait([shared.closing])
             continue
-        if shared.loop.is_closed():
-            await _abandon(location, shared)
-            continue
-        if shared.loop is not loop:
-            raise WrongLoopError(f"{location} is open in another event loop of this process; share one client, or run the server")
-        if shared.settings != settings:
+        elif shared.settings != settings:
             raise ValidationError(f"{location} is open in this process with different settings")
         break
-    if shared is None:
-        opening = loop.create_task(Engine.open(location, settings, refuse_when_full=refuse_when_full))
-        shared = _shared[location] = _Shared(loop, settings, opening)
     shared.holders += 1
     try:
-        engine = await asyncio.shield(shared.opening)
+        return Lease(await asyncio.shield(shared.opening), shared)
     except BaseException:
-        shared.holders -= 1
-        if shared.opening.done() and not _opened(shared):
-            if _shared.get(location) is shared:
-                del _shared[location]
-        elif shared.holders == 0 and shared.closing is None:
-            # The caller went away and nobody else waits: without a holder nobody would ever close what is being opened.
-            shared.closing = loop.create_task(_close(location, shared))
+        if shared.opening.done() and shared.opened() is None:
+            shared.forget()
+        # The last one to go away closes what nobody would ever close.
+        shared.let_go()
         raise
-    return Lease(engine, location)
 
 
-def _opened(shared: _Shared) -> bool:
-    """Whether the opening has ended, and with an engine."""
-    opening = shared.opening
-    return opening.done() and not opening.cancelled() and opening.exception() is None
+async def _open(location: str, settings: Settings, refuse_when_full: bool, left: _Shared | None) -> Engine:
+    """Open a directory; first let go of what a closed loop has ``left`` of it."""
+    if left is not None:
+        await left.abandon()
+    return await Engine.open(location, settings, refuse_when_full=refuse_when_full)
 
 
-async def _abandon(location: str, shared: _Shared) -> None:
-    """Let go of an engine whose loop was closed under it."""
-    del _shared[location]
-    if _opened(shared):
-        await shared.opening.result().abandon()
+def _real(path: str) -> str:
+    """One spelling for one directory. It reads a few links, and no file."""
+    return os.path.realpath(path)

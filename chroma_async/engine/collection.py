@@ -234,6 +234,10 @@ class Collection:
         self._ended = ended
         self._tip.release()
 
+    def abandon(self) -> None:
+        """Let running jobs end at their next slice; nobody waits for them."""
+        self._compactor.stop()
+
     # ------------------------------------------------------------------------------------------------------------------------- inside
 
     def _learn(self, facts: Facts) -> None:

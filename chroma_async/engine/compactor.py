@@ -174,6 +174,10 @@ class Compactor:
         async with self._committing:
             yield self._tip.manifest, self._tip.version.seq
 
+    def stop(self) -> None:
+        """Begin no more jobs, and let those that run end at their next slice."""
+        self._stop.set()
+
     async def aclose(self, *, flush: bool) -> None:
         """Stop both lanes; a running build ends at its next slice. Idempotent."""
         if flush and not self._stop.is_set():
@@ -181,7 +185,7 @@ class Compactor:
                 await self.flush()
             except ChromaError as error:
                 logger.warning("flush at close failed, the log keeps the rows: %s", error)
-        self._stop.set()
+        self.stop()
         self._flushed.set()
         for task in (self._flushing, self._maintaining):
             if task is not None:

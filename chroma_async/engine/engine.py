@@ -24,12 +24,12 @@ from chroma_async.engine.recovery import forked
 from chroma_async.engine.retention import Retention
 from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
-from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError, PoisonedError
+from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError, PoisonedError, WrongLoopError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
 from chroma_async.storage.local.filesystem import FileSystem
-from chroma_async.storage.open import close_backends, open_backends
+from chroma_async.storage.open import abandon_backends, close_backends, open_backends
 from chroma_async.threads import Threads
 from chroma_async.types import Scope
 
@@ -53,6 +53,7 @@ class Engine:
         self._loading: dict[UUID, asyncio.Task[Collection]] = {}
         self._janitor = Janitor(context.backends.catalog, context.store, context.threads, lambda: context.log_writer.poisoned is not None)
         self._closed = False
+        self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
         self._swept_at = context.monotonic()
         self._swept_manifests = 0
@@ -129,10 +130,15 @@ class Engine:
     # --------------------------------------------------------------------------------------------------------------------- collections
 
     def check_usable(self) -> None:
-        """:raises ClosedError: it was closed. :raises ForkedError: this is a child process. :raises FencedError: the lease was lost."""
+        """
+        :raises ClosedError: it was closed. :raises ForkedError: this is a child process. :raises FencedError: the lease was lost.
+        :raises WrongLoopError: it belongs to another event loop.
+        """
         if self._closed:
             raise ClosedError("the store is closed")
         self.context.backends.lease.check()
+        if asyncio.get_running_loop() is not self._loop:
+            raise WrongLoopError("the store was opened in another event loop; use it there, or open one client per loop")
 
     @asynccontextmanager
     async def using(self, scope: Scope, id: UUID) -> AsyncIterator[Collection]:
@@ -275,11 +281,12 @@ class Engine:
     async def abandon(self) -> None:
         """Release the files of an engine whose event loop was closed under it. What its tasks were doing is lost, not what was durable."""
         self._closed = True
+        for collection in self._loaded.values():
+            collection.abandon()
         self.context.connections.close()
         try:
-            await close_backends(self.context.backends, self.context.threads)
-        except (RuntimeError, ValueError, ChromaError) as error:
-            # A task or lock of the closed loop was in the way; the lease is released in any case.
+            await abandon_backends(self.context.backends, self.context.threads)
+        except ChromaError as error:
             logger.warning("an engine whose event loop was closed could not be closed in order: %s", error)
         await self.context.threads.aclose()
 

@@ -203,6 +203,11 @@ class Catalog(Protocol):
     async def aclose(self) -> None:
         """Release what is held. Idempotent."""
 
+    async def abandon(self) -> None:
+        """As ``aclose``, from another event loop than it was opened in, which was closed: waits for none of its tasks. What they had not
+        committed is undone.
+        """
+
 
 # ----------------------------------------------------------------------------------------------------------------------------- log
 
@@ -249,6 +254,9 @@ class Log(Protocol):
 
     async def aclose(self) -> None:
         """Finish what is appending, checkpoint, release. Idempotent."""
+
+    async def abandon(self) -> None:
+        """As ``aclose``, from another event loop than it was opened in, which was closed: waits for none of its tasks."""
 
 
 # ------------------------------------------------------------------------------------------------------------------------- segments

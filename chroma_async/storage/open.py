@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from chroma_async.errors import StoreError
@@ -81,11 +81,21 @@ async def _make_segments(directory: Path, threads: Threads, files: FileSystem) -
 
 async def close_backends(backends: Backends, threads: Threads) -> None:
     """Close everything, the lease last; each part is closed whatever happens to the others. Idempotent, as long as ``threads`` runs."""
+    await _release((backends.log.aclose, backends.catalog.aclose), backends, threads)
+
+
+async def abandon_backends(backends: Backends, threads: Threads) -> None:
+    """As :func:`close_backends`, when the event loop that they were used in was closed."""
+    await _release((backends.log.abandon, backends.catalog.abandon), backends, threads)
+
+
+async def _release(ends: Sequence[Callable[[], Awaitable[None]]], backends: Backends, threads: Threads) -> None:
+    end_log, end_catalog = ends
     try:
-        await backends.log.aclose()
+        await end_log()
     finally:
         try:
-            await backends.catalog.aclose()
+            await end_catalog()
         finally:
             try:
                 await threads.run(backends.segments.close)

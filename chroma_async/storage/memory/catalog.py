@@ -284,3 +284,6 @@ class MemoryCatalog:
 
     async def aclose(self) -> None:
         self._closed = True
+
+    async def abandon(self) -> None:
+        self._closed = True

@@ -75,3 +75,6 @@ class MemoryLog:
 
     async def aclose(self) -> None:
         self._closed = True
+
+    async def abandon(self) -> None:
+        self._closed = True

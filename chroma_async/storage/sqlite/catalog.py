@@ -308,6 +308,9 @@ class SqliteCatalog:
     async def aclose(self) -> None:
         await self._connection.aclose()
 
+    async def abandon(self) -> None:
+        await self._connection.abandon()
+
     def _read(self, row: Row) -> CollectionRow:
         return _collection(row, self._file)
 

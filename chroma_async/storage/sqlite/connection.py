@@ -23,6 +23,9 @@ T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
 Values: TypeAlias = Iterable[Any]
 
+#: How long an abandoned connection's thread may take for what it is doing; a commit takes milliseconds.
+ABANDON_S = 1.0
+
 
 class Transaction:
     """Statements of one transaction."""
@@ -64,7 +67,8 @@ class CatalogConnection:
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
-        connecting = aiosqlite.connect(path, isolation_level=None)
+        # Any thread may close it: see abandon.
+        connecting = aiosqlite.connect(path, isolation_level=None, check_same_thread=False)
         # A program that forgets to close must still be able to end; what was committed is durable.
         worker = getattr(connecting, "_thread", None)
         if isinstance(worker, threading.Thread):
@@ -165,6 +169,21 @@ class CatalogConnection:
         async with self._lock:
             self._closed = True
             await self._connection.close()
+
+    async def abandon(self) -> None:
+        """Close when the loop of all transactions was closed under them: none of them goes on, and a lock that one holds is never released.
+
+        The thread of the connection dies when it has an answer for a closed loop. Then nobody uses the connection any more.
+        """
+        self._closed = True
+        stopped = self._connection.stop()
+        if stopped is not None:
+            await asyncio.wait([stopped], timeout=ABANDON_S)
+            if stopped.done():
+                return
+        raw = getattr(self._connection, "_connection", None)
+        if isinstance(raw, sqlite3.Connection):
+            raw.close()
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: tuple[str, ...]) -> None:

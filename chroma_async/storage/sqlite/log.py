@@ -345,3 +345,10 @@ class SqliteLog:
             await self._thread.run(self._file.close)
             self._closed = True
         await self._thread.aclose()
+
+    async def abandon(self) -> None:
+        self._closing = True
+        if not self._closed:
+            await self._thread.run(self._file.close)
+            self._closed = True
+        await self._thread.aclose()
