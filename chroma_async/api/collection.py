@@ -12,8 +12,10 @@ import numpy as np
 from chroma_async.api.arguments import Columns, columns, expiry, known_rows, one_source, row_count
 from chroma_async.api.embedding import AnyFunction, DataLoader, Embedder, call, check_conflict, configuration_to_update
 from chroma_async.api.filters import check_where, check_where_document
+from chroma_async.api.questions import Questions, payloads
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.api.schema import Schema
+from chroma_async.api.search_result import SearchResult, search_result
 from chroma_async.api.validate import (
     as_list,
     check_batch_size,
@@ -40,6 +42,7 @@ from chroma_async.types import (
     RecordBatch,
     Rows,
     Scope,
+    SearchRequest,
     WriteKind,
 )
 
@@ -319,6 +322,20 @@ class AsyncCollection:
             return None
         return await self._load(rows.uris or [])
 
+    async def search(self, searches: Any, read_level: ReadLevel | str = ReadLevel.INDEX_AND_WAL) -> SearchResult:
+        """The answers to one search or several, each a :class:`~chroma_async.api.search.Search` or its dictionary.
+
+        Texts in rank expressions are embedded: by the collection's function, or under another key by the sparse function in the schema.
+
+        :raises ValidationError, ValidationTypeError: the arguments, or a text that nothing embeds.
+        :raises InvalidArgumentError, UnprocessableError: a search is outside the grammar, or a score is no finite number.
+        """
+        with refusing("search"):
+            level = _read_level(read_level)
+            questions = Questions(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)
+            asked = await questions.answered(payloads(searches))
+        return search_result(await self._client.api.search(self._scope, self.id, SearchRequest(asked, level)))
+
     async def delete(
         self,
         ids: Any = None,
@@ -346,10 +363,7 @@ class AsyncCollection:
     async def count(self, read_level: ReadLevel | str = ReadLevel.INDEX_AND_WAL) -> int:
         """How many records there are. :raises ValidationError: no read level."""
         with refusing("count"):
-            try:
-                level = ReadLevel(getattr(read_level, "value", read_level))
-            except ValueError:
-                raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {read_level!r}") from None
+            level = _read_level(read_level)
         return await self._client.api.count(self._scope, self.id, level)
 
     async def fork(self, new_name: str) -> AsyncCollection:
@@ -388,3 +402,11 @@ class AsyncCollection:
         await api.modify_collection(self._scope, self.id, new_name=new_name, new_metadata=new_metadata, new_configuration=new_configuration)
         self._info = await api.get_collection_by_id(self._scope, self.id)
         self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.offload)
+
+
+def _read_level(value: Any) -> ReadLevel:
+    """A read level by name, or chromadb's. :raises ValidationError: there is none of that name."""
+    try:
+        return ReadLevel(getattr(value, "value", value))
+    except ValueError:
+        raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {value!r}") from None

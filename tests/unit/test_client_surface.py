@@ -15,7 +15,7 @@ import chroma_async
 #: Ways to be made that belong to chromadb's inside, and verbs that this package does not have.
 NOT_OURS = {
     "create", "from_system", "from_system_async", "get_chroma_cloud_api_key_from_clients",
-    "search", "fork", "fork_count", "get_indexing_status",
+    "fork", "fork_count", "get_indexing_status",
 }  # fmt: skip
 
 

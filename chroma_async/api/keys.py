@@ -1,0 +1,190 @@
+"""Keys and the conditions made of them: ``(K("year") > 1990) & K("topic").is_in(["art", "law"])`` is a where dictionary.
+
+A condition is a plain ``dict`` wherever one is expected, so it can be given to ``get``, ``query`` and ``delete`` as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from chroma_async.errors import ValidationError, ValidationTypeError
+
+_COMPARISONS = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
+_LISTS = frozenset({"$in", "$nin"})
+_ELEMENTS = frozenset({"$contains", "$not_contains"})
+_PATTERNS = frozenset({"$regex", "$not_regex"})
+_LOGICAL = ("$and", "$or")
+
+
+class Condition(dict[str, Any]):
+    """A where dictionary that ``&`` and ``|`` combine with others, made with :class:`Key`. Chains become one ``$and`` or ``$or``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, where: Any) -> Condition:
+        """What a where dictionary says, in the form that keys give it: ``{"a": 1}`` becomes ``{"a": {"$eq": 1}}``, nested lists are joined.
+
+        :raises ValidationTypeError: it is no dictionary, or a key, list or text in it is of another type.
+        :raises ValidationError: it is empty, has several members, or names an unknown operator.
+        """
+        key, value = _only_member(_plain(where), "where")
+        if not isinstance(key, str):
+            raise ValidationTypeError(f"where: expected a metadata field as str, got {key!r}")
+        if key in _LOGICAL:
+            if not isinstance(value, list):
+                raise ValidationTypeError(f"where: {key} takes a list, got {type(value).__name__}")
+            if not value:
+                raise ValidationError(f"where: {key} requires at least one condition")
+            joined = cls.of(value[0])
+            for item in value[1:]:
+                joined = joined._join(key, cls.of(item))
+            return joined
+        if not isinstance(value, Mapping):
+            return cls({key: {"$eq": value}})
+        operator, operand = _only_member(value, f"where: the condition on {key!r}")
+        _check_operand(key, operator, operand)
+        return cls({key: {operator: operand}})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Itself, as chromadb's conditions say it."""
+        return dict(self)
+
+    def __and__(self, other: Any) -> Condition:
+        return self._join("$and", other) if isinstance(other, Mapping) else NotImplemented
+
+    def __or__(self, other: Any) -> Condition:  # type: ignore[override]
+        return self._join("$or", other) if isinstance(other, Mapping) else NotImplemented
+
+    def __rand__(self, other: Any) -> Condition:
+        return Condition(other)._join("$and", self) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Any) -> Condition:  # type: ignore[override]
+        return Condition(other)._join("$or", self) if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> Condition:  # type: ignore[override]
+        return self._join("$or", other) if isinstance(other, Mapping) else NotImplemented
+
+    def _join(self, operator: str, other: Mapping[str, Any]) -> Condition:
+        return Condition({operator: [*_clauses(operator, self), *_clauses(operator, other)]})
+
+
+class Key:
+    """A metadata field, or one of the record's own: ``K.ID``, ``K.DOCUMENT``, ``K.EMBEDDING``, ``K.METADATA``, ``K.SCORE``."""
+
+    __slots__ = ("name",)
+
+    ID: ClassVar[Key]
+    DOCUMENT: ClassVar[Key]
+    EMBEDDING: ClassVar[Key]
+    METADATA: ClassVar[Key]
+    SCORE: ClassVar[Key]
+
+    def __init__(self, name: str) -> None:
+        """:raises ValidationTypeError: no text."""
+        if not isinstance(name, str):
+            raise ValidationTypeError(f"a key is named by a str, got {name!r} of type {type(name).__name__}")
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r})"
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, value: object) -> Condition:  # type: ignore[override]
+        return self._is("$eq", value)
+
+    def __ne__(self, value: object) -> Condition:  # type: ignore[override]
+        return self._is("$ne", value)
+
+    def __gt__(self, value: float) -> Condition:
+        return self._is("$gt", value)
+
+    def __ge__(self, value: float) -> Condition:
+        return self._is("$gte", value)
+
+    def __lt__(self, value: float) -> Condition:
+        return self._is("$lt", value)
+
+    def __le__(self, value: float) -> Condition:
+        return self._is("$lte", value)
+
+    def is_in(self, values: Any) -> Condition:
+        """Any of ``values``, all of one type."""
+        return self._is("$in", list(values))
+
+    def not_in(self, values: Any) -> Condition:
+        """None of ``values``, or nothing at all."""
+        return self._is("$nin", list(values))
+
+    def contains(self, value: Any) -> Condition:
+        """An array with this element; of the document: this text."""
+        return self._is("$contains", value)
+
+    def not_contains(self, value: Any) -> Condition:
+        """The complement of :meth:`contains`."""
+        return self._is("$not_contains", value)
+
+    def regex(self, pattern: str) -> Condition:
+        """Of the document: a match of the regular expression."""
+        return self._is("$regex", pattern)
+
+    def not_regex(self, pattern: str) -> Condition:
+        """The complement of :meth:`regex`."""
+        return self._is("$not_regex", pattern)
+
+    def _is(self, operator: str, value: Any) -> Condition:
+        return Condition({self.name: {operator: value}})
+
+
+#: Short for :class:`Key`.
+K = Key
+
+Key.ID = Key("#id")
+Key.DOCUMENT = Key("#document")
+Key.EMBEDDING = Key("#embedding")
+Key.METADATA = Key("#metadata")
+Key.SCORE = Key("#score")
+
+
+def key_text(key: Any, what: str) -> str:
+    """``key`` as text: a string, or the name of a :class:`Key` (chromadb's too). :raises ValidationTypeError: neither."""
+    name = key if isinstance(key, str) else getattr(key, "name", None)
+    if not isinstance(name, str):
+        raise ValidationTypeError(f"{what}: expected a key as str or Key, got {key!r} of type {type(key).__name__}")
+    return name
+
+
+def _plain(where: Any) -> Any:
+    """chromadb's own conditions say themselves what they are."""
+    to_dict = getattr(where, "to_dict", None)
+    return where if isinstance(where, Mapping) or not callable(to_dict) else to_dict()
+
+
+def _clauses(operator: str, where: Mapping[str, Any]) -> list[Any]:
+    inner = where.get(operator)
+    return inner if isinstance(inner, list) else [where]
+
+
+def _only_member(value: Any, what: str) -> tuple[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ValidationTypeError(f"{what} must be a dict or made of keys, got {type(value).__name__}")
+    if len(value) != 1:
+        raise ValidationError(f"{what} must have exactly one member, got {len(value)}")
+    return next(iter(value.items()))
+
+
+def _check_operand(key: str, operator: Any, operand: Any) -> None:
+    if operator in _LISTS:
+        if not isinstance(operand, list):
+            raise ValidationTypeError(f"where: {operator} on {key!r} takes a list, got {type(operand).__name__}")
+    elif operator in _PATTERNS or (operator in _ELEMENTS and key == Key.DOCUMENT.name):
+        if not isinstance(operand, str):
+            raise ValidationTypeError(f"where: {operator} on {key!r} takes text, got {type(operand).__name__}")
+    elif operator in _ELEMENTS:
+        if not isinstance(operand, str | int | float):
+            raise ValidationTypeError(f"where: {operator} on {key!r} takes a str, int, float or bool, got {type(operand).__name__}")
+    elif operator not in _COMPARISONS:
+        raise ValidationError(f"where: unknown operator {operator!r} on {key!r}")

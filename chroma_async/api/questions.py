@@ -1,0 +1,135 @@
+"""Texts in rank expressions, and the vectors that a collection's embedding functions put in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from chroma_async.api.embedding import Embedder, call
+from chroma_async.api.keys import Key
+from chroma_async.api.offload import Offload
+from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.types import Json
+
+#: (key, text) of a ``$knn`` whose query is text.
+Question: TypeAlias = tuple[str, str]
+
+#: Levels of a rank expression that are looked through; a store takes no deeper one.
+_MAX_LEVELS = 128
+
+
+def payloads(searches: Any) -> list[dict[str, Json]]:
+    """One search or several as a request says them. A search is an object with ``to_dict`` (chromadb's too) or a dictionary.
+
+    :raises ValidationTypeError: something else.
+    """
+    if searches is None:
+        return []
+    several = searches if isinstance(searches, list | tuple) else [searches]
+    return [_payload(search) for search in several]
+
+
+def _payload(search: Any) -> dict[str, Json]:
+    to_dict = getattr(search, "to_dict", None)
+    said = to_dict() if callable(to_dict) else search
+    if not isinstance(said, Mapping):
+        raise ValidationTypeError(f"a search must be a Search or a dict, got {type(search).__name__}")
+    return dict(said)
+
+
+class Questions:
+    """Answers the texts of searches. Dense ones go to the collection's function in one call, sparse ones to the function of their key."""
+
+    def __init__(
+        self, embedder: Embedder, schema: Mapping[str, Json], sparse: Callable[[Mapping[str, Json]], Any], offload: Offload
+    ) -> None:
+        """
+        :param schema: the collection's, as JSON.
+        :param sparse: makes the function that a schema describes.
+        """
+        self._embedder = embedder
+        self._schema = schema
+        self._sparse = sparse
+        self._offload = offload
+
+    async def answered(self, searches: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+        """The searches with vectors for texts; those without texts as they are.
+
+        :raises ValidationError: there is no function for a text, or a function gave something else than vectors.
+        """
+        asked: dict[str, list[str]] = {}
+        for search in searches:
+            for key, text in _texts(search.get("rank"), 1):
+                texts = asked.setdefault(key, [])
+                if text not in texts:
+                    texts.append(text)
+        if not asked:
+            return list(searches)
+        vectors: dict[Question, Json] = {}
+        for key, texts in asked.items():
+            found = await self._embed(key, texts)
+            vectors |= {(key, text): vector for text, vector in zip(texts, found, strict=True)}
+        return [{**search, "rank": _replaced(search.get("rank"), vectors)} for search in searches]
+
+    async def _embed(self, key: str, texts: list[str]) -> list[Json]:
+        if key == Key.EMBEDDING.name:
+            dense: list[Json] = (await self._embedder.queries(texts)).tolist()
+            return dense
+        function = self._sparse(self._description(key))
+        embed_query = getattr(function, "embed_query", None)
+        found = list(await call(embed_query if callable(embed_query) else function, texts, self._offload))
+        if len(found) != len(texts):
+            raise ValidationError(f"the sparse embedding function of key {key!r} gave {len(found)} vectors for {len(texts)} texts")
+        return [_sparse_json(vector) for vector in found]
+
+    def _description(self, key: str) -> Mapping[str, Json]:
+        place: Any = self._schema
+        for step in ("keys", key, "sparse_vector", "sparse_vector_index", "config", "embedding_function"):
+            place = place.get(step) if isinstance(place, Mapping) else None
+        if not isinstance(place, Mapping) or place.get("type") != "known":
+            raise ValidationError(
+                f"a text query under key {key!r} cannot be embedded: the schema names no sparse embedding function for that key. "
+                "Pass a sparse vector"
+            )
+        return place
+
+
+def _texts(rank: Json, level: int) -> list[Question]:
+    """The texts in an expression, from left to right."""
+    if level > _MAX_LEVELS:
+        raise ValidationError(f"a rank expression nests at most {_MAX_LEVELS} levels")
+    if isinstance(rank, list | tuple):
+        return [question for item in rank for question in _texts(item, level + 1)]
+    if not isinstance(rank, Mapping):
+        return []
+    question = _question(rank)
+    return [question] if question is not None else [found for inner in rank.values() for found in _texts(inner, level + 1)]
+
+
+def _replaced(rank: Json, vectors: Mapping[Question, Json]) -> Json:
+    if isinstance(rank, list | tuple):
+        return [_replaced(item, vectors) for item in rank]
+    if not isinstance(rank, Mapping):
+        return rank
+    question = _question(rank)
+    if question is None:
+        return {name: _replaced(inner, vectors) for name, inner in rank.items()}
+    return {"$knn": {**rank["$knn"], "query": vectors[question]}}
+
+
+def _question(node: Mapping[str, Json]) -> Question | None:
+    """What a ``$knn`` node asks, if that is text."""
+    body = node.get("$knn")
+    if len(node) != 1 or not isinstance(body, Mapping) or not isinstance(body.get("query"), str):
+        return None
+    key = body.get("key", Key.EMBEDDING.name)
+    return (key, body["query"]) if isinstance(key, str) else None
+
+
+def _sparse_json(vector: Any) -> Json:
+    """A sparse vector as a request says it. :raises ValidationError: it is none."""
+    to_dict = getattr(vector, "to_dict", None)
+    said = to_dict() if callable(to_dict) else vector
+    if not isinstance(said, Mapping) or not {"indices", "values"} <= set(said):
+        raise ValidationError(f"a sparse embedding function gives sparse vectors, got {type(vector).__name__}")
+    return dict(said)
