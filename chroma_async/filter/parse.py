@@ -96,10 +96,7 @@ class _Clauses:
         if operator in ("$contains", "$not_contains"):
             found: Filter = DocumentContains(value)
         else:
-            try:
-                compile_pattern(value, max_chars=self.max_pattern_chars)
-            except InvalidArgumentError as error:
-                self.refuse(f"'{operator}' {_show(value)}: {error.message()}")
+            self.check_pattern(operator, value)
             found = DocumentMatches(value)
         return Not(found) if operator.startswith("$not_") else found
 
@@ -125,6 +122,13 @@ class _Clauses:
                 text.encode()
             except UnicodeEncodeError:
                 self.refuse(f"{_show(text)} is not valid Unicode")
+
+    def check_pattern(self, operator: str, pattern: str) -> None:
+        """Compiles it, so that a bad one is refused here and not while rows are read."""
+        try:
+            compile_pattern(pattern, max_chars=self.max_pattern_chars)
+        except InvalidArgumentError as error:
+            self.refuse(f"'{operator}' {_show(pattern)}: {error.message()}")
 
     def refuse(self, reason: str) -> NoReturn:
         raise InvalidArgumentError(f"{self.title}: {reason}")
@@ -176,7 +180,7 @@ class _Where(_Clauses):
             self.refuse(f"'{operator}' on key {_show(key)} takes a string, not {_show(value)}")
         self.check_text(value)
         if operator in ("$regex", "$not_regex"):
-            compile_pattern(value, max_chars=self.max_pattern_chars)
+            self.check_pattern(operator, value)
         elif len(value) > self.max_pattern_chars:
             self.refuse(
                 f"the pattern of '{operator}' on key {_show(key)} has {len(value)} characters; {self.max_pattern_chars} at the most"
