@@ -35,7 +35,8 @@ def vectors(raw: bytes, answer: Callable[[Any], Answer], count: int) -> Floats:
     if len(rows) != count:
         raise EmbeddingAnswerError(f"asked for {count} vectors, the answer has {len(rows)}")
     try:
-        result = np.asarray(rows, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused below
+            result = np.asarray(rows, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise EmbeddingAnswerError(f"the answer's vectors are not numbers, or not all of one length: {error}") from error
     if result.ndim != 2 or result.shape[1] == 0:

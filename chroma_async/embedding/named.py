@@ -87,7 +87,7 @@ class NamedFunction(EmbeddingFunction[list[Any]]):
 def texts_of(name: str, input: Any) -> list[str]:
     """``input`` as a list of texts. :raises ValidationError: it is none; images are not embedded here."""
     texts = [input] if isinstance(input, str) else list(input)
-    wrong = next((item for item in texts if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise ValidationError(f"{name} embeds texts; got a value of type {type(wrong).__name__}")
+    wrong = [type(item).__name__ for item in texts if not isinstance(item, str)]
+    if wrong:
+        raise ValidationError(f"{name} embeds texts; got a value of type {wrong[0]}")
     return texts

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import chroma_async
+from chroma_async.errors import ModelMissingError
 from tests.api.conftest import Store, opened
 
 
@@ -94,14 +95,16 @@ async def test_an_embedding_function_of_chromadb_works_in_both(official: Store, 
         assert (asked["ids"], asked["distances"]) == ([["a"]], [[-6.0]])
 
 
-async def test_a_collection_that_chromadb_made_with_its_default_function_says_what_to_pass(
-    official: Store, ours: chroma_async.AsyncClient
+async def test_a_collection_that_chromadb_made_with_its_default_function_says_how_to_get_the_model(
+    official: Store, ours: chroma_async.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     await official.client.create_collection("docs")
     mine = await ours.get_collection("docs")
     await mine.add(ids=["a"], embeddings=[[1.0, 2.0]], documents=["x"])
-    with pytest.raises(ValueError, match=r"'default', which this application has not registered\. Pass embeddings"):
+    with pytest.raises(ModelMissingError, match=r"default: .*`chroma-async models pull`"):
         await mine.query(query_texts=["x"])
+    assert not (tmp_path / "home").exists(), "nothing was downloaded"
 
 
 async def test_our_clients_are_instances_of_chromadbs_abstract_classes(ours: chroma_async.AsyncClient) -> None:
