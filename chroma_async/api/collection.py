@@ -16,6 +16,7 @@ from chroma_async.api.questions import Questions, payloads
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.api.schema import Schema
 from chroma_async.api.search_result import SearchResult, search_result
+from chroma_async.api.sparse import SparseEmbedder
 from chroma_async.api.validate import (
     as_list,
     check_batch_size,
@@ -49,6 +50,9 @@ from chroma_async.types import (
 if TYPE_CHECKING:
     from chroma_async.api.client import AsyncClient
 
+#: Values of a record, roughly: what making a result of it costs.
+_COLUMNS = 8
+
 
 class AsyncCollection:
     """Handed out by a client, and usable as long as that client is.
@@ -62,6 +66,7 @@ class AsyncCollection:
         self._client = client
         self._info = info
         self._embedder = Embedder(info, function, client.functions, client.offload)
+        self._sparse = SparseEmbedder(info.schema, client.functions.sparse, client.offload)
         self._data_loader = data_loader
 
     @property
@@ -222,11 +227,15 @@ class AsyncCollection:
         return given.with_embeddings(embeddings, present)
 
     async def _columns(self, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> Columns:
-        """Checked before anything is paid for: the batch limit is known before an embedding function runs."""
+        """Checked before anything is paid for: the batch limit is known before an embedding function runs.
+
+        Sparse vectors that the schema knows how to make are in the metadata.
+        """
         rows = row_count(ids)
         check_batch_size(rows, await self._client.get_max_batch_size())
         width = sum(column is not None for column in (ids, metadatas, documents, images, uris))
-        return await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris)
+        given = await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris)
+        return replace(given, metadatas=await self._sparse.completed(given.metadatas, given.documents, len(given.ids)))
 
     async def _send(self, kind: WriteKind, batch: RecordBatch) -> None:
         await self._client.api.write(self._scope, self.id, kind, batch)
@@ -269,7 +278,8 @@ class AsyncCollection:
                 include=asked,
             )
         records = await self._client.api.get(self._scope, self.id, request)
-        return get_result(records, included, await self._data(records.rows, included))
+        data = await self._data(records.rows, included)
+        return await self._client.offload.by_size(_COLUMNS * len(records.rows.ids), get_result, records, included, data)
 
     async def peek(self, limit: int = 10) -> GetResult:
         """The first records, with their embeddings. :raises: as :meth:`get`."""

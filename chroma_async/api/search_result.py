@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chroma_async.api.results import with_sparse_vectors
+from chroma_async.api.results import with_sparse_vectors
 from chroma_async.types import SearchRows
 
 
@@ -31,7 +33,7 @@ def search_result(answers: Sequence[SearchRows]) -> SearchResult:
         ids=[answer.rows.ids for answer in answers],
         documents=[answer.rows.documents for answer in answers],
         embeddings=[None if answer.rows.embeddings is None else answer.rows.embeddings.tolist() for answer in answers],
-        metadatas=[answer.rows.metadatas for answer in answers],
+        metadatas=[None if answer.rows.metadatas is None else with_sparse_vectors(answer.rows.metadatas) for answer in answers],
         scores=[None if answer.scores is None else answer.scores.tolist() for answer in answers],
         select=[list(answer.select) for answer in answers],
     )

@@ -81,8 +81,8 @@ SCHEMAS: dict[str, Schema] = {
     "CreateDatabase": _object("name", name=_TEXT),
     "Metadata": {
         "type": "object",
-        "description": "Values are strings, numbers, booleans, or lists of one of these types",
-        "additionalProperties": {"type": ["string", "number", "boolean", "array", "null"]},
+        "description": "Values are strings, numbers, booleans, lists of one of these types, or in records sparse vectors",
+        "additionalProperties": {"type": ["string", "number", "boolean", "array", "object", "null"]},
     },
     "Configuration": _object(hnsw=_or_null(_ANYTHING), spann=_or_null(_ANYTHING), embedding_function=_or_null(_ANYTHING)),
     "IndexSchema": _object("defaults keys", defaults=_ANYTHING, keys=_ANYTHING, cmek=_or_null(_ANYTHING)),
