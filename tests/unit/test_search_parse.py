@@ -28,6 +28,16 @@ def knn(**body: Any) -> dict[str, Any]:
     return {"$knn": {"query": [1, 2], **body}}
 
 
+def each(part: str, *values: Any) -> list[dict[str, Any]]:
+    """A payload for each value of one of its parts."""
+    return [{part: value} for value in values]
+
+
+def each_knn(*bodies: dict[str, Any]) -> list[dict[str, Any]]:
+    """A payload for each way to write a ``$knn``."""
+    return [{"rank": knn(**body)} for body in bodies]
+
+
 def status(payload: Any) -> int:
     """What the server answers."""
     try:
@@ -106,16 +116,16 @@ def test_searches_in_an_expression_are_listed_from_left_to_right() -> None:
     "payload",
     [
         {"foo": 1},
-        *({"filter": value} for value in (None, {}, {"x": {"$gt": 1}}, {"#id": "a"}, {"#id": {"$nin": ["a"]}}, {"": 1}, {"#x": 1})),
-        *({"filter": value} for value in ({"$and": []}, {"$or": []}, {"x": {"$in": [1.5, 1]}}, {"#document": {"$regex": "a"}})),
-        *({"rank": value} for value in (None, V, {"$val": 1e39}, {"$sum": []}, {"$min": [V]}, {"$log": {"$val": -1}})),
+        *each("filter", None, {}, {"x": {"$gt": 1}}, {"#id": "a"}, {"#id": {"$nin": ["a"]}}, {"": 1}, {"#x": 1}),
+        *each("filter", {"$and": []}, {"$or": []}, {"x": {"$in": [1.5, 1]}}, {"#document": {"$regex": "a"}}),
+        *each("rank", None, V, {"$val": 1e39}, {"$sum": []}, {"$min": [V]}, {"$log": {"$val": -1}}),
         {"rank": {"$sub": {"left": V, "right": V, "x": 1}}},
         {"rank": {"$div": {"left": V, "right": {"$val": 0}}}},
-        *({"rank": knn(**body)} for body in ({"query": []}, {"query": [1, 2, 3]}, {"limit": 0}, {"limit": 4294967295}, {"foo": 1})),
-        *({"rank": knn(**body)} for body in ({"default": None}, {"default": 5.5}, {"default": 1e39}, {"key": "#embedding"})),
-        *({"limit": value} for value in ({}, {"offset": 0}, {"limit": 0}, {"limit": None}, {"limit": 5, "foo": 1})),
-        *({"select": value} for value in ({}, {"keys": []}, {"keys": ["a", "a"]}, {"keys": ["#foo", "$x", ""]}, {"keys": [], "foo": 1})),
-        *({"group_by": value} for value in ({}, {"keys": []}, {"keys": [], "aggregate": None})),
+        *each_knn({"query": []}, {"query": [1, 2, 3]}, {"limit": 0}, {"limit": 4294967295}, {"foo": 1}),
+        *each_knn({"default": None}, {"default": 5.5}, {"default": 1e39}, {"key": "#embedding"}),
+        *each("limit", {}, {"offset": 0}, {"limit": 0}, {"limit": None}, {"limit": 5, "foo": 1}),
+        *each("select", {}, {"keys": []}, {"keys": ["a", "a"]}, {"keys": ["#foo", "$x", ""]}, {"keys": [], "foo": 1}),
+        *each("group_by", {}, {"keys": []}, {"keys": [], "aggregate": None}),
         {"rank": KNN, "group_by": {"keys": ["x", "x"], "aggregate": {"$max_k": {"keys": ["y"], "k": 2, "z": 1}}, "foo": 1}},
         {"rank": KNN, "group_by": {"keys": ["#id"], "aggregate": {"$min_k": {"keys": ["#foo", "#id"], "k": 1}}}},
     ],
@@ -128,22 +138,22 @@ def test_what_chroma_takes_is_taken(payload: dict[str, Any]) -> None:
     "payload",
     [
         *(5, None, "x", []),
-        *({"filter": value} for value in ([], 5, "x", {"x": {"$gt": "s"}}, {"x": {"$in": []}}, {"x": {"$in": [1, "a"]}}, {"x": None})),
-        *({"filter": value} for value in ({"x": 1, "y": 2}, {"x": {"$gt": 1, "$lt": 2}}, {"x": [1]}, {"$and": [{}]}, {"$and": {"x": 1}})),
-        *({"filter": value} for value in ({"query_ids": ["a"]}, {"where_clause": {"x": 1}}, {"$foo": {"x": 1}})),
-        *({"filter": value} for value in ({"#document": {"$regex": "["}}, {"#id": {"$in": []}}, {"x": {"$in": [1, 1.5]}})),
-        *({"rank": value} for value in ("x", {"$foo": 1}, {"$rrf": {}}, {"$val": "1"}, {"$val": None}, {"$val": True}, {"$sum": V})),
+        *each("filter", [], 5, "x", {"x": {"$gt": "s"}}, {"x": {"$in": []}}, {"x": {"$in": [1, "a"]}}, {"x": None}),
+        *each("filter", {"x": 1, "y": 2}, {"x": {"$gt": 1, "$lt": 2}}, {"x": [1]}, {"$and": [{}]}, {"$and": {"x": 1}}),
+        *each("filter", {"query_ids": ["a"]}, {"where_clause": {"x": 1}}, {"$foo": {"x": 1}}),
+        *each("filter", {"#document": {"$regex": "["}}, {"#id": {"$in": []}}, {"x": {"$in": [1, 1.5]}}),
+        *each("rank", "x", {"$foo": 1}, {"$rrf": {}}, {"$val": "1"}, {"$val": None}, {"$val": True}, {"$sum": V}),
         {"rank": {"$sub": {"left": V}}},
         {"rank": {"$knn": {}}},
-        *({"rank": knn(query=value)} for value in (None, "text", [1, "a"], [1, None], [True], [[1, 2]], {}, {"indices": [1]})),
-        *({"rank": knn(query=value)} for value in ({**SPARSE, "#type": "x"}, {"indices": [-1], "values": [1]})),
-        *({"rank": knn(query={"indices": value, "values": [1]}, key="sp")} for value in ([4294967296], [1.5], ["1"], [True])),
-        *({"rank": knn(limit=value)} for value in (-1, 1.5, None, "5", 4294967296, True)),
-        *({"rank": knn(**body)} for body in ({"key": None}, {"key": 5}, {"default": "5"}, {"return_rank": None}, {"return_rank": 1})),
-        *({"limit": value} for value in (None, 5, "x", {"offset": None}, {"offset": -1}, {"limit": -1}, {"limit": 1.5}, {"limit": "5"})),
-        *({"limit": value} for value in ({"limit": 4294967296}, {"offset": 4294967296})),
-        *({"select": value} for value in (None, ["a"], {"keys": None}, {"keys": [5]}, {"keys": "a"})),
-        *({"group_by": value} for value in (None, 5, {"keys": None, "aggregate": FIRST}, {"keys": "x", "aggregate": FIRST})),
+        *each_knn(*each("query", None, "text", [1, "a"], [1, None], [True], [[1, 2]], {}, {"indices": [1]})),
+        *each_knn(*each("query", {**SPARSE, "#type": "x"}, {"indices": [-1], "values": [1]})),
+        *each_knn(*({"query": {"indices": indices, "values": [1]}, "key": "sp"} for indices in ([4294967296], [1.5], ["1"], [True]))),
+        *each_knn(*each("limit", -1, 1.5, None, "5", 4294967296, True)),
+        *each_knn({"key": None}, {"key": 5}, {"default": "5"}, {"return_rank": None}, {"return_rank": 1}),
+        *each("limit", None, 5, "x", {"offset": None}, {"offset": -1}, {"limit": -1}, {"limit": 1.5}, {"limit": "5"}),
+        *each("limit", {"limit": 4294967296}, {"offset": 4294967296}),
+        *each("select", None, ["a"], {"keys": None}, {"keys": [5]}, {"keys": "a"}),
+        *each("group_by", None, 5, {"keys": None, "aggregate": FIRST}, {"keys": "x", "aggregate": FIRST}),
         *(
             {"group_by": {"keys": ["x"], "aggregate": value}}
             for value in ("x", {"$foo": {}}, {"$min_k": {"k": 1}}, {"$min_k": {"keys": []}})
@@ -158,11 +168,8 @@ def test_a_wrong_shape_is_a_422_that_names_the_place(payload: Any) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        *({"rank": value} for value in ({}, [], 5, {"$val": 1, "$sum": []}, {"$sum": [5]}, {"$sum": [None]}, {"$abs": [V]}, {"$exp": 5})),
-        *(
-            {"rank": value}
-            for value in ({"$abs": None}, {"$log": {}}, {"$sub": {"left": None, "right": V}}, {"$div": {"left": V, "right": 5}})
-        ),
+        *each("rank", {}, [], 5, {"$val": 1, "$sum": []}, {"$sum": [5]}, {"$sum": [None]}, {"$abs": [V]}, {"$exp": 5}),
+        *each("rank", {"$abs": None}, {"$log": {}}, {"$sub": {"left": None, "right": V}}, {"$div": {"left": V, "right": 5}}),
         *({"group_by": {"keys": ["x"], "aggregate": value}} for value in ({}, [FIRST], {**FIRST, "$max_k": {"keys": ["y"], "k": 1}})),
     ],
 )
