@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tests.model.ways import Way
 T = TypeVar("T")
 
 SCOPE = Scope()
+MOST_COLLECTIONS = 3
 #: Share of the true nearest rows that approximate answers must hold, over all queries of a run.
 RECALL_FLOOR = 0.95
 WHOLE: tuple[IncludeField, ...] = ("documents", "metadatas", "embeddings", "uris")
@@ -43,7 +45,7 @@ def batch(rows: Sequence[Row], *, whole: bool) -> RecordBatch:
 
 
 class Machine(RuleBasedStateMachine):
-    """One collection of one store; subclasses say which way leads to it."""
+    """One store with a collection and its forks, one of them in use; subclasses say which way leads to it."""
 
     make_way: ClassVar[type[Way]]
 
@@ -63,8 +65,11 @@ class Machine(RuleBasedStateMachine):
         self.eager = eager
         self.run(self.way.open(eager=eager))
         info = self.run(self.way.api.create_collection(SCOPE, "model", configuration={"hnsw": {"space": space.value}}))
-        self.id = info.id
+        self.id, self.name = info.id, "model"
         self.reference = Reference(space)
+        self.forks = 0
+        #: The collections that are not in use now.
+        self.others: list[tuple[UUID, str, Reference]] = []
 
     async def collection(self) -> Collection:
         async with self.way.engine.using(SCOPE, self.id) as collection:
@@ -179,7 +184,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def describe(self) -> None:
         """Dimension and keys show at once, also while they are in the log alone and the collection is not loaded."""
-        info = self.run(self.way.api.get_collection(SCOPE, "model"))
+        info = self.run(self.way.api.get_collection(SCOPE, self.name))
         assert info.dimension == self.reference.dimension
         keys = {key: set(types) for key, types in info.schema["keys"].items() if not key.startswith("#")}
         assert keys == self.reference.keys
@@ -246,6 +251,32 @@ class Machine(RuleBasedStateMachine):
             assert np.allclose(rows.distances, [distance for distance, _ in wanted], rtol=1e-5, atol=1e-5)
         self.hits += int((rows.distances <= wanted[-1][0] + 1e-5).sum())
         self.asked += len(wanted)
+
+    # -------------------------------------------------------------------------------------------------------------------------- forks
+
+    @precondition(lambda self: len(self.others) < MOST_COLLECTIONS - 1)
+    @rule()
+    def fork(self) -> None:
+        """Go on with a copy; what is written from here on shows on one side only."""
+        self.forks += 1
+        name = f"fork{self.forks}"
+        info = self.run(self.way.api.fork_collection(SCOPE, self.id, name))
+        self.others.append((self.id, self.name, self.reference))
+        self.id, self.name, self.reference = info.id, name, self.reference.copy()
+
+    @precondition(lambda self: self.others)
+    @rule()
+    def turn_to_another(self) -> None:
+        self.others.append((self.id, self.name, self.reference))
+        self.id, self.name, self.reference = self.others.pop(0)
+
+    @precondition(lambda self: self.others)
+    @rule()
+    def delete_collection(self) -> None:
+        """The others live on, also on files and log entries that began with this one."""
+        self.wait()
+        self.run(self.way.api.delete_collection(SCOPE, self.name))
+        self.id, self.name, self.reference = self.others.pop()
 
     # ---------------------------------------------------------------------------------------------------------------------- machinery
 
@@ -315,8 +346,11 @@ class Machine(RuleBasedStateMachine):
         try:
             if hasattr(self, "reference"):
                 self.wait()
-                self.read_everything()
-                self.run(self._check())
+                for _ in range(len(self.others) + 1):
+                    self.read_everything()
+                    self.run(self._check())
+                    if self.others:
+                        self.turn_to_another()
                 assert self.hits >= RECALL_FLOOR * self.asked, f"recall {self.hits / self.asked:.3f}"
                 self.run(self.way.close(flush=False))
         finally:

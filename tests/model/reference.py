@@ -64,6 +64,13 @@ class Reference:
         #: Metadata keys ever written, with their value types.
         self.keys: dict[str, set[str]] = {}
 
+    def copy(self) -> Reference:
+        """Another collection of the same content."""
+        other = Reference(self.space)
+        other.records, other.dimension = dict(self.records), self.dimension
+        other.keys = {key: set(types) for key, types in self.keys.items()}
+        return other
+
     # ------------------------------------------------------------------------------------------------------------------------- writes
 
     def add(self, rows: Sequence[Row]) -> None:
