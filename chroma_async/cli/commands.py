@@ -14,6 +14,7 @@ COMMANDS = {
     "compact": ("chroma_async.cli.compact", "compact"),
     "healthcheck": ("chroma_async.cli.healthcheck", "healthcheck"),
     "config": ("chroma_async.cli.config", "config"),
+    "models": ("chroma_async.cli.models", "models"),
 }
 
 

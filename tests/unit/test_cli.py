@@ -28,7 +28,7 @@ def call(*arguments: str, env: dict[str, str] | None = None) -> Result:
 def test_help_names_every_command() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    assert all(word in result.output for word in ("run", "check", "compact", "healthcheck", "config"))
+    assert all(word in result.output for word in ("run", "check", "compact", "healthcheck", "config", "models"))
 
 
 def test_an_unknown_command_is_refused() -> None:
