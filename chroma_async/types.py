@@ -228,6 +228,22 @@ class RecordBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteCounts:
+    """What a write did: rows that are new, rows that were changed. The others were skipped."""
+
+    inserted: int = 0
+    updated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBy:
+    """A metadata key to order records by."""
+
+    key: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GetRequest:
     """A read by ids or filter. ``where`` and ``where_document`` are raw JSON; :mod:`chroma_async.filter.parse` judges them."""
 
@@ -237,6 +253,10 @@ class GetRequest:
     limit: int | None = None
     offset: int = 0
     include: tuple[IncludeField, ...] = ("documents", "metadatas")
+    #: Raw JSON: metadata keys to order by in place of first insertion; see :mod:`chroma_async.api.paging`.
+    order_by: Json = None
+    #: Where the last page ended; "" begins, ``None`` asks for no cursor.
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +269,10 @@ class QueryRequest:
     where: Json = None
     where_document: Json = None
     include: tuple[IncludeField, ...] = ("metadatas", "documents", "distances")
+    #: Rows farther than this are left out.
+    max_distance: float | None = None
+    #: Compare with every matching row instead of following a graph.
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +311,8 @@ class Records:
 
     rows: Rows
     include: tuple[IncludeField, ...]
+    #: Where the next page begins: set when the request had a cursor and there is more.
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

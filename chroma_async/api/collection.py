@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import numpy as np
 
 from chroma_async.api.arguments import Columns, columns, expiry, known_rows, one_source, row_count
-from chroma_async.api.embedding import AnyFunction, DataLoader, Embedder, call, check_conflict, configuration_to_update
+from chroma_async.api.collection_view import CollectionView
+from chroma_async.api.embedding import Embedder, call, configuration_to_update
 from chroma_async.api.filters import check_where, check_where_document
 from chroma_async.api.questions import Questions, payloads
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
-from chroma_async.api.schema import Schema
 from chroma_async.api.search_result import SearchResult, search_result
-from chroma_async.api.sparse import SparseEmbedder
 from chroma_async.api.validate import (
     as_list,
     check_batch_size,
@@ -32,108 +30,27 @@ from chroma_async.api.validate import (
 )
 from chroma_async.errors import ValidationError
 from chroma_async.types import (
-    CollectionInfo,
     DeleteRequest,
     Floats,
     GetRequest,
     IndexingStatus,
-    Json,
     QueryRequest,
     ReadLevel,
     RecordBatch,
     Rows,
-    Scope,
     SearchRequest,
     WriteKind,
 )
 
 if TYPE_CHECKING:
-    from chroma_async.api.client import AsyncClient
+    pass
 
 #: Values of a record, roughly: what making a result of it costs.
 _COLUMNS = 8
 
 
-class AsyncCollection:
-    """Handed out by a client, and usable as long as that client is.
-
-    ``name``, ``metadata``, ``configuration`` and ``schema`` are what the store said when this object was made or last modified through it;
-    other clients may have changed them since.
-    """
-
-    def __init__(self, client: AsyncClient, info: CollectionInfo, function: AnyFunction | None, data_loader: DataLoader | None) -> None:
-        check_conflict(info, function)
-        self._client = client
-        self._info = info
-        self._embedder = Embedder(info, function, client.functions, client.offload)
-        self._sparse = SparseEmbedder(info.schema, client.functions.sparse, client.offload)
-        self._data_loader = data_loader
-
-    @property
-    def id(self) -> UUID:
-        """Never changes."""
-        return self._info.id
-
-    @property
-    def name(self) -> str:
-        """Unique in its database."""
-        return self._info.name
-
-    @property
-    def metadata(self) -> dict[str, Any] | None:
-        """The collection's own metadata."""
-        return self._info.metadata
-
-    @property
-    def tenant(self) -> str:
-        """Whose it is."""
-        return self._info.tenant
-
-    @property
-    def database(self) -> str:
-        """Where it is."""
-        return self._info.database
-
-    @property
-    def configuration(self) -> dict[str, Any]:
-        """As :attr:`configuration_json`, with the embedding function itself (or ``None``) in the place of its description."""
-        return {**self._info.configuration, "embedding_function": self._embedder.known()}
-
-    @property
-    def configuration_json(self) -> dict[str, Json]:
-        """Index parameters and the description of the embedding function."""
-        return self._info.configuration
-
-    @property
-    def schema(self) -> Schema:
-        """Which indexes exist for which metadata keys, with the functions that it names. Changing it changes nothing in the store."""
-        functions = self._client.functions
-        return Schema.read(self._info.schema, functions.dense, functions.sparse)
-
-    def get_model(self) -> CollectionInfo:
-        """All that is known of the collection."""
-        return self._info
-
-    def __repr__(self) -> str:
-        return f"Collection(name={self.name})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AsyncCollection):
-            return NotImplemented
-        mine, theirs = self._info, other._info
-        names = ("id", "name", "tenant", "database", "metadata", "configuration", "schema")
-        return (
-            all(getattr(mine, name) == getattr(theirs, name) for name in names)
-            and self._embedder.function == other._embedder.function
-            and self._data_loader == other._data_loader
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._info.id)
-
-    @property
-    def _scope(self) -> Scope:
-        return Scope(self._info.tenant, self._info.database)
+class AsyncCollection(CollectionView):
+    """Handed out by a client, and usable as long as that client is."""
 
     async def add(
         self,
@@ -262,9 +179,18 @@ class AsyncCollection:
         offset: int | None = None,
         where_document: Mapping[str, Any] | None = None,
         include: Include = ["metadatas", "documents"],  # noqa: B006
+        *,
+        order_by: Any = None,
+        cursor: str | None = None,
     ) -> GetResult:
         """Records by ids, by filter, or all, in order of first insertion.
 
+        Beyond chromadb's parameters:
+
+        :param order_by: metadata keys to order by instead: ``"year"``, ``{"year": "desc"}``, or a list of these. Records without the key
+            come last.
+        :param cursor: ``""`` to read in pages of ``limit`` that stay true while records come and go; the answer's ``cursor`` is what to
+            pass for the next page, and ``None`` behind the last.
         :raises ValidationError, ValidationTypeError, DuplicateIDError: the arguments. :raises InvalidArgumentError: the filter.
         """
         with refusing("get"):
@@ -276,10 +202,15 @@ class AsyncCollection:
                 limit=check_window(limit, "limit"),
                 offset=check_window(offset, "offset") or 0,
                 include=asked,
+                order_by=order_by,
+                cursor=cursor,
             )
         records = await self._client.api.get(self._scope, self.id, request)
         data = await self._data(records.rows, included)
-        return await self._client.offload.by_size(_COLUMNS * len(records.rows.ids), get_result, records, included, data)
+        result = await self._client.offload.by_size(_COLUMNS * len(records.rows.ids), get_result, records, included, data)
+        if cursor is not None:
+            result["cursor"] = records.cursor
+        return result
 
     async def peek(self, limit: int = 10) -> GetResult:
         """The first records, with their embeddings. :raises: as :meth:`get`."""
@@ -299,8 +230,14 @@ class AsyncCollection:
         where: Mapping[str, Any] | None = None,
         where_document: Mapping[str, Any] | None = None,
         include: Include = ["metadatas", "documents", "distances"],  # noqa: B006
+        *,
+        max_distance: float | None = None,
+        exact: bool = False,
     ) -> QueryResult:
         """For each query the ``n_results`` nearest records (fewer only when fewer match), nearest first.
+
+        Beyond chromadb's parameters: ``max_distance`` leaves out what is farther; ``exact`` compares with every matching record instead
+        of following the index.
 
         :raises ValidationError, ValidationTypeError: the arguments. :raises InvalidDimensionException: the vectors' length.
         :raises InvalidArgumentError: the filter, or an id that does not exist.
@@ -315,7 +252,14 @@ class AsyncCollection:
             else:
                 embeddings = await self._embedded_queries(query_texts, query_images, query_uris)
         request = QueryRequest(
-            embeddings=embeddings, n_results=count, ids=request_ids, where=filters[0], where_document=filters[1], include=asked
+            embeddings=embeddings,
+            n_results=count,
+            ids=request_ids,
+            where=filters[0],
+            where_document=filters[1],
+            include=asked,
+            max_distance=max_distance,
+            exact=exact,
         )
         neighbours = await self._client.api.query(self._scope, self.id, request)
         data = [await self._data(rows, included) or [] for rows in neighbours.queries] if "data" in included else None
@@ -370,11 +314,18 @@ class AsyncCollection:
                 raise ValidationError("limit can only be specified when a where or where_document clause is given")
         return {"deleted": await self._client.api.delete(self._scope, self.id, request)}
 
-    async def count(self, read_level: ReadLevel | str = ReadLevel.INDEX_AND_WAL) -> int:
-        """How many records there are. :raises ValidationError: no read level."""
+    async def count(
+        self,
+        read_level: ReadLevel | str = ReadLevel.INDEX_AND_WAL,
+        *,
+        where: Mapping[str, Any] | None = None,
+        where_document: Mapping[str, Any] | None = None,
+    ) -> int:
+        """How many records there are; with a filter, beyond chromadb's parameters, how many match. :raises ValidationError: the arguments."""
         with refusing("count"):
             level = _read_level(read_level)
-        return await self._client.api.count(self._scope, self.id, level)
+            filters = check_where(where), check_where_document(where_document)
+        return await self._client.api.count(self._scope, self.id, level, where=filters[0], where_document=filters[1])
 
     async def fork(self, new_name: str) -> AsyncCollection:
         """A copy of this collection that costs milliseconds at any size; later writes on either side never show on the other.

@@ -9,11 +9,12 @@ import numpy as np
 
 from chroma_async.api.batch import check_batch
 from chroma_async.api.opening import Lease, share_engine
+from chroma_async.api.paging import read_cursor, read_order, write_cursor
 from chroma_async.config import Settings
 from chroma_async.engine.checking import Finding, check_store
 from chroma_async.engine.compacting import Step, compact_store
 from chroma_async.engine.engine import Engine
-from chroma_async.engine.get import get
+from chroma_async.engine.get import count_matching, get, get_page
 from chroma_async.engine.query import query
 from chroma_async.engine.resolve import Delete, Write
 from chroma_async.engine.search import SearchOptions, search_each
@@ -50,6 +51,7 @@ from chroma_async.types import (
     SearchRequest,
     SearchRows,
     Tenant,
+    WriteCounts,
     WriteKind,
 )
 
@@ -230,9 +232,14 @@ class LocalAPI:
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         return await self._catalog.list_aliases(scope)
 
-    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         async with self.engine.using(scope, id) as collection:
-            await collection.write(Write(kind, await self._checked(kind, batch)))
+            count = await collection.write(Write(kind, await self._checked(kind, batch)))
+        if kind is WriteKind.ADD:
+            return WriteCounts(inserted=count)
+        if kind is WriteKind.UPDATE:
+            return WriteCounts(updated=count)
+        return WriteCounts(inserted=count, updated=len(set(batch.ids)) - count)
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
         async with self.engine.using(scope, id) as collection:
@@ -251,8 +258,14 @@ class LocalAPI:
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
         async with self.engine.using(scope, id) as collection:
             filter = self._filter(collection.row, request.where, request.where_document)
-            rows = await collection.read(get, filter, request.ids, request.limit, request.offset, request.include)
-            return Records(rows, request.include)
+            if request.order_by is None and request.cursor is None:
+                rows = await collection.read(get, filter, request.ids, request.limit, request.offset, request.include)
+                return Records(rows, request.include)
+            order = () if request.order_by is None else read_order(request.order_by)
+            after = None if request.cursor is None else read_cursor(request.cursor, id, order)
+            rows, mark = await collection.read(get_page, filter, request.ids, request.limit, request.offset, request.include, order, after)
+            cursor = None if mark is None or request.cursor is None else write_cursor(id, order, mark)
+            return Records(rows, request.include, cursor)
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         async with self.engine.using(scope, id) as collection:
@@ -269,6 +282,8 @@ class LocalAPI:
                 request.include,
                 self.engine.context.plan,
                 collection.ef_search,
+                request.max_distance,
+                request.exact,
             )
             return Neighbours(queries, request.include)
 
@@ -291,9 +306,19 @@ class LocalAPI:
             version = await collection.version_at(request.read_level)
             return await search_each(version, searches, context.threads.run, at_once, options, sparse)
 
-    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+    async def count(
+        self,
+        scope: Scope,
+        id: UUID,
+        read_level: ReadLevel = ReadLevel.INDEX_AND_WAL,
+        *,
+        where: Json = None,
+        where_document: Json = None,
+    ) -> int:
         async with self.engine.using(scope, id) as collection:
-            return (await collection.version_at(read_level)).count
+            filter = self._filter(collection.row, where, where_document)
+            version = await collection.version_at(read_level)
+            return version.count if filter is None else await self.engine.context.threads.run(count_matching, version, filter)
 
     # -------------------------------------------------------------------------------------------------------------------- maintenance
 

@@ -30,6 +30,7 @@ from chroma_async.types import (
     SearchRequest,
     SearchRows,
     Tenant,
+    WriteCounts,
     WriteKind,
 )
 
@@ -143,7 +144,7 @@ class ChromaAPI(Protocol):
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         """By name."""
 
-    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         """Durable when it returns; all or nothing; visible to every later read."""
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
@@ -162,8 +163,16 @@ class ChromaAPI(Protocol):
         :raises InvalidArgumentError: a search breaks a rule, asks a disabled index, or a score is no finite number.
         """
 
-    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
-        """How many records there are."""
+    async def count(
+        self,
+        scope: Scope,
+        id: UUID,
+        read_level: ReadLevel = ReadLevel.INDEX_AND_WAL,
+        *,
+        where: Json = None,
+        where_document: Json = None,
+    ) -> int:
+        """How many records there are, or how many of them match."""
 
     async def aclose(self) -> None:
         """Idempotent."""

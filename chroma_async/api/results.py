@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from chroma_async.types import Floats, Metadata, MetadataValue, Neighbours, Records, SparseVector
 
@@ -28,6 +28,8 @@ class GetResult(TypedDict):
     data: list[Any] | None
     metadatas: list[ResultMetadata | None] | None
     included: list[str]
+    #: Only when a cursor was given.
+    cursor: NotRequired[str | None]
 
 
 class QueryResult(TypedDict):

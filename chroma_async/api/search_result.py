@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from chroma_async.api.results import with_sparse_vectors
-from chroma_async.api.results import with_sparse_vectors
 from chroma_async.types import SearchRows
 
 

@@ -38,6 +38,7 @@ from chroma_async.types import (
     SearchRequest,
     SearchRows,
     Tenant,
+    WriteCounts,
     WriteKind,
 )
 from chroma_async.wire import collections as names
@@ -221,14 +222,13 @@ class HttpAPI:
         """By name."""
         return await self._get(_aliases(scope), names.decode_aliases)
 
-    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> None:
+    async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         """Durable when it returns. An update or upsert may be sent twice when the connection breaks; an add never is."""
         base64 = (await self.preflight()).supports_base64_encoding
         values = len(batch.ids) + (0 if batch.embeddings is None else batch.embeddings.size)
         body = await self._offload.by_size(values, requests.encode_write, batch, base64=base64)
-        await self._transport.send(
-            "POST", _collections(scope, str(id), kind.value), body, writes=True, idempotent=kind is not WriteKind.ADD
-        )
+        path = _collections(scope, str(id), kind.value)
+        return await self._post(path, body, names.decode_write_counts, writes=True, idempotent=kind is not WriteKind.ADD)
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
         """What Chroma counts. Only a deletion by ids alone may be sent twice: its count is the same."""
@@ -251,8 +251,19 @@ class HttpAPI:
         body = await self._offload.by_size(len(request.searches) * _VALUES_PER_SEARCH, requests.encode_search, request)
         return await self._post(_collections(scope, str(id), "search"), body, responses.decode_searches, writes=False, idempotent=True)
 
-    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
-        """How many records there are."""
+    async def count(
+        self,
+        scope: Scope,
+        id: UUID,
+        read_level: ReadLevel = ReadLevel.INDEX_AND_WAL,
+        *,
+        where: Json = None,
+        where_document: Json = None,
+    ) -> int:
+        """How many records there are, or how many of them match."""
+        if where is not None or where_document is not None:
+            body = requests.encode_count(where, where_document, read_level)
+            return await self._post(_collections(scope, str(id), "count"), body, names.decode_integer, writes=False, idempotent=True)
         return await self._get(_collections(scope, str(id), "count"), names.decode_integer, {"read_level": read_level.value})
 
     async def aclose(self) -> None:

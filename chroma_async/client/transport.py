@@ -50,7 +50,7 @@ class Transport:
                 ttl_dns_cache=max(1, round(settings.dns_ttl_s)),
                 ssl=address.verify,
             ),
-            headers={"User-Agent": _user_agent(), **address.headers},
+            headers={"User-Agent": _user_agent(), "x-chroma-counts": "true", **address.headers},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

@@ -193,7 +193,7 @@ class Collection:
             segments = self._tip.segments
             entries = await entries_behind(manifest, self._context.backends.log) if level is ReadLevel.INDEX_AND_BOUNDED_WAL else []
         tip, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
-        return tip.version
+        return visible(tip.version, self._now_s())
 
     def indexing_status(self) -> IndexingStatus:
         """An operation counts as indexed when it is flushed and, where its segment is large enough to have a graph, in the graph."""

@@ -118,7 +118,7 @@ class CommitQueue:
             await asyncio.wait([self._task])
 
     async def submit(self, request: Write | Delete) -> int:
-        """Durable and visible when it returns; all or nothing. How many rows a deletion deleted.
+        """Durable and visible when it returns; all or nothing. How many rows were deleted, inserted (add, upsert) or changed (update).
 
         :raises RateLimitError: the queue is full and this store refuses rather than waits.
         :raises UnavailableError: nothing was written; may be retried.
@@ -222,7 +222,7 @@ class CommitQueue:
             if item.error is not None:
                 item.waiting.done.set_exception(item.error)
             elif item.resolved is not None:
-                item.waiting.done.set_result(item.resolved.deleted)
+                item.waiting.done.set_result(item.resolved.count)
 
     async def _apply(self, inline: bool, changes: list[tuple[LogBatch, Places]]) -> None:
         try:

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from chroma_async.engine.ordering import Mark, ordered, start_after
 from chroma_async.engine.version import Places, Version
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.pages import page
 from chroma_async.schema.record import HIDDEN_PREFIX
-from chroma_async.types import IncludeField, Ints, Metadata, Rows
+from chroma_async.types import IncludeField, Ints, Metadata, OrderBy, Rows
 
 
 def get(
@@ -19,6 +20,32 @@ def get(
 ) -> Rows:
     """The rows that match, by age, with the asked columns."""
     return rows_at(version, choose(version, filter, ids, limit, offset), include)
+
+
+def get_page(
+    version: Version,
+    filter: Filter | None,
+    ids: Sequence[str] | None,
+    limit: int | None,
+    offset: int,
+    include: Collection[IncludeField],
+    order: Sequence[OrderBy],
+    after: Mark | None,
+) -> tuple[Rows, Mark | None]:
+    """As :func:`get`, in the asked order, from behind ``after`` on; and the mark of the last row if more follow it."""
+    places, columns = ordered(version, choose(version, filter, ids, None, 0), order)
+    borns = version.borns_at(places)
+    start = offset + (0 if after is None else start_after(after, columns, borns, order))
+    stop = len(places) if limit is None else min(len(places), start + limit)
+    chosen = np.arange(min(start, stop), stop)
+    more = chosen.size and stop < len(places)
+    mark = Mark(tuple(values[stop - 1] for values in columns), int(borns[stop - 1])) if more else None
+    return rows_at(version, places.at(chosen), include), mark
+
+
+def count_matching(version: Version, filter: Filter) -> int:
+    """How many rows match."""
+    return sum(part.mask(filter).count() for part in version.parts)
 
 
 def choose(version: Version, filter: Filter | None, ids: Sequence[str] | None, limit: int | None, offset: int) -> Places:

@@ -29,11 +29,15 @@ def query(
     include: Sequence[IncludeField],
     settings: PlanSettings,
     ef_search: int = 0,
+    max_distance: float | None = None,
+    exact: bool = False,
 ) -> list[Rows]:
     """min(n_results, matching rows) rows for each query, nearest first, ties by first insertion.
 
     :param queries: ``(m, dimension)`` float32.
     :param ef_search: the least effort of a graph search.
+    :param max_distance: rows farther than this are left out.
+    :param exact: compare with every matching row, whatever graphs there are.
     :raises InvalidDimensionException: the queries' length differs from the collection's dimension.
     :raises InvalidArgumentError: ``ids`` names an absent id and there is no filter (Chroma's "Error finding id").
     """
@@ -43,7 +47,9 @@ def query(
     if ids is not None and filter is None:
         _all_present(version, ids)
     allowed = allowed_parts(version, filter, ids) if n_results else []
-    candidates = nearest_rows(version, space, queries, n_results, allowed, settings, ef_search)
+    candidates = nearest_rows(version, space, queries, n_results, allowed, settings, ef_search, exact)
+    if max_distance is not None:
+        candidates = [(places.at(near), distances[near]) for places, distances in candidates for near in [distances <= max_distance]]
     return _fetch(version, candidates, include)
 
 
@@ -68,6 +74,7 @@ def nearest_rows(
     allowed: Sequence[Bitmap | None],
     settings: PlanSettings,
     ef_search: int,
+    exact: bool = False,
 ) -> list[tuple[Places, Floats]]:
     """The best ``n_results`` rows of all parts for each query, nearest first, ties by first insertion, with their distances.
 
@@ -90,10 +97,10 @@ def nearest_rows(
                 queries,
                 n_results,
                 segment.vectors,
-                segment.graph,
+                None if exact else segment.graph,
                 chosen,
                 settings,
-                codes=segment.codes,
+                codes={} if exact else segment.codes,
                 order=segment.tie_order,
                 ef_search=ef_search,
             )

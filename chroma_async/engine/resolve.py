@@ -63,8 +63,8 @@ class Resolved:
     batch: LogBatch | None
     #: Rows that it replaces or deletes.
     victims: Places
-    #: Rows that were deleted, for the answer.
-    deleted: int = 0
+    #: Rows that were deleted, inserted by an add or upsert, or changed by an update: for the answer.
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -116,7 +116,10 @@ def resolve_write(write: Write, version: Version, known: KnownKeys, first: Seq) 
     facts = _facts(version.dimension, dimension, known, resolved.metadatas if resolved is not None else None)
     if resolved is None and facts is None:
         return Resolved(None, _NOBODY)
-    return Resolved(_log_batch(first, resolved, dimension, facts), victims)
+    count = 0
+    if resolved is not None:
+        count = len(resolved.ids) if write.kind is WriteKind.UPDATE else len(resolved.ids) - len(victims)
+    return Resolved(_log_batch(first, resolved, dimension, facts), victims, count)
 
 
 def resolve_delete(delete: Delete, version: Version, first: Seq) -> Resolved:

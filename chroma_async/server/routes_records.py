@@ -9,27 +9,24 @@ from chroma_async.server.exchange import answer, collection_id, empty_object, js
 from chroma_async.server.route import COLLECTION, Route
 from chroma_async.server.service import OFFLOAD_BYTES, Service
 from chroma_async.types import ReadLevel, WriteKind
-from chroma_async.wire.collections import encode_deleted
-from chroma_async.wire.requests import parse_delete, parse_get, parse_query, parse_search, parse_write
+from chroma_async.wire.collections import encode_deleted, encode_write_counts
+from chroma_async.wire.requests import parse_count, parse_delete, parse_get, parse_query, parse_search, parse_write
 from chroma_async.wire.responses import encode_neighbours, encode_records, encode_searches, expected_bytes
 
 
 async def add(service: Service, request: web.Request) -> web.Response:
     """The one verb that answers 201."""
-    await _write(service, request, WriteKind.ADD)
-    return empty_object(201)
+    return await _write(service, request, WriteKind.ADD, 201)
 
 
 async def update(service: Service, request: web.Request) -> web.Response:
     """Merge into records that exist."""
-    await _write(service, request, WriteKind.UPDATE)
-    return empty_object()
+    return await _write(service, request, WriteKind.UPDATE)
 
 
 async def upsert(service: Service, request: web.Request) -> web.Response:
     """Merge or insert."""
-    await _write(service, request, WriteKind.UPSERT)
-    return empty_object()
+    return await _write(service, request, WriteKind.UPSERT)
 
 
 async def delete(service: Service, request: web.Request) -> web.Response:
@@ -68,9 +65,19 @@ async def count(service: Service, request: web.Request) -> web.Response:
     return json_value(await service.api.count(where, id, _read_level(request)))
 
 
-async def _write(service: Service, request: web.Request, kind: WriteKind) -> None:
+async def count_matching(service: Service, request: web.Request) -> web.Response:
+    """Those that match a filter; beyond Chroma's routes."""
     where, id = scope(request), collection_id(request)
-    await service.api.write(where, id, kind, await parsed(service, request, parse_write, kind))
+    filter, document_filter, read_level = await parsed(service, request, parse_count)
+    return json_value(await service.api.count(where, id, read_level, where=filter, where_document=document_filter))
+
+
+async def _write(service: Service, request: web.Request, kind: WriteKind, status: int = 200) -> web.Response:
+    where, id = scope(request), collection_id(request)
+    counts = await service.api.write(where, id, kind, await parsed(service, request, parse_write, kind))
+    if COUNTS_HEADER in request.headers:
+        return answer(encode_write_counts(counts), status)
+    return empty_object(status)
 
 
 def _read_level(request: web.Request) -> ReadLevel:
@@ -83,6 +90,9 @@ def _read_level(request: web.Request) -> ReadLevel:
         levels = ", ".join(ReadLevel)
         raise InvalidArgumentError(f"query string: read_level must be one of {levels}, got {value!r:.40}") from None
 
+
+#: A client that sends it, with any value, is told how many records were inserted and updated.
+COUNTS_HEADER = "x-chroma-counts"
 
 _ERRORS = (400, 401, 404, 422)
 _WRITE_ERRORS = (*_ERRORS, 413, 429)
@@ -144,6 +154,17 @@ RECORD_ROUTES = (
         body="WriteRecords",
         status=201,
         errors=_WRITE_ERRORS,
+    ),
+    Route(
+        "POST",
+        COLLECTION + "/count",
+        "collection_count_matching",
+        "Count the records that match a filter",
+        "Records",
+        count_matching,
+        "Count",
+        body="CountRecords",
+        errors=_ERRORS,
     ),
     Route(
         "GET",

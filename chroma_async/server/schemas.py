@@ -114,9 +114,17 @@ SCHEMAS: dict[str, Schema] = {
     "WriteRecords": _write("ids embeddings", _either_encoding(_VECTOR, _BASE64)),
     "UpdateRecords": _write("ids", {"oneOf": [{"type": "null"}, _either_encoding(_or_null(_VECTOR), _or_null(_BASE64))]}),
     "Get": _object(
-        ids=_or_null(_TEXTS), where=_FILTER, where_document=_FILTER, limit=_or_null(_U32), offset=_or_null(_U32), include=_INCLUDE
+        ids=_or_null(_TEXTS),
+        where=_FILTER,
+        where_document=_FILTER,
+        limit=_or_null(_U32),
+        offset=_or_null(_U32),
+        include=_INCLUDE,
+        order_by=_ANYTHING,
+        cursor=_or_null(_TEXT),
     ),
-    "GetResult": _object("ids include", **_columns(nested=False)),
+    "CountRecords": _object(where=_FILTER, where_document=_FILTER, read_level=_TEXT),
+    "GetResult": _object("ids include", **_columns(nested=False), cursor=_TEXT),
     "Query": _object(
         "query_embeddings",
         query_embeddings=_list(_VECTOR),
@@ -125,6 +133,8 @@ SCHEMAS: dict[str, Schema] = {
         where=_FILTER,
         where_document=_FILTER,
         include=_INCLUDE,
+        max_distance=_or_null({"type": "number"}),
+        exact=_or_null(_BOOLEAN),
     ),
     "QueryResult": _object(
         "ids include", **_columns(nested=True), distances=_or_null(_list(_list({"type": ["number", "null"], "format": "float"})))

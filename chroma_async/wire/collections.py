@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from chroma_async.errors import ProtocolError, UnprocessableError
-from chroma_async.types import Alias, CollectionInfo, Database, Health, Identity, IndexingStatus, Json, Preflight, Tenant
+from chroma_async.types import Alias, CollectionInfo, Database, Health, Identity, IndexingStatus, Json, Preflight, Tenant, WriteCounts
 from chroma_async.wire.body import dump_json, optional_object, parse_body, required, text, unexpected
 
 T = TypeVar("T")
@@ -226,6 +226,16 @@ def encode_count(count: int) -> bytes:
 def decode_count(raw: bytes) -> int:
     """The answer to fork_count."""
     return _read(raw, "a count", lambda value: int(value["count"]))
+
+
+def encode_write_counts(counts: WriteCounts) -> bytes:
+    """What a write did, for a client that asked."""
+    return dump_json({"inserted": counts.inserted, "updated": counts.updated})
+
+
+def decode_write_counts(raw: bytes) -> WriteCounts:
+    """The answer to add, update and upsert; a server that does not count answers ``{}``, which reads as zeros."""
+    return _read(raw, "counts of a write", lambda value: WriteCounts(int(value.get("inserted", 0)), int(value.get("updated", 0))))
 
 
 def encode_deleted(count: int) -> bytes:

@@ -31,8 +31,9 @@ _QUERY_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas", "distances
 _DEFAULT_RESULTS = 10
 
 _WRITE_FIELDS = ("ids", "embeddings", "documents", "uris", "metadatas", "expires_at")
-_GET_FIELDS = ("ids", "where", "where_document", "limit", "offset", "include")
-_QUERY_FIELDS = ("query_embeddings", "n_results", "ids", "where", "where_document", "include")
+_GET_FIELDS = ("ids", "where", "where_document", "limit", "offset", "include", "order_by", "cursor")
+_QUERY_FIELDS = ("query_embeddings", "n_results", "ids", "where", "where_document", "include", "max_distance", "exact")
+_COUNT_FIELDS = ("where", "where_document", "read_level")
 _DELETE_FIELDS = ("ids", "where", "where_document", "limit")
 _SEARCH_FIELDS = ("searches", "read_level")
 
@@ -76,6 +77,8 @@ def parse_get(raw: bytes) -> GetRequest:
         limit=u32(fields.get("limit"), "limit"),
         offset=u32(fields.get("offset"), "offset") or 0,
         include=_include(body, _GET_INCLUDE),
+        order_by=fields.get("order_by"),
+        cursor=_optional(fields, "cursor", (str,), "a string"),
     )
 
 
@@ -99,6 +102,8 @@ def parse_query(raw: bytes) -> QueryRequest:
         where=fields.get("where"),
         where_document=fields.get("where_document"),
         include=_include(body, _QUERY_INCLUDE),
+        max_distance=_optional(fields, "max_distance", (int, float), "a number"),
+        exact=_optional(fields, "exact", (bool,), "true or false") or False,
     )
 
 
@@ -112,6 +117,12 @@ def parse_delete(raw: bytes) -> DeleteRequest:
         where_document=fields.get("where_document"),
         limit=u32(fields.get("limit"), "limit"),
     )
+
+
+def parse_count(raw: bytes) -> tuple[Json, Json, ReadLevel]:
+    """The body of a count under a filter: ``where``, ``where_document`` and the read level."""
+    fields = parse_body(raw, _COUNT_FIELDS).fields
+    return fields.get("where"), fields.get("where_document"), _read_level(fields.get("read_level", ReadLevel.INDEX_AND_WAL.value))
 
 
 def parse_search(raw: bytes) -> SearchRequest:
@@ -138,10 +149,17 @@ def encode_write(batch: RecordBatch, *, base64: bool) -> bytes:
     return dump_json(fields)
 
 
+def encode_count(where: Json, where_document: Json, read_level: ReadLevel) -> bytes:
+    """The body that :func:`parse_count` reads."""
+    return dump_json({"where": where, "where_document": where_document, "read_level": read_level.value})
+
+
 def encode_get(request: GetRequest) -> bytes:
-    """The body that :func:`parse_get` reads, every field written."""
+    """The body that :func:`parse_get` reads: every field of Chroma's, and of ours those that say something."""
+    ours = {name: value for name in ("order_by", "cursor") if (value := getattr(request, name)) is not None}
     return dump_json(
-        {
+        ours
+        | {
             "ids": request.ids,
             "where": request.where,
             "where_document": request.where_document,
@@ -153,9 +171,13 @@ def encode_get(request: GetRequest) -> bytes:
 
 
 def encode_query(request: QueryRequest) -> bytes:
-    """The body that :func:`parse_query` reads, every field written."""
+    """The body that :func:`parse_query` reads: every field of Chroma's, and of ours those that say something."""
+    ours: dict[str, Json] = {} if request.max_distance is None else {"max_distance": request.max_distance}
+    if request.exact:
+        ours["exact"] = True
     return dump_json(
-        {
+        ours
+        | {
             "query_embeddings": list(np.ascontiguousarray(request.embeddings, dtype=np.float32)),
             "n_results": request.n_results,
             "ids": request.ids,
@@ -197,6 +219,13 @@ def _optional_numbers(value: Json, path: str) -> list[float | None] | None:
     for index, item in enumerate(value):
         if item is not None and type(item) not in (int, float):
             raise unexpected(f"{path}[{index}]", "a number or null", item)
+    return value
+
+
+def _optional(fields: dict[str, Json], name: str, kinds: tuple[type, ...], wanted: str) -> Json:
+    value = fields.get(name)
+    if value is not None and type(value) not in kinds:
+        raise unexpected(name, wanted, value)
     return value
 
 

@@ -27,8 +27,11 @@ _ROW_BYTES = 100
 def encode_records(records: Records) -> bytes:
     """The answer to get."""
     rows = records.rows
+    # A member that old clients never asked for, and never see.
+    ours = {} if records.cursor is None else {"cursor": records.cursor}
     return dump_json(
-        {
+        ours
+        | {
             "ids": rows.ids,
             "embeddings": _contiguous(rows.embeddings),
             "documents": rows.documents,
@@ -109,6 +112,7 @@ def _records(value: Json) -> Records:
             metadatas=_column(value.get("metadatas"), len(ids)),
         ),
         _include(value),
+        value.get("cursor"),
     )
 
 
