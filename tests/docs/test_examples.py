@@ -29,6 +29,13 @@ def test_retrieval_finds_the_paragraph_that_answers_the_question() -> None:
     assert re.search(r"second (one|process)", printed)
 
 
+def test_hybrid_search_finds_the_error_code_that_dense_search_misses() -> None:
+    dense, both = run("examples/hybrid.py", "our laser is jammed and says E4471").split("dense and BM25:")
+    assert "E4471" not in dense
+    assert both.split("\n")[1].startswith("  E4471: too hot")
+    assert dense.split("\n")[1] in both, "what dense search finds first stays among the first"
+
+
 def test_a_file_is_ingested_completely_and_again_without_change(tmp_path: Path) -> None:
     vectors = np.random.default_rng(5).normal(size=(1234, 8)).round(3).tolist()
     lines = [json.dumps({"id": f"n{number}", "embedding": vector, "document": f"text {number}"}) for number, vector in enumerate(vectors)]
