@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +65,23 @@ class Service:
             return web.json_response(self.shape(body[self.texts_under]))
         finally:
             self.at_once -= 1
+
+
+@contextmanager
+def serving_elsewhere(service: Service) -> Iterator[Service]:
+    """As :func:`serving`, in a thread of its own: for callers that block the loop they are called in."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    context = serving(service)
+    try:
+        asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(10)
+        yield service
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @asynccontextmanager
