@@ -19,9 +19,12 @@ import asyncio
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, Protocol, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from chroma_async.errors import ClosedError
 
@@ -30,6 +33,8 @@ T = TypeVar("T")
 
 #: How much nicer background work is than the rest (setpriority(2), Linux: per thread).
 BACKGROUND_NICENESS = 10
+#: How long a thread that has done a job waits for the next one before it goes back to its executor.
+LINGER_S = 0.1
 
 
 def _lower_priority() -> None:
@@ -43,34 +48,154 @@ class Run(Protocol):
     async def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
+@dataclass(slots=True)
+class _Job:
+    """A call and who waits for it. Emptied when it is done, so that nothing is held longer than that."""
+
+    work: Callable[[], object] | None
+    loop: asyncio.AbstractEventLoop
+    waiter: asyncio.Future[Any]
+
+
+class _Worker:
+    """A thread between two jobs: ``job`` is set before ``gate`` is opened; without a job it ends."""
+
+    __slots__ = ("gate", "job")
+
+    def __init__(self) -> None:
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.job: _Job | None = None
+
+
 class Lane:
-    """A bounded set of worker threads with a queue of its own."""
+    """A bounded set of worker threads with a queue of its own.
+
+    The threads are an executor's, which ends them in order when the interpreter exits. Its futures and queue are passed by, as they cost
+    more than a small job: a thread that has just been at work waits a moment for the next job, and takes it at once.
+    """
 
     def __init__(self, name: str, workers: int, initializer: Callable[[], None] | None = None) -> None:
         self._name = name
+        self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=f"chroma-{name}", initializer=initializer)
-        self._running: set[Future[object]] = set()
+        self._lock = threading.Lock()
+        self._jobs: deque[_Job] = deque()
+        #: Workers that wait for a job, and all that are in the pool.
+        self._idle: list[_Worker] = []
+        self._present = 0
+        #: Jobs that are not done.
+        self._left = 0
         self._closed = False
+        self._drained: Future[None] = Future()
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work`` in a worker; its result or its exception. :raises ClosedError: after ``aclose``."""
         if self._closed:
             raise ClosedError(f"{self._name} threads are closed")
-        future = self._pool.submit(work, *args, **kwargs)
-        self._running.add(future)  # type: ignore[arg-type]
-        future.add_done_callback(self._running.discard)
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[T] = loop.create_future()
+        self._hand_over(_Job(partial(work, *args, **kwargs), loop, waiter))
+        return await waiter
 
     async def aclose(self) -> None:
         """Wait for what has begun, then end the workers. Idempotent."""
-        self._closed = True
-        running = [asyncio.wrap_future(future) for future in list(self._running)]
-        if running:
-            await asyncio.wait(running)
-            for finished in running:
-                if not finished.cancelled():
-                    finished.exception()  # retrieved: its waiter was cancelled and nobody else will ask
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            if not self._left and not self._drained.done():
+                self._drained.set_result(None)
+        for worker in idle:
+            worker.gate.release()
+        await asyncio.wrap_future(self._drained)
         self._pool.shutdown(wait=True)
+
+    def _hand_over(self, job: _Job) -> None:
+        """Give a job to an idle worker, to a new one, or to whoever is the first to be done with another."""
+        with self._lock:
+            self._left += 1
+            worker = self._idle.pop() if self._idle else None
+            begin = worker is None and self._present < self._workers
+            if worker is not None:
+                worker.job = job
+            elif begin:
+                self._present += 1
+            if worker is None:
+                self._jobs.append(job)
+        if worker is not None:
+            worker.gate.release()
+        elif begin:
+            try:
+                self._pool.submit(self._work)
+            except RuntimeError:
+                # The interpreter is exiting and starts no more threads.
+                with self._lock:
+                    self._left -= 1
+                    self._present -= 1
+                    self._jobs.remove(job)
+                raise
+
+    def _work(self) -> None:
+        """What a worker does until no job has come for a while."""
+        worker = _Worker()
+        while (job := self._next(worker)) is not None:
+            _do(job)
+            job = None
+            with self._lock:
+                self._left -= 1
+                if self._closed and not self._left:
+                    self._drained.set_result(None)
+
+    def _next(self, worker: _Worker) -> _Job | None:
+        with self._lock:
+            if self._jobs:
+                return self._jobs.popleft()
+            if self._closed:
+                self._present -= 1
+                return None
+            self._idle.append(worker)
+        if not worker.gate.acquire(timeout=LINGER_S):
+            with self._lock:
+                if worker in self._idle:
+                    self._idle.remove(worker)
+                    self._present -= 1
+                    return None
+            # A job, or the end, came just now.
+            worker.gate.acquire()
+        job, worker.job = worker.job, None
+        if job is None:
+            with self._lock:
+                self._present -= 1
+        return job
+
+
+def _do(job: _Job) -> None:
+    """Do a job and tell its waiter."""
+    work, job.work = job.work, None
+    result: object = None
+    error: BaseException | None = None
+    try:
+        assert work is not None
+        result = work()
+    except BaseException as raised:
+        error = raised
+    try:
+        job.loop.call_soon_threadsafe(_settle, job.waiter, result, error)
+    except RuntimeError:
+        # The loop was closed: nobody waits any longer.
+        return
+    finally:
+        # An exception's traceback leads to this frame: without this they would hold each other.
+        error = None
+
+
+def _settle(waiter: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if waiter.done():
+        return
+    if error is None:
+        waiter.set_result(result)
+    else:
+        waiter.set_exception(error)
 
 
 class SerialThread(Lane):

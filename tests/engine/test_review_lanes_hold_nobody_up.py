@@ -20,9 +20,9 @@ def busy() -> Iterator[threading.Event]:
     event.set()
 
 
-def occupy(store: Store, event: threading.Event) -> None:
-    """Another collection's long job is next in the background lane."""
-    store.engine.context.threads._background._pool.submit(event.wait)
+def occupy(store: Store, event: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """Another collection's long job is next in the background lane. May be called in a thread."""
+    loop.call_soon_threadsafe(lambda: loop.create_task(store.engine.context.threads.background(event.wait)))
 
 
 async def test_writes_go_on_while_another_collections_build_delays_the_install_of_a_job(
@@ -31,11 +31,12 @@ async def test_writes_go_on_while_another_collections_build_delays_the_install_o
     await disk.add([f"a{n}" for n in range(40)])
     await disk.flush()
     catalog, committed = disk.engine.context.backends.catalog, asyncio.Event()
+    loop = asyncio.get_running_loop()
     commit = catalog.commit_manifest
 
     async def commit_then_busy(*arguments: object) -> None:
         await commit(*arguments)  # type: ignore[arg-type]
-        occupy(disk, busy)
+        occupy(disk, busy, loop)
         committed.set()
 
     monkeypatch.setattr(catalog, "commit_manifest", commit_then_busy)
@@ -57,7 +58,7 @@ async def test_flushes_go_on_while_another_collections_build_delays_the_commit_o
 
     def build_then_busy(*arguments: object) -> object:
         result = build(*arguments)  # type: ignore[arg-type]
-        occupy(disk, busy)
+        occupy(disk, busy, loop)
         loop.call_soon_threadsafe(built.set)
         return result
 
