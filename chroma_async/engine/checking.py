@@ -16,7 +16,7 @@ from chroma_async.engine.pins import PinningStore
 from chroma_async.engine.recovery import entries_behind
 from chroma_async.engine.segment import Segment
 from chroma_async.engine.version import SegmentView
-from chroma_async.errors import ChromaError, CorruptionError
+from chroma_async.errors import ChromaError, CorruptionError, NotFoundError
 from chroma_async.format.files import FileRef
 from chroma_async.format.logbatch import decode
 from chroma_async.format.manifest import Manifest, SegmentEntry
@@ -115,11 +115,13 @@ async def _log(engine: Engine, row: CollectionRow, manifest: Manifest) -> list[F
 async def _contents(engine: Engine, row: CollectionRow) -> AsyncIterator[Finding]:
     """What only shows when the collection is open: ids, counts, postings, graphs."""
     try:
-        collection = await engine.load(row)
+        async with engine.holding(row.id) as collection:
+            findings = await collection.read(lambda version: [*_ids(collection), *_sparse(collection), *_graphs(collection)])
+    except NotFoundError:
+        return  # deleted since
     except ChromaError as error:
-        yield Finding("error", row.name, error.message())
-        return
-    for finding in await collection.read(lambda version: [*_ids(collection), *_sparse(collection), *_graphs(collection)]):
+        findings = [Finding("error", row.name, error.message())]
+    for finding in findings:
         yield finding
 
 

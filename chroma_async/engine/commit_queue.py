@@ -159,7 +159,8 @@ class CommitQueue:
                 except Exception as error:
                     for waiting in group:
                         if not waiting.done.done():
-                            waiting.done.set_exception(error)
+                            # What ended the whole collection says more than what that did to this group.
+                            waiting.done.set_exception(self._refusal or error)
         finally:
             self._task = None
 

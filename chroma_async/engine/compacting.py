@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
+from chroma_async.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,13 @@ class Step:
 
 async def compact_store(engine: Engine) -> AsyncIterator[Step]:
     """Flush, merge, vacuum and index every collection, then delete what nothing names any longer."""
-    for collection in await engine.loaded():
-        async for step in _compact(collection):
-            yield step
+    for id in await engine.context.backends.catalog.collection_ids():
+        try:
+            async with engine.holding(id) as collection:
+                async for step in _compact(collection):
+                    yield step
+        except NotFoundError:
+            continue  # deleted since
     await engine.sweep()
 
 

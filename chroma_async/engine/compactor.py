@@ -24,7 +24,7 @@ from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
 from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
 from chroma_async.engine.segment import Segment
 from chroma_async.engine.tip import Tip
-from chroma_async.errors import ChromaError, CorruptionError, FencedError, NotFoundError, PoisonedError, UnavailableError
+from chroma_async.errors import ChromaError, ClosedError, CorruptionError, FencedError, NotFoundError, PoisonedError, UnavailableError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import Manifest, SegmentEntry
 from chroma_async.types import Seq
@@ -126,7 +126,7 @@ class Compactor:
             self._tip.active.rows, now - self._last_write, now - self._dirty_since, self._context.settings
         ):
             async with self._turn:
-                if self._tip.dirty:
+                if self._tip.dirty and not self._tip.broken:
                     self._freeze()
         if self._tip.frozen and now >= self._flush_retry.at:
             self.start_flush()
@@ -134,12 +134,12 @@ class Compactor:
 
     def start_flush(self) -> None:
         """Begin flushing unless it runs already."""
-        if self._flushing is None and self._tip.frozen and not self._stop.is_set():
+        if self._flushing is None and self._tip.frozen and not self._ended():
             self._flushing = self._context.tasks.start(self._flush_all(), f"flush of {self._tip.manifest.collection}")
 
     def start_maintenance(self) -> None:
         """Begin maintenance if there is something to do and it does not run already."""
-        ready = self._maintaining is None and not self._stop.is_set() and self._context.monotonic() >= self._maintenance_retry.at
+        ready = self._maintaining is None and not self._ended() and self._context.monotonic() >= self._maintenance_retry.at
         if ready and next_job(self._states(), self._load(), self._context.settings) is not None:
             self._maintaining = self._context.tasks.start(self._maintain(), f"maintenance of {self._tip.manifest.collection}")
 
@@ -148,14 +148,16 @@ class Compactor:
     async def flush(self) -> None:
         """Everything written so far is in chunks when it returns. :raises ChromaError: why it is not."""
         async with self._turn:
-            if self._tip.dirty:
+            if self._tip.dirty and not self._tip.broken:
                 self._freeze(start=False)
+        if self._ended():
+            raise self._end()
         wanted = list(self._tip.frozen)
         while any(frozen in self._tip.frozen for frozen in wanted):
             self._trouble = None
             self.start_flush()
             if self._flushing is None:
-                return
+                raise self._end()
             await asyncio.wait([self._flushing])
             if self._trouble is not None:
                 raise self._trouble
@@ -195,6 +197,15 @@ class Compactor:
 
     # ------------------------------------------------------------------------------------------------------------------------ inside
 
+    def _ended(self) -> bool:
+        """Whether no job may begin any more: it closes, or memory is no longer what the log says and must not be written down."""
+        return self._stop.is_set() or self._tip.broken
+
+    def _end(self) -> ChromaError:
+        if self._tip.broken:
+            return PoisonedError("a write is durable but was not applied; the collection is whole again when the store is reopened")
+        return ClosedError("the collection is closed")
+
     def _states(self) -> list[SegmentState]:
         """The segments as policies see them."""
         return [self._jobs.state(segment) for segment in self._tip.segments]
@@ -221,7 +232,7 @@ class Compactor:
 
     async def _flush_all(self) -> None:
         try:
-            while self._tip.frozen and not self._stop.is_set():
+            while self._tip.frozen and not self._ended():
                 await self._flush_one(self._tip.frozen[0])
                 self._flush_retry = _Retry()
                 self._trouble = None
@@ -304,7 +315,7 @@ class Compactor:
     async def _finish(self, progress: Progress | None) -> None:
         try:
             async with self._working:
-                while not self._stop.is_set():
+                while not self._ended():
                     job = everything_left(self._states(), self._context.settings)
                     if job is None or not await self._jobs.run(job, progress):
                         return
@@ -317,7 +328,7 @@ class Compactor:
     async def _maintain(self) -> None:
         try:
             async with self._working:
-                while not self._stop.is_set():
+                while not self._ended():
                     job = next_job(self._states(), self._load(), self._context.settings)
                     if job is None or not await self._jobs.run(job, None):
                         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 import uuid
@@ -159,11 +160,24 @@ class Engine:
         finally:
             collection.users -= 1
 
+    @asynccontextmanager
+    async def holding(self, id: UUID) -> AsyncIterator[Collection]:
+        """As :meth:`using`, whatever its scope: for the store's own work, never for a request."""
+        self.check_usable()
+        while (collection := self._loaded.get(id)) is None:
+            await self.load(await self.context.backends.catalog.find_collection(id))
+        collection.users += 1
+        try:
+            yield collection
+        finally:
+            collection.users -= 1
+
     def described(self, row: CollectionRow) -> CollectionRow:
-        """A row of the catalog with what the log knows besides."""
+        """A row of the catalog with what the log knows besides; the caller may change what it consists of."""
         loaded = self._loaded.get(row.id)
         if loaded is not None:
-            return loaded.row
+            metadata, configuration, schema = json.loads(json.dumps([loaded.row.metadata, loaded.row.configuration, loaded.row.schema]))
+            return replace(loaded.row, metadata=metadata, configuration=configuration, schema=schema)
         facts = self._facts.get(row.id)
         return row if facts is None else with_facts(row, facts)
 

@@ -143,7 +143,7 @@ class Jobs:
         return await self._commit(change, lambda manifest, segments: self._tip.install_vacuum(segment.key, vacuumed, manifest, segments))
 
     def _graph_of(self, making: Making, segment: Segment, vacuumed: Vacuumed, progress: Progress | None) -> GraphEntry | None:
-        if segment.graph is None or len(vacuumed.kept) < self._context.settings.flat_rows:
+        if segment.graph is None or len(vacuumed.kept) < max(1, self._context.settings.flat_rows):
             return None
         rewritten = self._context.opener.open(SegmentEntry(segment.key, vacuumed.entries))
         built = build_graph(making, self._context.new_key, rewritten, None, rewritten.alive, self._graph_job(progress))
@@ -171,7 +171,11 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, graph=built.entry))
 
-        return await self._commit(change, self._tip.install)
+        committed = await self._commit(change, self._tip.install)
+        for each in self._tip.segments:
+            # Those of rows that the graph has taken in are no longer needed.
+            await context.threads.background(each.encode_tail, self._options().space, context.settings.tail_codes_rows)
+        return committed
 
     def _graph_job(self, progress: Progress | None) -> GraphJob:
         options, settings = self._options(), self._context.settings

@@ -27,7 +27,7 @@ from chroma_async.format.logbatch import LogBatch
 from chroma_async.format.pages import BirthOrder
 from chroma_async.format.postings import Postings
 from chroma_async.index.mask import evaluate_mask
-from chroma_async.schema.record import EXPIRES_KEY
+from chroma_async.schema.record import EXPIRES_KEY, copied
 from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
 
 T = TypeVar("T", bound=np.generic)
@@ -239,12 +239,12 @@ class MemtableView:
     def fetch(
         self, positions: Ints, *, documents: bool, uris: bool, metadatas: bool
     ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
-        """What the rows carry, in the order of ``positions``; ``None`` for what was not asked."""
+        """What the rows carry, in the order of ``positions``, to do with as one likes; ``None`` for what was not asked."""
         rows, table = positions.tolist(), self.memtable
         return (
             [table.documents[row] for row in rows] if documents else None,
             [table.uris[row] for row in rows] if uris else None,
-            [table.metadatas[row] for row in rows] if metadatas else None,
+            [None if metadata is None else copied(metadata) for metadata in map(table.metadatas.__getitem__, rows)] if metadatas else None,
         )
 
     def mask(self, filter: Filter) -> Bitmap:

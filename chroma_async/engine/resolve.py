@@ -91,7 +91,8 @@ def merged(metadata: Metadata | None, patch: MetadataPatch | None) -> Metadata |
         if value is None or value == []:
             result.pop(key, None)
         else:
-            result[key] = value
+            # Lists are the caller's, who may go on to change them.
+            result[key] = value.copy() if value.__class__ is list else value
     return result or None
 
 

@@ -36,6 +36,8 @@ class Tip:
         self.frozen: list[Frozen] = []
         self.active = Memtable()
         self._alive: dict[str, Bitmap] = {segment.key: segment.alive for segment in segments}
+        #: Whether applying a write failed midway. Then the version that was published last stays the present for good.
+        self.broken = False
         self.version = self._published(None)
 
     @property
@@ -50,6 +52,11 @@ class Tip:
 
         :param changes: each batch with its victims, as places of the current version.
         """
+        self.broken = True
+        self._apply(changes)
+        self.broken = False
+
+    def _apply(self, changes: Iterable[tuple[LogBatch, Places]]) -> None:
         dead: dict[int, list[Ints]] = {}
         for batch, victims in changes:
             self.active.append(batch)
@@ -68,7 +75,8 @@ class Tip:
 
     def publish(self) -> None:
         """Let readers see what was applied."""
-        self.version = self._published(self.version)
+        if not self.broken:
+            self.version = self._published(self.version)
 
     def freeze(self) -> Frozen:
         """Set the active memtable aside to be flushed, and begin a new one."""

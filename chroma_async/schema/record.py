@@ -5,6 +5,7 @@ Called once a record, so a plain map of plain scalars takes no detour.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from math import copysign, isfinite
 
 from chroma_async.errors import InvalidArgumentError
@@ -12,7 +13,7 @@ from chroma_async.schema.metadata import check_key, check_scalar
 from chroma_async.schema.shape import kind_of, refuse
 from chroma_async.schema.sparse import check_sparse, looks_sparse
 from chroma_async.schema.text import is_storable
-from chroma_async.types import Json, MetadataPatch, WriteKind
+from chroma_async.types import Json, Metadata, MetadataPatch, MetadataValue, WriteKind
 
 #: Old servers kept the document under this key; letting it in would overwrite the document.
 DOCUMENT_ALIAS = "chroma:document"
@@ -58,6 +59,16 @@ def check_metadata(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch
         else:
             return metadata or None
     return _check_slowly(metadata, index, kind)
+
+
+def copied(metadata: Metadata) -> dict[str, MetadataValue]:
+    """The same values in objects of their own: whoever changes one changes nothing in the other."""
+    copy = dict(metadata)
+    for key, value in copy.items():
+        kind = value.__class__
+        if kind is list or kind is dict:
+            copy[key] = deepcopy(value)
+    return copy
 
 
 def _is_plain_key(key: Json) -> bool:
