@@ -80,12 +80,23 @@ def _best(part: Part, rows: Ints, scores: Floats, limit: int) -> Ints:
     """Indices of the ``limit`` lowest scores, in any order; among equal ones those born first."""
     if len(rows) <= limit:
         return np.arange(len(rows))
-    bound = np.partition(scores, limit - 1)[limit - 1]
-    below, level = np.flatnonzero(scores < bound), np.flatnonzero(scores == bound)
+    near = _near(scores, limit)
+    bound = np.partition(scores[near], limit - 1)[limit - 1]
+    below, level = near[scores[near] < bound], near[scores[near] == bound]
     room = limit - len(below)
     if room < len(level):
         level = level[np.argpartition(part.borns_at(rows[level]), room - 1)[:room]]
     return np.concatenate([below, level])
+
+
+def _near(scores: Floats, limit: int) -> Ints:
+    """Indices of at least the ``limit`` lowest scores with all that are equal to them; of few others when there are many scores."""
+    width = len(scores) // (8 * limit)
+    if width < 2:
+        return np.arange(len(scores))
+    # As many blocks of scores as the limit reach down to this, so at least that many scores are no higher.
+    lows = scores[: len(scores) // width * width].reshape(-1, width).min(axis=1)
+    return np.flatnonzero(scores <= np.partition(lows, limit - 1)[limit - 1])
 
 
 def _postings(part: Part, key: str) -> Iterator[tuple[int, KeyPostings]]:

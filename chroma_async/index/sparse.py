@@ -46,12 +46,16 @@ def distances(postings: KeyPostings, terms: Terms, weights: Weights, allowed: Bo
         chosen = slice(None) if allowed is None else allowed[rows]
         found, products = rows[chosen], products[chosen]
     else:
-        touched = np.zeros(postings.rows, np.bool_)
-        touched[at] = True
+        sums = np.bincount(at, shares, postings.rows)
+        if shares.min(initial=1.0) > 0:
+            touched = sums > 0  # as good as marking the rows, and cheaper
+        else:
+            touched = np.zeros(postings.rows, np.bool_)
+            touched[at] = True
         if allowed is not None:
             touched &= allowed
         found = np.flatnonzero(touched)
-        products = np.bincount(at, shares, postings.rows)[found]
+        products = sums[found]
     # Products of float32 values cannot overflow float64, but may be beyond float32.
     return found, np.clip(1.0 - products, -_FLOAT32_MOST, _FLOAT32_MOST).astype(np.float32)
 
