@@ -109,11 +109,15 @@ def test_a_path_whose_loop_was_closed_is_opened_again(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("chroma-")]
 
 
-async def test_a_caller_that_goes_away_while_opening_does_not_keep_the_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [1, 2, 5, 10, 100])
+async def test_a_caller_that_goes_away_while_opening_does_not_keep_the_directory(tmp_path: Path, steps: int) -> None:
     opening = asyncio.ensure_future(open_local(str(tmp_path), SETTINGS))
-    await asyncio.sleep(0.001)
+    for _ in range(steps):
+        await asyncio.sleep(0)
     opening.cancel()
     await asyncio.wait([opening])
+    if not opening.cancelled():
+        await opening.result().aclose()
     # Other settings: possible only when nobody has it open any longer.
     api = await open_local(str(tmp_path), replace(SETTINGS, allow_reset=True))
     await api.aclose()
