@@ -13,6 +13,7 @@ from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.columns import Columns
 from chroma_async.format.ids import Ids
 from chroma_async.format.names import StoredName, parse
+from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import VectorsFile, write_vectors
 
@@ -25,6 +26,12 @@ METADATAS = [
     {"lang": "de", "year": 2**53 + 1, "x": [0.5], "y": [True]},
     None,
     {"lang": "en", "year": 2.5},
+]
+SPARSE = [
+    {"words": {"#type": "sparse_vector", "indices": [1, 4294967295], "values": [0.1, -2.0]}, "other": {"indices": [], "values": []}},
+    None,
+    {"words": {"#type": "sparse_vector", "indices": [1], "values": [3.0]}},
+    {"words": "text"},
 ]
 VECTORS = np.array([[3, 4, 0], [0, 0, 0], [1, 2, 2], [-1.5, 0.25, 1e-20]], np.float32)
 
@@ -69,10 +76,24 @@ def test_an_alive_bitmap_of_version_1_opens() -> None:
     assert Bitmap.open(read("alive"), "alive").positions().tolist() == [0, 2, 3]
 
 
+def test_postings_of_version_1_open() -> None:
+    postings = Postings.open(read("postings"), "postings")
+    assert (postings.rows, sorted(postings.keys), postings.disordered()) == (4, ["other", "words"], [])
+    words, other = postings.of("words"), postings.of("other")
+    assert words is not None
+    assert other is not None
+    assert [words.holders.tolist(), other.holders.tolist(), other.at.tolist()] == [[0, 2], [0], []]
+    assert words.terms.tolist() == [1, 2**32 - 1]
+    assert words.offsets.tolist() == [0, 2, 3]
+    assert words.at.tolist() == [0, 2, 0]
+    assert words.weights.tolist() == [np.float32(0.1), 3.0, -2.0]
+
+
 def test_the_files_are_named_as_stored_files_are() -> None:
     assert {parse(path.name) for path in DIRECTORY.iterdir() if path.name.startswith(KEY)} >= {
         StoredName("vectors", KEY),
         StoredName("columns", KEY),
+        StoredName("postings", KEY),
         StoredName("alive", KEY),
     }
 
@@ -84,6 +105,8 @@ def write() -> None:
     with (DIRECTORY / f"{KEY}.columns").open("wb") as file:
         columns = Columns.build(METADATAS, limit=8)
         RowTable(Ids.build(IDS), np.arange(11, 15), np.array([11, 5, 13, 14]), columns).write(file, {"note": "kept"})
+    with (DIRECTORY / f"{KEY}.postings").open("wb") as file:
+        Postings.build(SPARSE).write(file)
     with (DIRECTORY / f"{KEY}.alive").open("wb") as file:
         Bitmap.from_positions([0, 2, 3], 4).write(file)
 
