@@ -53,12 +53,14 @@ def check_function(function: Any) -> AnyFunction | None:
 
 
 def check_conflict(info: CollectionInfo, function: AnyFunction | None) -> None:
-    """:raises ValidationError: ``function`` has a name, and it is not the one that the collection was made with."""
-    name = function_name(function) if function is not None else None
-    description = persisted(info)
-    if name is not None and description is not None and description.get("type") == "known" and description.get("name") != name:
+    """:raises ValidationError: ``function`` has a name, and it is not the one that the collection was made with.
+
+    The name ``default`` is no choice: with chromadb's clients it stands for no argument.
+    """
+    name, stored = function_name(function), described_name(persisted(info))
+    if stored is not None and name not in (None, DEFAULT_NAME, stored):
         raise ValidationError(
-            f"An embedding function already exists in the configuration of collection {info.name!r}: {description.get('name')!r}, "
+            f"An embedding function already exists in the configuration of collection {info.name!r}: {stored!r}, "
             f"and {name!r} was given; embed with it yourself and pass embeddings if that is what you want"
         )
 
@@ -122,8 +124,8 @@ def _with_schema(schema: Any, sent: dict[str, Json], function: AnyFunction | Non
     own = getattr(config, "embedding_function", None)
     stored = described_name(_inside(sent, (*_VECTOR_INDEX[0], "config", "embedding_function")))
     if function is None:
-        # chromadb puts its default into every schema; ours is found by that name, and does not download.
-        return (None if stored == DEFAULT_NAME or not callable(own) else own), sent
+        # One with a name is found by it, as in every later opening of the collection; so chromadb's default, which downloads, is ours.
+        return (own if callable(own) and function_name(own) is None else None), sent
     if stored not in (None, DEFAULT_NAME):
         if function_name(function) != stored:
             raise _several(function_name(function), stored, "schema")
@@ -162,7 +164,7 @@ def functions_in(schema: Any) -> Iterator[AnyFunction]:
         for kind, name in (("float_list", "vector_index"), ("sparse_vector", "sparse_vector_index")):
             config = getattr(getattr(getattr(value_types, kind, None), name, None), "config", None)
             function = getattr(config, "embedding_function", None)
-            if callable(function):
+            if callable(function) and not isinstance(function, UnbuiltFunction):
                 yield function
 
 
@@ -217,9 +219,10 @@ class Embedder:
 
     def known(self) -> AnyFunction | None:
         """The function, or ``None`` when there is none that can be made here."""
-        if self.function is not None:
-            return self.function
         description = persisted(self._info)
+        chosen = function_name(self.function) != DEFAULT_NAME or described_name(description) in (None, DEFAULT_NAME)
+        if self.function is not None and chosen:
+            return self.function
         built = self._functions.dense(description) if description is not None and described_name(description) is not None else None
         return None if isinstance(built, UnbuiltFunction) else built
 

@@ -163,6 +163,26 @@ async def test_a_function_beside_a_schema_is_described_in_it(ours: chroma_async.
         await ours.create_collection("docs", schema=inside, embedding_function=function)
 
 
+async def test_the_schema_of_one_collection_makes_another_and_its_function_is_not_forced_on_one_that_exists(
+    ours: chroma_async.AsyncClient, service: Service
+) -> None:
+    schema = Schema().create_index(VectorIndexConfig(embedding_function=HuggingFaceEmbeddingServer(service.url)))
+    first = await ours.create_collection("first", schema=schema)
+    second = await ours.create_collection("second", schema=first.schema)
+    assert second.get_model().schema == first.get_model().schema
+    other = Schema().create_index(VectorIndexConfig(embedding_function=OpenAIEmbeddingFunction()))
+    again = await ours.get_or_create_collection("first", schema=other)
+    await again.add(ids=["a"], documents=["four"])
+    assert (await again.query(query_texts=["four"]))["ids"] == [["a"]]
+
+
+async def test_a_callable_inside_a_schema_embeds(ours: chroma_async.AsyncClient) -> None:
+    schema = Schema().create_index(VectorIndexConfig(embedding_function=lambda input: [vector(text) for text in input]))
+    collection = await ours.create_collection("docs", schema=schema)
+    await collection.add(ids=["a"], documents=["four"])
+    assert (await collection.get(include=["embeddings"]))["embeddings"].tolist() == [vector("four")]
+
+
 async def test_a_plain_callable_beside_a_schema_embeds(ours: chroma_async.AsyncClient) -> None:
     schema = Schema().create_index(VectorIndexConfig(hnsw=HnswIndexConfig(ef_search=50)))
     collection = await ours.create_collection("docs", schema=schema, embedding_function=lambda texts: [vector(text) for text in texts])

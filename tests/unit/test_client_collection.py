@@ -123,6 +123,9 @@ async def test_two_functions_of_different_names_are_refused(client: AsyncClient)
         await client.get_or_create_collection("docs", embedding_function=Named("other"))
     await client.get_collection("docs", embedding_function=Named())
     await client.get_collection("docs", embedding_function=vectors_of)
+    default = await client.get_collection("docs", embedding_function=Named("default"))
+    assert isinstance(default.configuration["embedding_function"], Named), "the default is no choice"
+    assert default.configuration["embedding_function"].label == "named"
 
 
 async def test_an_async_function_is_awaited_and_a_plain_one_runs_in_a_thread(client: AsyncClient, api: FakeAPI) -> None:
