@@ -50,11 +50,16 @@ class Run(Protocol):
 
 @dataclass(slots=True)
 class _Job:
-    """A call and who waits for it. Emptied when it is done, so that nothing is held longer than that."""
+    """A call, who waits for it, and what came of it.
+
+    Call and outcome are let go as soon as they are used: a worker that has not come to its next step must not hold files or versions.
+    """
 
     work: Callable[[], object] | None
     loop: asyncio.AbstractEventLoop
-    waiter: asyncio.Future[Any]
+    waiter: asyncio.Future[Any] | None
+    result: object = None
+    error: BaseException | None = None
 
 
 class _Worker:
@@ -171,26 +176,23 @@ class Lane:
 
 def _do(job: _Job) -> None:
     """Do a job and tell its waiter."""
-    work, job.work = job.work, None
-    result: object = None
-    error: BaseException | None = None
+    assert job.work is not None
     try:
-        assert work is not None
-        result = work()
-    except BaseException as raised:
-        error = raised
+        job.result = job.work()
+    except BaseException as error:
+        job.error = error
+    job.work = None
     try:
-        job.loop.call_soon_threadsafe(_settle, job.waiter, result, error)
+        job.loop.call_soon_threadsafe(_settle, job)
     except RuntimeError:
         # The loop was closed: nobody waits any longer.
-        return
-    finally:
-        # An exception's traceback leads to this frame: without this they would hold each other.
-        error = None
+        job.result = job.error = None
 
 
-def _settle(waiter: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
-    if waiter.done():
+def _settle(job: _Job) -> None:
+    waiter, result, error = job.waiter, job.result, job.error
+    job.waiter = job.result = job.error = None
+    if waiter is None or waiter.done():
         return
     if error is None:
         waiter.set_result(result)

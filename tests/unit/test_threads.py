@@ -1,0 +1,148 @@
+"""Lanes: every job is done once, in order where one thread does them, and nothing is held or lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import AsyncIterator
+
+import pytest
+
+import chroma_async.threads as threads
+from chroma_async.errors import ClosedError
+from chroma_async.threads import Lane, SerialThread, Threads
+
+PATIENCE_S = 10.0
+
+
+@pytest.fixture
+async def lane() -> AsyncIterator[Lane]:
+    lane = Lane("test", 2)
+    yield lane
+    await lane.aclose()
+
+
+@pytest.fixture(params=[0.0, 60.0], ids=["workers leave at once", "workers stay"])
+def lingering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "LINGER_S", request.param)
+
+
+@pytest.mark.usefixtures("lingering")
+async def test_every_job_answers_its_own_caller(lane: Lane) -> None:
+    async def caller(number: int) -> list[int]:
+        return [await lane.run(divmod, number * 10 + step, 10) == (number, step) for step in range(10)].count(True) * [number]
+
+    answers = await asyncio.gather(*map(caller, range(100)))
+    assert answers == [[number] * 10 for number in range(100)]
+
+
+@pytest.mark.usefixtures("lingering")
+async def test_one_thread_keeps_the_order_in_which_it_was_asked() -> None:
+    serial = SerialThread("test")
+    done: list[int] = []
+    for _ in range(20):
+        await asyncio.gather(*(serial.run(done.append, number) for number in range(len(done), len(done) + 50)))
+    await serial.aclose()
+    assert done == list(range(1000))
+
+
+@pytest.mark.usefixtures("lingering")
+async def test_two_workers_work_at_once_and_no_more(lane: Lane) -> None:
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+    at_work, most = 0, 0
+    lock = threading.Lock()
+
+    def job() -> None:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        both.wait()
+        with lock:
+            at_work -= 1
+
+    for _ in range(20):
+        await asyncio.gather(*(lane.run(job) for _ in range(6)))
+    assert most == 2
+
+
+async def test_a_job_that_raises_raises_at_its_caller_and_harms_no_other(lane: Lane) -> None:
+    answers = await asyncio.gather(lane.run(int, "x"), lane.run(int, "1"), return_exceptions=True)
+    assert isinstance(answers[0], ValueError)
+    assert answers[1] == 1
+
+
+async def test_a_cancelled_caller_does_not_stop_its_job_and_closing_waits_for_it(lane: Lane) -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        done.set()
+
+    caller = asyncio.ensure_future(lane.run(job))
+    await lane.run(begun.wait, PATIENCE_S)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    closing = asyncio.ensure_future(lane.aclose())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    go_on.set()
+    await closing
+    assert done.is_set()
+
+
+async def test_a_closed_lane_refuses_and_closes_again(lane: Lane) -> None:
+    assert await lane.run(abs, -1) == 1
+    await lane.aclose()
+    await lane.aclose()
+    with pytest.raises(ClosedError):
+        await lane.run(abs, -1)
+
+
+async def test_what_a_job_was_given_and_gave_is_let_go_when_its_caller_has_it(lane: Lane) -> None:
+    class Thing:
+        pass
+
+    for _ in range(50):
+        given = Thing()
+        made = await lane.run(lambda thing: [thing, Thing()], given)
+        kept = [weakref.ref(thing) for thing in made]
+        del given, made
+        gc.collect()
+        assert [reference() for reference in kept] == [None, None]
+
+
+def test_a_job_whose_loop_was_closed_is_nobodys_loss() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    lane = Lane("test", 1)
+
+    def job() -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+
+    async def abandon() -> None:
+        caller = asyncio.ensure_future(lane.run(job))
+        await asyncio.sleep(0)
+        assert begun.wait(PATIENCE_S)
+        caller.cancel()
+
+    async def close() -> None:
+        go_on.set()
+        await asyncio.wait_for(lane.aclose(), PATIENCE_S)
+
+    asyncio.run(abandon())
+    asyncio.run(close())
+
+
+async def test_each_worker_is_prepared_for_the_cores_it_may_use() -> None:
+    prepared: list[tuple[str, int]] = []
+    kinds = Threads(2, 1, 7, lambda cores: prepared.append((threading.current_thread().name.split("_")[0], cores)))
+    await kinds.run(int)
+    await kinds.flush(int)
+    await kinds.background(int)
+    await kinds.aclose()
+    assert prepared == [("chroma-query", 1), ("chroma-flush", 1), ("chroma-background", 7)]
