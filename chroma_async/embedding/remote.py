@@ -183,9 +183,14 @@ class RemoteFunction(NamedFunction):
         async with connection.slots:
             question = self.question(texts, query)
             self._check_address(question.url)
-            raw = await self._ask(connection.session, question)
+            large = sum(map(len, texts)) > self._limits.inline_bytes
+            try:
+                body = await connection.lane.run(orjson.dumps, question.body) if large else orjson.dumps(question.body)
+            except orjson.JSONEncodeError as error:
+                raise ValidationError(f"{self.name()}: the request cannot be written as JSON: {error}") from error
+            raw = await self._ask(connection.session, question, body)
         try:
-            if len(raw) <= self._limits.inline_answer_bytes:
+            if len(raw) <= self._limits.inline_bytes:
                 return vectors(raw, self.answer, len(texts))
             return await connection.lane.run(vectors, raw, self.answer, len(texts))
         except EmbeddingError as error:
@@ -200,12 +205,12 @@ class RemoteFunction(NamedFunction):
                 f"chroma_async.embedding.trust_embedding_origins({origin(url)!r})"
             )
 
-    async def _ask(self, session: aiohttp.ClientSession, question: Question) -> bytes:
+    async def _ask(self, session: aiohttp.ClientSession, question: Question, body: bytes) -> bytes:
         """The answer's body, after as many tries as it takes and is allowed."""
         attempt = 0
         while True:
             try:
-                return await self._attempt(session, question)
+                return await self._attempt(session, question, body)
             except _Failure as failure:
                 error = self._named(failure.error, question.url)
                 wait = wait_s(self._limits, self._waiting, attempt, error.retry_after_s) if failure.again else None
@@ -214,8 +219,7 @@ class RemoteFunction(NamedFunction):
             attempt += 1
             await self._waiting.pause(wait)
 
-    async def _attempt(self, session: aiohttp.ClientSession, question: Question) -> bytes:
-        body = orjson.dumps(question.body)
+    async def _attempt(self, session: aiohttp.ClientSession, question: Question, body: bytes) -> bytes:
         try:
             async with session.post(question.url, data=body, headers=question.headers, allow_redirects=False) as response:
                 raw = await self._body(response)

@@ -190,7 +190,7 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(service: Servi
 
 
 async def test_large_answers_are_read_in_a_thread_to_the_same_vectors(service: Service) -> None:
-    async with OpenAIEmbeddingFunction(api_base=service.url, limits=Limits(inline_answer_bytes=1)) as function:
+    async with OpenAIEmbeddingFunction(api_base=service.url, limits=Limits(inline_bytes=1)) as function:
         assert (await function(["one", "three"])).tolist() == [vector("one"), vector("three")]
         service.refusals = [Refusal(200, b"nonsense")]
         with pytest.raises(EmbeddingAnswerError, match="openai: the answer is not JSON"):
@@ -202,6 +202,8 @@ async def test_no_texts_ask_nobody_and_other_things_are_refused(service: Service
     for wrong in ([1], [None], [np.zeros((2, 2))]):
         with pytest.raises(ValidationError, match="openai embeds texts"):
             await function(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="openai: the request cannot be written as JSON"):
+        await function(["\ud800"])
     assert service.asked == []
 
 
