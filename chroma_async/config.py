@@ -143,6 +143,10 @@ class Settings:
     background_threads: int = 1
     #: Threads that one graph build uses, at a lower priority.
     index_threads: int = field(default_factory=_processors)
+    #: Conditional reads of one collection whose tokens can still be committed against.
+    read_tokens: int = 64
+    #: Time for which they can.
+    read_token_s: float = 60.0
     #: Forks that one tree of forks may have.
     max_forks: int = 256
     #: Bytes of loaded collections above which idle ones are unloaded, the longest idle first.

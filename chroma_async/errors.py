@@ -18,6 +18,7 @@
     ├── ResetDisabledError          403  start the server with resets allowed
     ├── NotFoundError               404
     ├── UniqueConstraintError       409  the name is taken
+    ├── ConditionalWriteConflictError 409  what a transaction has read was changed: read again, then commit
     ├── StaleReadError              412  read again
     ├── RateLimitError              429  wait, then retry
     ├── InternalError               500  our fault
@@ -177,10 +178,18 @@ class UniqueConstraintError(ChromaError):
     status = 409
 
 
+class ConditionalWriteConflictError(ChromaError):
+    """A record that a transaction has read was changed before it committed. Nothing was written; begin anew."""
+
+    status = 409
+    wire_name = "ConditionalWriteConflictError"
+
+
 class StaleReadError(ChromaError):
-    """What was read has changed since."""
+    """A read token is not held any longer: read again."""
 
     status = 412
+    wire_name = "StaleReadError"
 
 
 class RateLimitError(ChromaError):

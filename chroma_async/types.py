@@ -228,6 +228,32 @@ class RecordBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One write of a transaction: an add, update or upsert with its batch, or a deletion by ids."""
+
+    kind: WriteKind | Literal["delete"]
+    batch: RecordBatch | None = None
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalCommit:
+    """Operations that take effect together, if the records of ``read_ids`` are still what they were at ``read_token``."""
+
+    read_token: int
+    read_ids: list[str]
+    operations: list[Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOutcome:
+    """What a transaction wrote: where its first record is in the collection's log, and how many there are."""
+
+    first_inserted_record_offset: int | None
+    record_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteCounts:
     """What a write did: rows that are new, rows that were changed. The others were skipped."""
 

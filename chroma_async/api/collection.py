@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from chroma_async.api.filters import check_where, check_where_document
 from chroma_async.api.questions import Questions, payloads
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.api.search_result import SearchResult, search_result
+from chroma_async.api.transaction import ATTEMPTS, Transaction, run
 from chroma_async.api.validate import (
     as_list,
     check_batch_size,
@@ -42,8 +43,7 @@ from chroma_async.types import (
     WriteKind,
 )
 
-if TYPE_CHECKING:
-    pass
+T = TypeVar("T")
 
 #: Values of a record, roughly: what making a result of it costs.
 _COLUMNS = 8
@@ -70,15 +70,9 @@ class AsyncCollection(CollectionView):
         :raises ValidationError, ValidationTypeError, DuplicateIDError: the arguments.
         :raises InvalidDimensionException: the vectors' length.
         """
-        with refusing("add"):
-            given = await self._columns(ids, metadatas, documents, images, uris)
-            ends = expiry(expires_at, len(given.ids))
-            if embeddings is None:
-                name, values = one_source(images=given.images, uris=given.uris, documents=given.documents)
-                batch = given.with_embeddings(await self._embedder.documents(await self._load(values) if name == "uris" else values))
-            else:
-                batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
-        await self._send(WriteKind.ADD, replace(batch, expires_at=ends))
+        kind = WriteKind.ADD
+        batch = await self.batch(kind, ids, embeddings, metadatas, documents, images, uris, expires_at=expires_at)
+        await self.api.write(self._scope, self.id, kind, batch)
 
     async def upsert(
         self,
@@ -95,15 +89,9 @@ class AsyncCollection(CollectionView):
 
         :raises: as :meth:`add`.
         """
-        with refusing("upsert"):
-            given = await self._columns(ids, metadatas, documents, images, uris)
-            ends = expiry(expires_at, len(given.ids))
-            if embeddings is None:
-                _, values = one_source(images=given.images, documents=given.documents)
-                batch = given.with_embeddings(await self._embedder.documents(values))
-            else:
-                batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
-        await self._send(WriteKind.UPSERT, replace(batch, expires_at=ends))
+        kind = WriteKind.UPSERT
+        batch = await self.batch(kind, ids, embeddings, metadatas, documents, images, uris, expires_at=expires_at)
+        await self.api.write(self._scope, self.id, kind, batch)
 
     async def update(
         self,
@@ -120,17 +108,36 @@ class AsyncCollection(CollectionView):
 
         :raises: as :meth:`add`.
         """
-        with refusing("update"):
+        kind = WriteKind.UPDATE
+        batch = await self.batch(kind, ids, embeddings, metadatas, documents, images, uris, expires_at=expires_at)
+        await self.api.write(self._scope, self.id, kind, batch)
+
+    async def batch(
+        self,
+        kind: WriteKind,
+        ids: Any,
+        embeddings: Any = None,
+        metadatas: Any = None,
+        documents: Any = None,
+        images: Any = None,
+        uris: Any = None,
+        *,
+        expires_at: Any = None,
+    ) -> RecordBatch:
+        """What the verb of that kind sends: the arguments checked, embedded where they need to be, and not sent."""
+        with refusing(kind.value):
             given = await self._columns(ids, metadatas, documents, images, uris)
             ends = expiry(expires_at, len(given.ids))
-            source = given.documents if given.documents is not None else given.images
             if embeddings is not None:
                 batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
-            elif source is not None:
-                batch = await self._embedded_update(given, source)
+            elif kind is WriteKind.UPDATE:
+                source = given.documents if given.documents is not None else given.images
+                batch = given.with_embeddings(None) if source is None else await self._embedded_update(given, source)
             else:
-                batch = given.with_embeddings(None)
-        await self._send(WriteKind.UPDATE, replace(batch, expires_at=ends))
+                sources = {"images": given.images, "documents": given.documents}
+                name, values = one_source(**(sources | {"uris": given.uris} if kind is WriteKind.ADD else sources))
+                batch = given.with_embeddings(await self._embedder.documents(await self._load(values) if name == "uris" else values))
+        return replace(batch, expires_at=ends)
 
     async def _embedded_update(self, given: Columns, source: list[Any]) -> RecordBatch:
         values, present = known_rows(source)
@@ -153,9 +160,6 @@ class AsyncCollection(CollectionView):
         width = sum(column is not None for column in (ids, metadatas, documents, images, uris))
         given = await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris)
         return replace(given, metadatas=await self._sparse.completed(given.metadatas, given.documents, len(given.ids)))
-
-    async def _send(self, kind: WriteKind, batch: RecordBatch) -> None:
-        await self._client.api.write(self._scope, self.id, kind, batch)
 
     async def _vectors(self, value: Any, field: str) -> Floats:
         return await self._client.offload.by_size(embedding_values(value), check_embeddings, value, field)
@@ -205,7 +209,7 @@ class AsyncCollection(CollectionView):
                 order_by=order_by,
                 cursor=cursor,
             )
-        records = await self._client.api.get(self._scope, self.id, request)
+        records = await self.api.get(self._scope, self.id, request)
         data = await self._data(records.rows, included)
         result = await self._client.offload.by_size(_COLUMNS * len(records.rows.ids), get_result, records, included, data)
         if cursor is not None:
@@ -216,7 +220,7 @@ class AsyncCollection(CollectionView):
         """The first records, with their embeddings. :raises: as :meth:`get`."""
         with refusing("peek"):
             request = GetRequest(limit=check_window(limit, "limit"), include=("metadatas", "documents", "embeddings"))
-        records = await self._client.api.get(self._scope, self.id, request)
+        records = await self.api.get(self._scope, self.id, request)
         return get_result(records, request.include)
 
     async def query(
@@ -261,7 +265,7 @@ class AsyncCollection(CollectionView):
             max_distance=max_distance,
             exact=exact,
         )
-        neighbours = await self._client.api.query(self._scope, self.id, request)
+        neighbours = await self.api.query(self._scope, self.id, request)
         data = [await self._data(rows, included) or [] for rows in neighbours.queries] if "data" in included else None
         return query_result(neighbours, included, data)
 
@@ -288,7 +292,7 @@ class AsyncCollection(CollectionView):
             level = _read_level(read_level)
             questions = Questions(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)
             asked = await questions.answered(payloads(searches))
-        return search_result(await self._client.api.search(self._scope, self.id, SearchRequest(asked, level)))
+        return search_result(await self.api.search(self._scope, self.id, SearchRequest(asked, level)))
 
     async def delete(
         self,
@@ -312,7 +316,7 @@ class AsyncCollection(CollectionView):
             )
             if limit is not None and where is None and where_document is None:
                 raise ValidationError("limit can only be specified when a where or where_document clause is given")
-        return {"deleted": await self._client.api.delete(self._scope, self.id, request)}
+        return {"deleted": await self.api.delete(self._scope, self.id, request)}
 
     async def count(
         self,
@@ -321,11 +325,22 @@ class AsyncCollection(CollectionView):
         where: Mapping[str, Any] | None = None,
         where_document: Mapping[str, Any] | None = None,
     ) -> int:
-        """How many records there are; with a filter, beyond chromadb's parameters, how many match. :raises ValidationError: the arguments."""
+        """How many records there are; with a filter, beyond chromadb's parameters, how many match.
+
+        :raises ValidationError: the arguments.
+        """
         with refusing("count"):
             level = _read_level(read_level)
             filters = check_where(where), check_where_document(where_document)
-        return await self._client.api.count(self._scope, self.id, level, where=filters[0], where_document=filters[1])
+        return await self.api.count(self._scope, self.id, level, where=filters[0], where_document=filters[1])
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
+        """A transaction: ``work`` reads and writes through the :class:`~chroma_async.api.transaction.Transaction` that it is given. What it
+        writes takes effect together, if nothing that it read was changed meanwhile; else it is called again, ``attempts`` times at most.
+
+        :raises ConditionalWriteConflictError: others were faster each time; nothing was written.
+        """
+        return await run(self, work, attempts)
 
     async def fork(self, new_name: str) -> AsyncCollection:
         """A copy of this collection that costs milliseconds at any size; later writes on either side never show on the other.
@@ -334,16 +349,16 @@ class AsyncCollection(CollectionView):
         """
         with refusing("fork"):
             name = check_name(new_name, "collection")
-        info = await self._client.api.fork_collection(self._scope, self.id, name)
+        info = await self.api.fork_collection(self._scope, self.id, name)
         return AsyncCollection(self._client, info, self._embedder.function, self._data_loader)
 
     async def fork_count(self) -> int:
         """Forks in the whole tree that this collection belongs to; source and forks report the same number."""
-        return await self._client.api.fork_count(self._scope, self.id)
+        return await self.api.fork_count(self._scope, self.id)
 
     async def get_indexing_status(self) -> IndexingStatus:
         """How far indexing is behind what was written."""
-        return await self._client.api.indexing_status(self._scope, self.id)
+        return await self.api.indexing_status(self._scope, self.id)
 
     async def modify(
         self, name: str | None = None, metadata: Mapping[str, Any] | None = None, configuration: Mapping[str, Any] | None = None

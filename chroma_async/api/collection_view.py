@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from chroma_async.api.embedding import AnyFunction, DataLoader, Embedder, check_conflict
+from chroma_async.api.protocol import ChromaAPI
 from chroma_async.api.schema import Schema
 from chroma_async.api.sparse import SparseEmbedder
 from chroma_async.types import CollectionInfo, Json, Scope
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 
 class CollectionView:
-    """``name``, ``metadata``, ``configuration`` and ``schema`` are what the store said when this object was made or last modified through it;
-    other clients may have changed them since."""
+    """``name``, ``metadata``, ``configuration`` and ``schema`` are what the store said when this object was made, or last modified through
+    it; other clients may have changed them since.
+    """
 
     def __init__(self, client: AsyncClient, info: CollectionInfo, function: AnyFunction | None, data_loader: DataLoader | None) -> None:
         check_conflict(info, function)
@@ -87,6 +89,16 @@ class CollectionView:
 
     def __hash__(self) -> int:
         return hash(self._info.id)
+
+    @property
+    def api(self) -> ChromaAPI:
+        """The store or server behind the client, for what this class has no method for."""
+        return self._client.api
+
+    @property
+    def place(self) -> tuple[Scope, UUID]:
+        """How the store names the collection."""
+        return self._scope, self.id
 
     @property
     def _scope(self) -> Scope:

@@ -18,6 +18,7 @@ from chroma_async.engine.get import count_matching, get, get_page
 from chroma_async.engine.query import query
 from chroma_async.engine.resolve import Delete, Write
 from chroma_async.engine.search import SearchOptions, search_each
+from chroma_async.engine.transaction import Transaction
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
 from chroma_async.filter.ast import Filter
 from chroma_async.filter.parse import parse
@@ -34,6 +35,8 @@ from chroma_async.types import (
     DEFAULT_TENANT,
     Alias,
     CollectionInfo,
+    CommitOutcome,
+    ConditionalCommit,
     Database,
     DeleteRequest,
     GetRequest,
@@ -42,6 +45,7 @@ from chroma_async.types import (
     IndexingStatus,
     Json,
     Neighbours,
+    Operation,
     Preflight,
     QueryRequest,
     ReadLevel,
@@ -266,6 +270,27 @@ class LocalAPI:
             rows, mark = await collection.read(get_page, filter, request.ids, request.limit, request.offset, request.include, order, after)
             cursor = None if mark is None or request.cursor is None else write_cursor(id, order, mark)
             return Records(rows, request.include, cursor)
+
+    async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
+        async with self.engine.using(scope, id) as collection:
+            filter = self._filter(collection.row, request.where, request.where_document)
+            version = collection.version if read_token is None else collection.tokens.at(read_token)
+            token = collection.tokens.issue(version)
+            rows = await self.engine.context.threads.run(get, version, filter, request.ids, request.limit, request.offset, request.include)
+            return Records(rows, request.include), token
+
+    async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
+        async with self.engine.using(scope, id) as collection:
+            then = collection.tokens.at(commit.read_token)
+            operations = [await self._operation(operation) for operation in commit.operations]
+            first, count = await collection.commit(Transaction(then, commit.read_ids, operations))
+            return CommitOutcome(first, count)
+
+    async def _operation(self, operation: Operation) -> Write | Delete:
+        if operation.kind == "delete":
+            return Delete(operation.ids, None, None)
+        assert operation.batch is not None, "wire and client give every write its batch"
+        return Write(operation.kind, await self._checked(operation.kind, operation.batch))
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         async with self.engine.using(scope, id) as collection:

@@ -13,6 +13,8 @@ from uuid import UUID
 from chroma_async.types import (
     Alias,
     CollectionInfo,
+    CommitOutcome,
+    ConditionalCommit,
     Database,
     DeleteRequest,
     GetRequest,
@@ -152,6 +154,18 @@ class ChromaAPI(Protocol):
 
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
         """In order of first insertion."""
+
+    async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
+        """A read whose outcome a commit can depend on, and its token. With a token, the read sees what that token's read saw.
+
+        :raises StaleReadError: the token is not held any longer.
+        """
+
+    async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
+        """All operations or none.
+
+        :raises ConditionalWriteConflictError: a record that was read has changed. :raises StaleReadError: the token is not held any longer.
+        """
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         """min(n_results, matching rows) rows per query, nearest first, ties by first insertion."""

@@ -21,6 +21,8 @@ from chroma_async.types import (
     DEFAULT_TENANT,
     Alias,
     CollectionInfo,
+    CommitOutcome,
+    ConditionalCommit,
     Database,
     DeleteRequest,
     GetRequest,
@@ -42,7 +44,7 @@ from chroma_async.types import (
     WriteKind,
 )
 from chroma_async.wire import collections as names
-from chroma_async.wire import requests, responses
+from chroma_async.wire import requests, responses, transactions
 
 T = TypeVar("T")
 
@@ -240,6 +242,19 @@ class HttpAPI:
         """In order of first insertion."""
         body = await self._offload.by_size(len(request.ids or ()), requests.encode_get, request)
         return await self._post(_collections(scope, str(id), "get"), body, responses.decode_records, writes=False, idempotent=True)
+
+    async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
+        """A read whose outcome a commit can depend on, and its token. :raises StaleReadError: the token is not held any longer."""
+        body = await self._offload.by_size(len(request.ids or ()), transactions.encode_conditional_get, request, read_token)
+        path, decode = _collections(scope, str(id), "conditional", "get"), transactions.decode_conditional_records
+        return await self._post(path, body, decode, writes=False, idempotent=True)
+
+    async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
+        """All operations or none; never sent twice. :raises ConditionalWriteConflictError: a record that was read has changed."""
+        base64 = (await self.preflight()).supports_base64_encoding
+        body = await self._offload.by_size(len(commit.operations) * 512, transactions.encode_conditional_commit, commit, base64=base64)
+        path = _collections(scope, str(id), "conditional", "commit")
+        return await self._post(path, body, transactions.decode_outcome, writes=True, idempotent=False)
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         """min(n_results, matching rows) rows per query, nearest first."""

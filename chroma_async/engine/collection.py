@@ -19,6 +19,7 @@ from chroma_async.engine.plan import PlanSettings
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.resolve import NOTHING, Delete, Write
 from chroma_async.engine.tip import Tip
+from chroma_async.engine.transaction import ReadTokens, Transaction
 from chroma_async.engine.version import Version
 from chroma_async.errors import ChromaError, ClosedError
 from chroma_async.format.logbatch import Facts
@@ -62,6 +63,8 @@ class Collection:
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
         self._ended: ChromaError | None = None
+        #: What conditional reads have seen.
+        self.tokens = ReadTokens(context.settings.read_tokens, context.settings.read_token_s, context.monotonic)
         turn = asyncio.Lock()
         self._compactor = Compactor(tip, turn, context, self._commit_manifest, self._index_options)
         self._queue = CommitQueue(
@@ -148,8 +151,19 @@ class Collection:
     # -------------------------------------------------------------------------------------------------------------------------- verbs
 
     async def write(self, request: Write | Delete) -> int:
-        """See :meth:`CommitQueue.submit <chroma_async.engine.commit_queue.CommitQueue.submit>`."""
-        return await self._queue.submit(request)
+        """How many rows were deleted, inserted (add, upsert) or changed (update).
+
+        See :meth:`CommitQueue.submit <chroma_async.engine.commit_queue.CommitQueue.submit>`.
+        """
+        return (await self._queue.submit(request)).count
+
+    async def commit(self, transaction: Transaction) -> tuple[Seq | None, int]:
+        """The seq of the first row that was written or deleted, and how many rows that were.
+
+        :raises ConditionalWriteConflictError: what was read has changed; nothing was written.
+        """
+        resolved = await self._queue.submit(transaction)
+        return (None if resolved.batch is None else resolved.batch.first), resolved.count
 
     async def read(self, work: Callable[Concatenate[Version, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work`` in a thread with the present Version."""

@@ -22,6 +22,7 @@ from chroma_async.engine.context import Context
 from chroma_async.engine.expiry import schedule
 from chroma_async.engine.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
 from chroma_async.engine.tip import Tip
+from chroma_async.engine.transaction import Transaction, resolve_transaction
 from chroma_async.engine.version import Places, Version
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PoisonedError, RateLimitError
 from chroma_async.format.logbatch import Facts, LogBatch, encode
@@ -39,14 +40,22 @@ INLINE_ROWS = 16
 
 @dataclass(slots=True)
 class _Waiting:
-    request: Write | Delete
-    done: asyncio.Future[int]
+    request: Write | Delete | Transaction
+    done: asyncio.Future[Resolved]
     bytes: int
 
     def ids(self) -> list[str]:
         """The ids it touches, as far as it says."""
         request = self.request
+        if isinstance(request, Transaction):
+            return request.ids()
         return request.batch.ids if isinstance(request, Write) else list(request.ids or ())
+
+    @property
+    def alone(self) -> bool:
+        """Whether it must see all that came before it, and so is a group of its own."""
+        request = self.request
+        return isinstance(request, Transaction) or (isinstance(request, Delete) and request.filter is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +126,8 @@ class CommitQueue:
         while self._task is not None:
             await asyncio.wait([self._task])
 
-    async def submit(self, request: Write | Delete) -> int:
-        """Durable and visible when it returns; all or nothing. How many rows were deleted, inserted (add, upsert) or changed (update).
+    async def submit(self, request: Write | Delete | Transaction) -> Resolved:
+        """Durable and visible when it returns; all or nothing. What it came to.
 
         :raises RateLimitError: the queue is full and this store refuses rather than waits.
         :raises UnavailableError: nothing was written; may be retried.
@@ -190,14 +199,13 @@ class CommitQueue:
         while self._queue:
             waiting = self._queue[0]
             ids = waiting.ids()
-            alone = isinstance(waiting.request, Delete) and waiting.request.filter is not None
-            if group and (alone or rows + len(ids) > GROUP_ROWS or not touched.isdisjoint(ids)):
+            if group and (waiting.alone or rows + len(ids) > GROUP_ROWS or not touched.isdisjoint(ids)):
                 break
             self._queue.popleft()
             self._bytes -= waiting.bytes
             group.append(waiting)
             # The first write fixes the dimension that the ones behind it are checked against.
-            if alone or self._tip.dimension is None:
+            if waiting.alone or self._tip.dimension is None:
                 break
             touched.update(ids)
             rows += len(ids)
@@ -207,8 +215,7 @@ class CommitQueue:
     async def _commit(self, group: list[_Waiting]) -> None:
         version = self._tip.version
         rows = sum(len(waiting.ids()) for waiting in group)
-        alone = isinstance(group[0].request, Delete) and group[0].request.filter is not None
-        inline = rows <= INLINE_ROWS and not version.segments and not alone
+        inline = rows <= INLINE_ROWS and not version.segments and not group[0].alone
         prepared = await self._run(inline, self._prepare, group, version, self._tip.seq + 1)
         entries = [item.entry for item in prepared if item.entry is not None]
         if entries:
@@ -223,7 +230,7 @@ class CommitQueue:
             if item.error is not None:
                 item.waiting.done.set_exception(item.error)
             elif item.resolved is not None:
-                item.waiting.done.set_result(item.resolved.count)
+                item.waiting.done.set_result(item.resolved)
 
     async def _apply(self, inline: bool, changes: list[tuple[LogBatch, Places]]) -> None:
         try:
@@ -246,6 +253,8 @@ class CommitQueue:
                 request = waiting.request
                 if isinstance(request, Write):
                     resolved = resolve_write(request, version, self._known, first)
+                elif isinstance(request, Transaction):
+                    resolved = resolve_transaction(request, version, self._known, first)
                 else:
                     resolved = resolve_delete(request, version, first)
             except ChromaError as error:
@@ -266,7 +275,7 @@ class CommitQueue:
         return await self._context.threads.run(work, *arguments)
 
 
-def _retrieve(done: asyncio.Future[int]) -> None:
+def _retrieve(done: asyncio.Future[Resolved]) -> None:
     """Asks for the outcome, so that one whose caller went away is not reported as never retrieved."""
     if not done.cancelled():
         done.exception()

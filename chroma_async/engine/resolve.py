@@ -68,8 +68,8 @@ class Resolved:
 
 
 @dataclass(slots=True)
-class _Row:
-    """A row while updates of one request are folded into it."""
+class FoldedRow:
+    """A record while the changes of one request are folded into it. ``born`` and ``victim`` are 0 for one that is new."""
 
     embedding: Floats
     document: str | None
@@ -79,7 +79,7 @@ class _Row:
     victim: Seq
 
 
-_NOBODY = Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+NOBODY = Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 def merged(metadata: Metadata | None, patch: MetadataPatch | None) -> Metadata | None:
@@ -107,20 +107,20 @@ def resolve_write(write: Write, version: Version, known: KnownKeys, first: Seq) 
     :raises InvalidDimensionException: an embedding's length differs from the collection's dimension.
     """
     batch = write.batch
-    dimension = _checked_dimension(batch, version)
+    dimension = checked_dimension(batch, version.dimension)
     places = version.find(batch.ids)
     if write.kind is WriteKind.ADD or (write.kind is WriteKind.UPSERT and not places.present.any() and _distinct(batch.ids)):
         resolved = _inserted(batch, places)
-        victims = _NOBODY
+        victims = NOBODY
     else:
         resolved, victims = _folded(write, version, places)
-    facts = _facts(version.dimension, dimension, known, resolved.metadatas if resolved is not None else None)
+    facts = new_facts(version.dimension, dimension, known, resolved.metadatas if resolved is not None else None)
     if resolved is None and facts is None:
-        return Resolved(None, _NOBODY)
+        return Resolved(None, NOBODY)
     count = 0
     if resolved is not None:
         count = len(resolved.ids) if write.kind is WriteKind.UPDATE else len(resolved.ids) - len(victims)
-    return Resolved(_log_batch(first, resolved, dimension, facts), victims, count)
+    return Resolved(log_batch(first, resolved, dimension, facts), victims, count)
 
 
 def resolve_delete(delete: Delete, version: Version, first: Seq) -> Resolved:
@@ -136,7 +136,7 @@ def resolve_delete(delete: Delete, version: Version, first: Seq) -> Resolved:
 def resolve_places(places: Places, version: Version, first: Seq) -> Resolved:
     """The deletion of these rows."""
     if not len(places):
-        return Resolved(None, _NOBODY)
+        return Resolved(None, NOBODY)
     batch = LogBatch(
         first=first,
         ids=[],
@@ -154,7 +154,9 @@ def resolve_places(places: Places, version: Version, first: Seq) -> Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class WholeRows:
+    """Rows as the log holds them, by columns of equal length."""
+
     ids: list[str]
     embeddings: Floats
     documents: list[str | None] | None
@@ -168,19 +170,20 @@ def _distinct(ids: Sequence[str]) -> bool:
     return len(set(ids)) == len(ids)
 
 
-def _checked_dimension(batch: RecordBatch, version: Version) -> int | None:
+def checked_dimension(batch: RecordBatch, known: int | None) -> int | None:
+    """The dimension of the collection after the batch. :raises InvalidDimensionException: the batch's is another, or 0."""
     embeddings = batch.embeddings
     if embeddings is None or not len(embeddings):
-        return version.dimension
+        return known
     given = int(embeddings.shape[1])
     if given == 0:
         raise InvalidDimensionException("Collection expecting embedding with dimension of at least 1, got 0")
-    if version.dimension is not None and given != version.dimension:
-        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {version.dimension}, got {given}")
+    if known is not None and given != known:
+        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {known}, got {given}")
     return given
 
 
-def _inserted(batch: RecordBatch, places: Places) -> _Rows | None:
+def _inserted(batch: RecordBatch, places: Places) -> WholeRows | None:
     """New rows only: the first of equal ids, unless the id exists."""
     chosen: list[int] = []
     seen: set[str] = set()
@@ -201,7 +204,7 @@ def _inserted(batch: RecordBatch, places: Places) -> _Rows | None:
             _stored(merged(None, patch), uri)
             for patch, uri in zip(patches or [None] * len(chosen), uris or [None] * len(chosen), strict=True)
         ]
-    return _Rows(
+    return WholeRows(
         ids=batch.ids if everything else [batch.ids[row] for row in chosen],
         embeddings=batch.embeddings if everything else batch.embeddings[chosen],
         documents=_picked(batch.documents, chosen, everything),
@@ -216,60 +219,67 @@ def _picked(column: list[T] | None, chosen: list[int], everything: bool) -> list
     return column if column is None or everything else [column[row] for row in chosen]
 
 
-def _folded(write: Write, version: Version, places: Places) -> tuple[_Rows | None, Places]:
+def _folded(write: Write, version: Version, places: Places) -> tuple[WholeRows | None, Places]:
     """Updates applied one after the other, equal ids folded into one final row each."""
     batch = write.batch
-    old = _old_rows(version, batch, places)
-    folded: dict[str, _Row] = {}
+    old = stored_rows(version, batch.ids, places)
+    folded: dict[str, FoldedRow] = {}
     for row, id in enumerate(batch.ids):
         current = folded.get(id) or old.get(id)
         if current is None and write.kind is WriteKind.UPDATE:
             continue
-        embedding = _embedding(batch, row)
-        patch = batch.metadatas[row] if batch.metadatas else None
-        document = batch.documents[row] if batch.documents else None
-        uri = batch.uris[row] if batch.uris else None
-        if current is None:
-            assert embedding is not None, "an upsert carries embeddings; api.batch checks it"
-            folded[id] = _Row(embedding, document, uri, merged(None, patch), 0, 0)
-        else:
-            folded[id] = _Row(
-                current.embedding if embedding is None else embedding,
-                current.document if document is None else document,
-                current.uri if uri is None else uri,
-                merged(current.metadata, patch),
-                current.born,
-                current.victim,
-            )
+        folded[id] = fold(current, batch, row)
     if not folded:
-        return None, _NOBODY
-    rows = list(folded.values())
+        return None, NOBODY
     replaced = [row for row, id in enumerate(batch.ids) if id in folded]
     unique = dict(zip((batch.ids[row] for row in reversed(replaced)), reversed(replaced), strict=True))
     victims = places.at(np.fromiter(unique.values(), dtype=np.int64, count=len(unique)))
-    return (
-        _Rows(
-            ids=list(folded),
-            embeddings=np.stack([row.embedding for row in rows]),
-            documents=[row.document for row in rows],
-            uris=[row.uri for row in rows],
-            metadatas=[_stored(row.metadata, row.uri) for row in rows],
-            borns=np.array([row.born for row in rows], dtype=np.int64),
-            victims=np.array([row.victim for row in rows], dtype=np.int64),
-        ),
-        victims.at(victims.present),
+    return whole_rows(folded), victims.at(victims.present)
+
+
+def fold(current: FoldedRow | None, batch: RecordBatch, row: int) -> FoldedRow:
+    """A record after one row of a batch: a new one, or the current one with what the row says changed."""
+    embedding = embedding_at(batch, row)
+    patch = batch.metadatas[row] if batch.metadatas else None
+    document = batch.documents[row] if batch.documents else None
+    uri = batch.uris[row] if batch.uris else None
+    if current is None:
+        assert embedding is not None, "an add or upsert carries embeddings; api.batch checks it"
+        return FoldedRow(embedding, document, uri, merged(None, patch), 0, 0)
+    return FoldedRow(
+        current.embedding if embedding is None else embedding,
+        current.document if document is None else document,
+        current.uri if uri is None else uri,
+        merged(current.metadata, patch),
+        current.born,
+        current.victim,
     )
 
 
-def _embedding(batch: RecordBatch, row: int) -> Floats | None:
+def whole_rows(folded: Mapping[str, FoldedRow]) -> WholeRows:
+    """The final rows by id, at least one, as columns."""
+    rows = list(folded.values())
+    return WholeRows(
+        ids=list(folded),
+        embeddings=np.stack([row.embedding for row in rows]),
+        documents=[row.document for row in rows],
+        uris=[row.uri for row in rows],
+        metadatas=[_stored(row.metadata, row.uri) for row in rows],
+        borns=np.array([row.born for row in rows], dtype=np.int64),
+        victims=np.array([row.victim for row in rows], dtype=np.int64),
+    )
+
+
+def embedding_at(batch: RecordBatch, row: int) -> Floats | None:
+    """The vector of a row; ``None`` where an update keeps what there is."""
     if batch.embeddings is None or (batch.present is not None and not batch.present[row]):
         return None
     embedding: Floats = batch.embeddings[row]
     return embedding
 
 
-def _old_rows(version: Version, batch: RecordBatch, places: Places) -> dict[str, _Row]:
-    """The rows that exist, as they are."""
+def stored_rows(version: Version, ids: Sequence[str], places: Places) -> dict[str, FoldedRow]:
+    """The rows of those ids that exist, as they are."""
     at = np.flatnonzero(places.present)
     if not at.size:
         return {}
@@ -281,14 +291,15 @@ def _old_rows(version: Version, batch: RecordBatch, places: Places) -> dict[str,
     embeddings = version.embeddings_at(here)
     borns, seqs = version.borns_at(here).tolist(), version.seqs_at(here).tolist()
     return {
-        batch.ids[row]: _Row(embeddings[place], documents[place], uris[place], metadatas[place], borns[place], seqs[place])
+        ids[row]: FoldedRow(embeddings[place], documents[place], uris[place], metadatas[place], borns[place], seqs[place])
         for place, row in enumerate(at.tolist())
     }
 
 
-def _facts(
+def new_facts(
     known_dimension: int | None, dimension: int | None, known: KnownKeys, metadatas: Iterable[Metadata | None] | None
 ) -> Facts | None:
+    """What a batch says of its collection for the first time; ``None`` when nothing."""
     keys: Mapping[str, list[str]] = known.new(metadatas) if metadatas is not None else {}
     new_dimension = dimension if known_dimension is None else None
     if new_dimension is None and not keys:
@@ -296,10 +307,11 @@ def _facts(
     return Facts(dimension=new_dimension, keys=dict(keys))
 
 
-def _log_batch(first: Seq, rows: _Rows | None, dimension: int | None, facts: Facts | None) -> LogBatch:
+def log_batch(first: Seq, rows: WholeRows | None, dimension: int | None, facts: Facts | None) -> LogBatch:
+    """The entry of rows; without any it carries facts alone."""
     empty = np.empty(0, dtype=np.int64)
     if rows is None:
-        rows = _Rows([], np.empty((0, dimension or 0), dtype=np.float32), None, None, None, empty, empty)
+        rows = WholeRows([], np.empty((0, dimension or 0), dtype=np.float32), None, None, None, empty, empty)
     return LogBatch(
         first=first,
         ids=rows.ids,

@@ -20,6 +20,7 @@ from chroma_async.server.routes_forks import FORK_ROUTES
 from chroma_async.server.routes_records import RECORD_ROUTES
 from chroma_async.server.routes_system import SYSTEM_ROUTES
 from chroma_async.server.routes_tenants import TENANT_ROUTES
+from chroma_async.server.routes_transactions import TRANSACTION_ROUTES
 from chroma_async.server.routes_unserved import UNSERVED_ROUTES
 from chroma_async.server.service import SERVICE, Run, Service
 from chroma_async.server.tracing import traced
@@ -32,6 +33,7 @@ ROUTES: tuple[Route, ...] = (
     *TENANT_ROUTES,
     *FORK_ROUTES,
     *ALIAS_ROUTES,
+    *TRANSACTION_ROUTES,
     *UNSERVED_ROUTES,
 )
 

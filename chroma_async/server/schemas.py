@@ -125,6 +125,23 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "CountRecords": _object(where=_FILTER, where_document=_FILTER, read_level=_TEXT),
     "GetResult": _object("ids include", **_columns(nested=False), cursor=_TEXT),
+    "ConditionalGet": _object(
+        ids=_or_null(_TEXTS),
+        where=_FILTER,
+        where_document=_FILTER,
+        limit=_or_null(_U32),
+        offset=_or_null(_U32),
+        include=_INCLUDE,
+        read_token=_or_null(_I64),
+    ),
+    "ConditionalGetResult": _object("ids include read_token", **_columns(nested=False), read_token=_I64),
+    "ConditionalCommit": _object(
+        "read_token operations",
+        read_token=_I64,
+        read_ids=_TEXTS,
+        operations=_list(_object("operation payload", operation=_TEXT, payload={"type": "object"})),
+    ),
+    "CommitOutcome": _object("first_inserted_record_offset record_count", first_inserted_record_offset=_or_null(_I64), record_count=_I64),
     "Query": _object(
         "query_embeddings",
         query_embeddings=_list(_VECTOR),

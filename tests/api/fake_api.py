@@ -187,7 +187,9 @@ class FakeAPI:
         self.calls.append(("search", scope, id, request))
         return [SearchRows(Rows(self.rows.ids), None) for _ in request.searches]
 
-    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+    async def count(
+        self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL, *, where: Json = None, where_document: Json = None
+    ) -> int:
         self.read_level = read_level
         return 2
 

@@ -108,7 +108,7 @@ BAD_WHERE: list[Any] = [
     {"a": {"$gt": 1, "$lt": 2}},
     {"$and": {}},
     {"$not": {"a": 1}},
-    {"a": {"$regex": "x"}},
+    {"a": {"$regex": 5}},
 ]
 
 BAD_WHERE_DOCUMENT: list[Any] = [

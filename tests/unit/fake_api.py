@@ -16,6 +16,7 @@ from chroma_async.types import (
     GetRequest,
     Health,
     Identity,
+    Json,
     Neighbours,
     Preflight,
     QueryRequest,
@@ -160,7 +161,9 @@ class FakeAPI:
             for _ in request.searches
         ]
 
-    async def count(self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
+    async def count(
+        self, scope: Scope, id: UUID, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL, *, where: Json = None, where_document: Json = None
+    ) -> int:
         self.asked.append(("count", read_level))
         return 2
 

@@ -1,0 +1,109 @@
+"""Transactions of a collection: read, decide, write together, and begin anew when somebody else was faster."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chroma_async.api.filters import check_where, check_where_document
+from chroma_async.api.results import GetResult, get_result
+from chroma_async.api.validate import check_ids, check_include, check_window, refusing
+from chroma_async.errors import ConditionalWriteConflictError, StaleReadError, ValidationError
+from chroma_async.types import CommitOutcome, ConditionalCommit, GetRequest, Operation, RecordBatch, WriteKind
+
+if TYPE_CHECKING:
+    from chroma_async.api.collection import AsyncCollection
+
+T = TypeVar("T")
+
+#: How often a transaction is begun anew before its conflict is raised.
+ATTEMPTS = 5
+
+
+class Transaction:
+    """One attempt. Reads see one moment; writes are collected, and take effect together when the attempt ends without an error.
+
+    It conflicts when a record that was read, or asked for by id, has been written or deleted by somebody else meanwhile.
+    """
+
+    def __init__(self, collection: AsyncCollection) -> None:
+        self._collection = collection
+        self._token: int | None = None
+        self._read: dict[str, None] = {}
+        self._operations: list[Operation] = []
+
+    async def get(
+        self,
+        ids: Any = None,
+        where: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        where_document: Any = None,
+        include: Any = ("metadatas", "documents"),
+    ) -> GetResult:
+        """As the collection's own get, as of the first read of this attempt; it does not see the writes collected here."""
+        with refusing("get"):
+            included, asked = check_include(list(include), distances=False, loader=False)
+            request = GetRequest(
+                ids=None if ids is None else check_ids(ids),
+                where=check_where(where),
+                where_document=check_where_document(where_document),
+                limit=check_window(limit, "limit"),
+                offset=check_window(offset, "offset") or 0,
+                include=asked,
+            )
+        api, (scope, id) = self._collection.api, self._collection.place
+        records, self._token = await api.conditional_get(scope, id, request, self._token)
+        self._read |= dict.fromkeys(records.rows.ids)
+        self._read |= dict.fromkeys(request.ids or ())
+        return get_result(records, included)
+
+    async def add(self, ids: Any, embeddings: Any = None, **columns: Any) -> None:
+        """As the collection's own add, with the others at the end."""
+        self._keep(WriteKind.ADD, await self._collection.batch(WriteKind.ADD, ids, embeddings, **columns))
+
+    async def upsert(self, ids: Any, embeddings: Any = None, **columns: Any) -> None:
+        """As the collection's own upsert, with the others at the end."""
+        self._keep(WriteKind.UPSERT, await self._collection.batch(WriteKind.UPSERT, ids, embeddings, **columns))
+
+    async def update(self, ids: Any, embeddings: Any = None, **columns: Any) -> None:
+        """As the collection's own update, with the others at the end."""
+        self._keep(WriteKind.UPDATE, await self._collection.batch(WriteKind.UPDATE, ids, embeddings, **columns))
+
+    async def delete(self, ids: Any) -> None:
+        """Delete by ids, with the others at the end."""
+        with refusing("delete"):
+            self._operations.append(Operation("delete", ids=tuple(check_ids(ids))))
+
+    def _keep(self, kind: WriteKind, batch: RecordBatch) -> None:
+        self._operations.append(Operation(kind, batch))
+
+    async def commit(self) -> CommitOutcome:
+        """Write what was collected. :raises ConditionalWriteConflictError: what was read has changed; nothing was written."""
+        if not self._operations:
+            return CommitOutcome(None, 0)
+        api, (scope, id) = self._collection.api, self._collection.place
+        if self._token is None:
+            _, self._token = await api.conditional_get(scope, id, GetRequest(ids=[], include=()))
+        return await api.conditional_commit(scope, id, ConditionalCommit(self._token, list(self._read), self._operations))
+
+
+async def run(collection: AsyncCollection, work: Callable[[Transaction], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
+    """Call ``work`` with a transaction and commit it; begin anew on a conflict, ``attempts`` times at the most.
+
+    :raises ConditionalWriteConflictError: others were faster each time.
+    :raises ValidationError: ``attempts`` is not positive.
+    """
+    if attempts < 1:
+        raise ValidationError(f"attempts: expected at least 1, got {attempts}")
+    refused: ConditionalWriteConflictError | StaleReadError
+    for _ in range(attempts):
+        transaction = Transaction(collection)
+        try:
+            result = await work(transaction)
+            await transaction.commit()
+        except (ConditionalWriteConflictError, StaleReadError) as error:
+            refused = error
+        else:
+            return result
+    raise refused
