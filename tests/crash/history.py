@@ -1,4 +1,4 @@
-"""The life of a small store: everything that can happen to one, in some forty steps."""
+"""The life of a small store: everything that can happen to one, in some fifty steps."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.crash.model import (
     drop,
     finish,
     flush,
+    fork,
     modify,
     sweep,
     write,
@@ -51,8 +52,16 @@ def batch(ids: Sequence[str], version: int, *, dimension: int = DIMENSION, extra
         embeddings=embeddings.astype(np.float32),
         documents=[None if n % 7 == 3 else f"the {ANIMALS[n % 4]} number {n} of version {version}" for n in numbers],
         uris=[f"file:///{n}" if n % 5 == 0 else None for n in numbers],
-        metadatas=[{"colour": COLOURS[n % 3], "n": n, "version": version, **(extra or {})} for n in numbers],
+        metadatas=[
+            {"colour": COLOURS[n % 3], "n": n, "version": version, **({} if n % 4 else {"bag": bag(n, version)}), **(extra or {})}
+            for n in numbers
+        ],
     )
+
+
+def bag(number: int, version: int) -> dict[str, Any]:
+    """A sparse vector."""
+    return {"#type": "sparse_vector", "indices": [number % 11, 20 + version, 100 + number], "values": [0.5, 1.0 + version, 0.25]}
 
 
 def patch(ids: Sequence[str], version: int) -> RecordBatch:
@@ -92,8 +101,15 @@ STEPS: tuple[Step, ...] = (
     step("upsert into a", upsert("a", 10, 20, 2)),
     step("create b", create("b", "b-first", Space.COSINE, {"made": 2})),
     step("write to both at once", add("b", 0, 9, 1), add("a", 20, 24, 1), update("a", 0, 3, 3), update("b", 2, 4, 2)),
+    step("fork a while all is in the log", fork("a", "d", "d-first")),
+    step("write to the fork and to its source", upsert("d", 0, 3, 7), add("a", 24, 26, 1), delete("d", ["r9"])),
+    step("fork the fork", fork("d", "e", "e-first")),
     step("delete from a by id", delete("a", ["r4", "r21", "nobody"])),
     step("flush a", flush("a")),
+    step("write to the forks behind the flush of a", upsert("d", 18, 28, 8), update("e", 1, 4, 8)),
+    step("flush the fork", flush("d")),
+    step("delete the fork that was forked", drop("d")),
+    step("flush the fork of the fork", flush("e")),
     step("update flushed rows", update("a", 5, 8, 4)),
     step("delete from a by filter", delete_where("a", {"n": {"$gte": 22}}, lambda row: (row.metadata or {}).get("n", 0) >= 22)),
     step("fill two memtables", add("a", 30, 47, 1), upsert("a", 40, 52, 2), delete("a", ["r31", "r8"])),
@@ -117,10 +133,15 @@ STEPS: tuple[Step, ...] = (
     step("flush c", flush("c")),
     step("add to c and leave it in the log", add("c", 20, 23, 1, dimension=3)),
     step("delete c", drop("c")),
+    step("fork a with its chunks", fork("a", "f", "f-first")),
     step("sweep", sweep()),
     step("index b and add to a", finish("b"), upsert("a", 12, 18, 6)),
     step("delete a third of a", delete_where("a", {"colour": "blue"}, lambda row: (row.metadata or {}).get("colour") == "blue")),
     step("vacuum a with its graph", finish("a")),
+    step("delete from the fork what its source has vacuumed", delete("f", ["r0", "r62"])),
+    step("finish the fork", finish("f")),
+    step("delete the fork with chunks", drop("f")),
+    step("delete the fork of the fork", drop("e")),
     step("begin a second segment", add("a", 100, 140, 1)),
     step("flush the second segment", flush("a")),
     step("add the rest", upsert("a", 130, 145, 2), delete("a", ids(100, 104))),
@@ -130,3 +151,6 @@ STEPS: tuple[Step, ...] = (
     step("write a last time", upsert("b", 3, 6, 9), delete("a", ["r1", "r140"]), update("a", 141, 143, 9)),
     step("sweep again", sweep()),
 )
+
+#: Without forks: what a fork holds may be in another collection's log.
+STEPS_WITHOUT_FORKS = tuple(step for step in STEPS if not any(act.key in ("d", "e", "f") for act in step.acts))

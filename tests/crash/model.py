@@ -72,6 +72,8 @@ class Act:
     key: str
     run: Callable[[Session], Awaitable[object]]
     change: Change = lambda shelf: shelf
+    #: The collection that the change begins with, when it is another one.
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,17 @@ def create(key: str, name: str, space: Space, metadata: dict[str, Any]) -> Act:
         await session.api.create_collection(SCOPE, name, metadata=metadata, configuration={"hnsw": {"space": str(space)}})
 
     return Act(key, run, lambda shelf: Shelf(name, space, metadata))
+
+
+def fork(source: str, key: str, name: str) -> Act:
+    async def run(session: Session) -> None:
+        await session.api.fork_collection(SCOPE, await session.id(source), name)
+
+    def change(shelf: Shelf | None) -> Shelf:
+        assert shelf is not None
+        return replace(shelf, name=name)
+
+    return Act(key, run, change, source)
 
 
 def drop(key: str) -> Act:
@@ -213,7 +226,7 @@ def after(state: State, acts: Sequence[Act]) -> State:
     changed = dict(state)
     for act in acts:
         if act.key:
-            shelf = act.change(changed.get(act.key))
+            shelf = act.change(changed.get(act.source or act.key))
             changed.pop(act.key, None)
             if shelf is not None:
                 changed[act.key] = shelf

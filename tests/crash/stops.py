@@ -25,6 +25,7 @@ CATALOG_WRITES = {
     "update_collection",
     "delete_collection",
     "commit_manifest",
+    "fork_collection",
     "reset",
 }
 LOG_CALLS = {"append", "read", "facts", "collections", "trim"}
@@ -68,7 +69,7 @@ def watched(watcher: Watcher) -> Callable[[Backends], Backends]:
     """What ``Engine.open`` takes as ``wrap``."""
 
     def wrap(backends: Backends) -> Backends:
-        reads = {"load_manifest", "named_files", "get_collection_by_id", "collection_ids"}
+        reads = {"load_manifest", "named_files", "get_collection_by_id", "collection_ids", "tails", "fork_count"}
         return replace(
             backends,
             catalog=Watched(backends.catalog, "catalog", CATALOG_WRITES | reads, watcher),

@@ -43,7 +43,7 @@ async def powerless(directory: Path, every: int) -> PowerCollector:
 
 
 async def test_a_power_failure_loses_nothing_acknowledged_and_leaves_nothing_halved(tmp_path: Path) -> None:
-    collector = await powerless(tmp_path, 80)
+    collector = await powerless(tmp_path, 130)
     assert collector.seen > 3000, "the history no longer does what it did"
 
 

@@ -31,14 +31,14 @@ async def stopped_at_files(directory: Path, every: int) -> Collector:
 
 
 async def test_a_stop_before_or_after_a_call_of_a_seam_loses_nothing_acknowledged_and_leaves_nothing_halved(tmp_path: Path) -> None:
-    collector = await stopped_at_seams(tmp_path, 25)
+    collector = await stopped_at_seams(tmp_path, 40)
     assert collector.seen > 2500, "the history no longer does what it did"
 
 
 async def test_a_stop_before_within_or_after_an_operation_on_a_file_loses_nothing_acknowledged_and_leaves_nothing_halved(
     tmp_path: Path,
 ) -> None:
-    collector = await stopped_at_files(tmp_path, 50)
+    collector = await stopped_at_files(tmp_path, 80)
     assert collector.seen > 3000, "the history no longer does what it did"
 
 
