@@ -230,12 +230,6 @@ class Schema:
     def _set_sparse_index(self, config: SparseVectorIndexConfig, name: str | None) -> None:
         if name is None:
             raise ValidationError("a sparse vector index needs the key that it is for")
-        for other, types in self.keys.items():
-            index = _index(types, SparseVectorIndexConfig)
-            if other != name and index is not None and index.enabled:
-                raise ValidationError(
-                    f"only one sparse vector index is allowed, and the key {other!r} has it; {name!r} cannot have another"
-                )
         if config.source_key is not None and config.embedding_function is None:
             raise ValidationError("source_key says what to embed, so embedding_function must say how")
         self._set(config, name, True)
