@@ -80,6 +80,23 @@ class ForkCommit:
     tails: tuple[TailRow, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionRow:
+    """A function attached to ``collection``, and how far it has come: what it made of the records as of seq ``completed`` is in the
+    collection ``output``.
+    """
+
+    id: UUID
+    collection: UUID
+    name: str
+    function: str
+    output: UUID
+    params: dict[str, Json]
+    completed: Seq
+    #: Operations after which it is due again.
+    min_records: int
+
+
 class Catalog(Protocol):
     """Tenants, databases, collections and manifests. Each method is one atomic, durable step; a 2xx may be sent when it returns."""
 
@@ -164,6 +181,22 @@ class Catalog(Protocol):
 
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         """By name; nothing for an unknown scope."""
+
+    async def attach_function(self, row: FunctionRow, output: CollectionRow) -> None:
+        """Create the output collection and attach the function, in one step. It ends when either of its collections is deleted.
+
+        :raises UniqueConstraintError: the collection has a function already, or the output's name is taken.
+        :raises NotFoundError: the collection is gone.
+        """
+
+    async def detach_function(self, id: UUID) -> None:
+        """The output collection stays. Does nothing for one that is gone."""
+
+    async def complete_function(self, id: UUID, completed: Seq) -> None:
+        """Set ``completed``. Does nothing for one that is gone."""
+
+    async def list_functions(self) -> list[FunctionRow]:
+        """Of all collections of all tenants."""
 
     async def find_collection(self, id: UUID) -> CollectionRow:
         """Whatever its scope; for the store's own work, never for a request. :raises NotFoundError: no such collection."""

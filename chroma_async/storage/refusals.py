@@ -71,6 +71,16 @@ def aliased(name: str, alias: str) -> UniqueConstraintError:
     return UniqueConstraintError(f"Collection [{name}] is what alias [{alias}] stands for; move or delete the alias first")
 
 
+def function_missing(name: str) -> NotFoundError:
+    """No function of that name is attached to the collection."""
+    return NotFoundError(f"Attached function [{name}] not found")
+
+
+def function_taken(collection: str, name: str) -> UniqueConstraintError:
+    """The collection has an attached function, and may have one only."""
+    return UniqueConstraintError(f"Collection [{collection}] already has an attached function, [{name}]; detach it first")
+
+
 def collection_id_missing(id: UUID) -> NotFoundError:
     """No collection of that id in the scope."""
     return NotFoundError(f"Collection [{id}] does not exist.")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
-from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Tenant
+from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 
 @dataclass(slots=True)
@@ -51,6 +51,8 @@ class MemoryCatalog:
         self._databases: dict[Scope, Database] = {}
         self._collections: dict[UUID, _Stored] = {}
         self._aliases: dict[tuple[Scope, str], UUID] = {}
+        #: By the collection that each reads.
+        self._functions: dict[UUID, FunctionRow] = {}
         self._closed = False
         self._create_defaults()
 
@@ -118,6 +120,7 @@ class MemoryCatalog:
         for id in deleted:
             del self._collections[id]
         self._aliases = {place: id for place, id in self._aliases.items() if place[0] != scope}
+        self._forget_functions()
         return deleted
 
     def _within(self, scope: Scope) -> list[_Stored]:
@@ -209,6 +212,7 @@ class MemoryCatalog:
             if target == stored.row.id:
                 raise refusals.aliased(name, alias)
         del self._collections[stored.row.id]
+        self._forget_functions()
         return stored.row.id
 
     async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
@@ -226,6 +230,34 @@ class MemoryCatalog:
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         self._check_open()
         return sorted((Alias(name, id) for (place, name), id in self._aliases.items() if place == scope), key=lambda alias: alias.name)
+
+    async def attach_function(self, row: FunctionRow, output: CollectionRow) -> None:
+        self._check_open()
+        source, held = self._collections.get(row.collection), self._functions.get(row.collection)
+        if source is None:
+            raise refusals.collection_id_missing(row.collection)
+        if held is not None:
+            raise refusals.function_taken(source.row.name, held.name)
+        await self.create_collection(output)
+        self._functions[row.collection] = replace(row, params=json.loads(json.dumps(row.params)))
+
+    async def detach_function(self, id: UUID) -> None:
+        self._check_open()
+        self._functions = {source: row for source, row in self._functions.items() if row.id != id}
+
+    async def complete_function(self, id: UUID, completed: Seq) -> None:
+        self._check_open()
+        self._functions = {source: replace(row, completed=completed) if row.id == id else row for source, row in self._functions.items()}
+
+    async def list_functions(self) -> list[FunctionRow]:
+        self._check_open()
+        return [self._functions[source] for source in sorted(self._functions)]
+
+    def _forget_functions(self) -> None:
+        """Those of which a collection is gone."""
+        self._functions = {
+            source: row for source, row in self._functions.items() if source in self._collections and row.output in self._collections
+        }
 
     async def collection_ids(self) -> list[UUID]:
         self._check_open()
@@ -280,6 +312,7 @@ class MemoryCatalog:
         self._databases.clear()
         self._collections.clear()
         self._aliases.clear()
+        self._functions.clear()
         self._create_defaults()
 
     async def aclose(self) -> None:

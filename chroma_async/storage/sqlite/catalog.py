@@ -9,12 +9,12 @@ from uuid import UUID
 
 from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
-from chroma_async.storage.sqlite import aliases
+from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.sqlite import aliases, functions
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.storage.sqlite.seals import seal
-from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Tenant
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 _COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
 _SCOPED = "tenant = ? AND database = ?"
@@ -225,6 +225,22 @@ class SqliteCatalog:
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         return [aliases.read_alias(row) for row in await self._connection.read(aliases.LIST, (scope.tenant, scope.database))]
 
+    async def attach_function(self, row: FunctionRow, output: CollectionRow) -> None:
+        async def work(step: Transaction) -> None:
+            await _insert(step, output)
+            await functions.attach_function(step, row)
+
+        await self._connection.write(work)
+
+    async def detach_function(self, id: UUID) -> None:
+        await self._connection.write(lambda step: functions.detach_function(step, id))
+
+    async def complete_function(self, id: UUID, completed: Seq) -> None:
+        await self._connection.write(lambda step: functions.complete_function(step, id, completed))
+
+    async def list_functions(self) -> list[FunctionRow]:
+        return [functions.read_function(row) for row in await self._connection.read(functions.LIST)]
+
     async def collection_ids(self) -> list[UUID]:
         return [UUID(bytes=id) for (id,) in await self._connection.read("SELECT id FROM collections ORDER BY id")]
 
@@ -297,7 +313,7 @@ class SqliteCatalog:
 
     async def reset(self) -> None:
         async def work(step: Transaction) -> None:
-            for table in ("aliases", "tails", "files", "manifests", "collections", "databases", "tenants"):
+            for table in ("aliases", "attached_functions", "tails", "files", "manifests", "collections", "databases", "tenants"):
                 await step.rows(f"DELETE FROM {table}")
             await step.rows("INSERT INTO tenants (name) VALUES (?)", (DEFAULT_TENANT,))
             values = (DEFAULT_TENANT, DEFAULT_DATABASE, UUID(int=0).bytes)

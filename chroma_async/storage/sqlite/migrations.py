@@ -79,6 +79,19 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (collection, source, after)
     ) WITHOUT ROWID;
 
+    -- At most one for a collection. What the function makes is in the collection ``output``.
+    CREATE TABLE attached_functions (
+        collection BLOB PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
+        id BLOB NOT NULL,
+        name TEXT NOT NULL,
+        function TEXT NOT NULL,
+        output BLOB NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        params TEXT NOT NULL,
+        completed INTEGER NOT NULL,
+        min_records INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX attached_functions_by_output ON attached_functions (output);
+
     INSERT INTO tenants (name) VALUES ('default_tenant');
     INSERT INTO databases (tenant, name, id) VALUES ('default_tenant', 'default_database', zeroblob(16));
     """,

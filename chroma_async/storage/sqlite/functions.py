@@ -1,0 +1,46 @@
+"""Attached functions, in the catalog's transactions. They end with the collection that they read, and with the one that they fill."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+from chroma_async.storage import refusals
+from chroma_async.storage.base import FunctionRow
+from chroma_async.storage.sqlite.connection import Row, Transaction
+from chroma_async.types import Seq
+
+_COLUMNS = "id, collection, name, function, output, params, completed, min_records"
+
+LIST = f"SELECT {_COLUMNS} FROM attached_functions ORDER BY collection"
+
+
+def read_function(row: Row) -> FunctionRow:
+    """A row of :data:`LIST`."""
+    id, collection, name, function, output, params, completed, min_records = row
+    return FunctionRow(
+        UUID(bytes=id), UUID(bytes=collection), name, function, UUID(bytes=output), json.loads(params), completed, min_records
+    )
+
+
+async def attach_function(step: Transaction, row: FunctionRow) -> None:
+    """See :meth:`chroma_async.storage.base.Catalog.attach_function`; the output collection is there already."""
+    source = await step.row("SELECT name FROM collections WHERE id = ?", (row.collection.bytes,))
+    if source is None:
+        raise refusals.collection_id_missing(row.collection)
+    held = await step.row("SELECT name FROM attached_functions WHERE collection = ?", (row.collection.bytes,))
+    if held is not None:
+        raise refusals.function_taken(source[0], held[0])
+    values = (row.id.bytes, row.collection.bytes, row.name, row.function, row.output.bytes)
+    numbers = (json.dumps(row.params), row.completed, row.min_records)
+    await step.rows(f"INSERT INTO attached_functions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *numbers))
+
+
+async def detach_function(step: Transaction, id: UUID) -> None:
+    """See :meth:`chroma_async.storage.base.Catalog.detach_function`."""
+    await step.rows("DELETE FROM attached_functions WHERE id = ?", (id.bytes,))
+
+
+async def complete_function(step: Transaction, id: UUID, completed: Seq) -> None:
+    """See :meth:`chroma_async.storage.base.Catalog.complete_function`."""
+    await step.rows("UPDATE attached_functions SET completed = ? WHERE id = ?", (completed, id.bytes))
