@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chroma_async.config import Settings
-from chroma_async.types import RecordBatch, Space, WriteKind
+from chroma_async.types import Operation, RecordBatch, Space, WriteKind
 from tests.crash.model import (
     Act,
     Step,
@@ -22,6 +22,7 @@ from tests.crash.model import (
     fork,
     modify,
     sweep,
+    together,
     write,
 )
 
@@ -90,6 +91,17 @@ def update(key: str, start: int, stop: int, version: int) -> Act:
     return write(key, WriteKind.UPDATE, patch(ids(start, stop), version))
 
 
+def transaction(key: str, start: int, version: int) -> Act:
+    """Changes four rows, deletes two, and deletes another that it adds again; then it adds four."""
+    return together(
+        key,
+        Operation(WriteKind.UPSERT, batch(ids(start, start + 4), version)),
+        Operation("delete", ids=(f"r{start + 4}", f"r{start + 5}", f"r{start + 6}")),
+        Operation(WriteKind.ADD, batch([f"r{start + 6}", *ids(start + 400, start + 404)], version, extra={"together": True})),
+        Operation(WriteKind.UPDATE, patch(ids(start + 2, start + 5), version)),
+    )
+
+
 def step(name: str, *acts: Act) -> Step:
     return Step(name, acts)
 
@@ -105,6 +117,7 @@ STEPS: tuple[Step, ...] = (
     step("write to the fork and to its source", upsert("d", 0, 3, 7), add("a", 24, 26, 1), delete("d", ["r9"])),
     step("fork the fork", fork("d", "e", "e-first")),
     step("delete from a by id", delete("a", ["r4", "r21", "nobody"])),
+    step("change a together", transaction("a", 12, 11)),
     step("flush a", flush("a")),
     step("write to the forks behind the flush of a", upsert("d", 18, 28, 8), update("e", 1, 4, 8)),
     step("flush the fork", flush("d")),
@@ -112,6 +125,7 @@ STEPS: tuple[Step, ...] = (
     step("flush the fork of the fork", flush("e")),
     step("update flushed rows", update("a", 5, 8, 4)),
     step("delete from a by filter", delete_where("a", {"n": {"$gte": 22}}, lambda row: (row.metadata or {}).get("n", 0) >= 22)),
+    step("change flushed rows together", transaction("a", 9, 12)),
     step("fill two memtables", add("a", 30, 47, 1), upsert("a", 40, 52, 2), delete("a", ["r31", "r8"])),
     step("flush two memtables", flush("a")),
     step("modify a", modify("a", "a-second", {"made": 1, "renamed": True}, None)),

@@ -11,7 +11,17 @@ import numpy as np
 
 from chroma_async.api.local import LocalAPI
 from chroma_async.engine.collection import Collection
-from chroma_async.types import DeleteRequest, Floats, RecordBatch, Scope, Space, WriteKind
+from chroma_async.types import (
+    ConditionalCommit,
+    DeleteRequest,
+    Floats,
+    GetRequest,
+    Operation,
+    RecordBatch,
+    Scope,
+    Space,
+    WriteKind,
+)
 
 SCOPE = Scope()
 
@@ -171,6 +181,27 @@ def delete(key: str, ids: Sequence[str]) -> Act:
         await session.api.delete(SCOPE, await session.id(key), DeleteRequest(ids=list(ids)))
 
     return _deletion(key, run, lambda id, row: id in ids)
+
+
+def together(key: str, *operations: Operation) -> Act:
+    """A transaction."""
+
+    async def run(session: Session) -> None:
+        id = await session.id(key)
+        _, token = await session.api.conditional_get(SCOPE, id, GetRequest(ids=["r1"]))
+        await session.api.conditional_commit(SCOPE, id, ConditionalCommit(token, ["r1"], list(operations)))
+
+    def change(shelf: Shelf | None) -> Shelf | None:
+        assert shelf is not None
+        for operation in operations:
+            if operation.kind == "delete":
+                shelf = replace(shelf, rows={id: row for id, row in shelf.rows.items() if id not in operation.ids})
+            else:
+                assert operation.batch is not None
+                shelf = written(shelf, operation.kind, operation.batch)
+        return shelf
+
+    return Act(key, run, change)
 
 
 def delete_where(key: str, where: dict[str, Any], matches: Callable[[Row], bool]) -> Act:
