@@ -33,9 +33,12 @@ class Write:
 
     @property
     def bytes(self) -> int:
-        """Rough size, for the queue's bound."""
-        embeddings = self.batch.embeddings
-        return 200 * len(self.batch.ids) + (0 if embeddings is None else embeddings.nbytes)
+        """Rough size, for the queue's bound: a row's objects, its vector, its text, its metadata by their number."""
+        batch = self.batch
+        vectors = 0 if batch.embeddings is None else batch.embeddings.nbytes
+        text = sum(map(len, filter(None, batch.documents or ())))
+        values = sum(map(len, filter(None, batch.metadatas or ())))
+        return 200 * len(batch.ids) + vectors + text + 64 * values
 
 
 @dataclass(frozen=True, slots=True)
