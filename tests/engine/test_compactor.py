@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.engine import compactor, indexing, jobs
+from chroma_async.engine import compactor, indexing, jobs, policy
 from chroma_async.errors import ClosedError, PoisonedError, UnavailableError
 from chroma_async.types import Rows
 from tests.engine.gate import HeldCatalog, JobGate, held, lanes_end
 from tests.engine.store import SCOPE, TINY, Clock, Store, same, sound, vectors
+from tests.model.ways import EAGER
 
 Open = Callable[..., Awaitable[Store]]
 
@@ -362,3 +363,55 @@ async def test_every_job_leaves_answers_as_they_were(store: Store) -> None:
     assert (again.ids, again.distances is not None) == (nearest.ids, True)
     assert np.array_equal(again.distances, nearest.distances)  # type: ignore[arg-type]
     assert await store.ids(where_document={"$contains": "number 1"}, where={"n": {"$lt": 19}}) == matches
+
+
+async def test_a_vacuum_moves_the_deletions_of_memtables_that_wait_to_be_flushed(open_store: Open) -> None:
+    store = await open_store(settings=replace(TINY, memtable_rows=10))
+    await fill(store, 0, 30)
+    await store.flush()
+    await store.delete(ids(0, 10))
+    await store.flush()
+    await store.delete(["r12"])
+    await fill(store, 30, 40)  # frozen, with the deletion of r12
+    await store.delete(["r20", "r31"])
+    await fill(store, 40, 50)  # frozen, with those of r20 and r31
+    await store.delete(["r25", "r41"])
+    expected = await store.everything()
+    collection = await store.collection()
+    key = collection.version.segments[0].segment.key
+    assert await collection._compactor._jobs.run(policy.Vacuum(key), None)
+    assert collection.version.segments[0].rows == 20
+    dead_by_manifest = [["r12"], ["r12", "r20", "r31"]]
+    for dead in dead_by_manifest:
+        await collection._compactor._flush_one(collection._tip.frozen[0])
+        (view,) = collection.version.segments
+        gone = np.flatnonzero(~view.segment.alive.to_bools())
+        assert view.ids(gone) == dead
+        assert same(await store.everything(), expected)
+    await store.engine.aclose(flush=False)
+    assert same(await (await open_store()).everything(), expected)
+
+
+async def test_a_vacuum_puts_rows_back_in_order_of_birth(store: Store) -> None:
+    await fill(store, 0, 40)
+    await store.flush()
+    await store.update(ids(3, 20), documents=["changed"] * 17)
+    await store.flush()
+    assert (await store.collection()).version.segments[0].segment.tie_order is not None
+    await store.finish()
+    (view,) = (await store.collection()).version.segments
+    assert view.segment.tie_order is None
+    assert view.ids(np.arange(40)) == ids(0, 40)
+
+
+async def test_every_row_is_found_through_a_graph_that_grew(store: Store) -> None:
+    rows = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
+    store.engine.context = replace(store.engine.context, plan=EAGER)
+    for start, stop in ((0, 40), (40, 41), (41, 90), (90, 120)):
+        await store.add(ids(start, stop), rows[start:stop])
+        await store.finish()
+        (view,) = (await store.collection()).version.segments
+        assert view.segment.graph is not None
+        assert view.segment.graph.covers == view.segment.graph.rows == stop
+        for number in range(stop):
+            assert (await store.query(rows[number], 1)).ids == [f"r{number}"]

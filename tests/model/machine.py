@@ -25,7 +25,7 @@ T = TypeVar("T")
 SCOPE = Scope()
 MOST_COLLECTIONS = 3
 #: Share of the true nearest rows that approximate answers must hold, over all queries of a run.
-RECALL_FLOOR = 0.95
+RECALL_FLOOR = 0.99
 WHOLE: tuple[IncludeField, ...] = ("documents", "metadatas", "embeddings", "uris")
 
 
