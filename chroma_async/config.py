@@ -147,10 +147,14 @@ class Settings:
     read_tokens: int = 64
     #: Time for which they can.
     read_token_s: float = 60.0
+    #: Operations (rows written or deleted) of a collection after which the function attached to it runs again.
+    min_records_for_invocation: int = 100
     #: Forks that one tree of forks may have.
     max_forks: int = 256
     #: Bytes of loaded collections above which idle ones are unloaded, the longest idle first.
     cache_bytes: int = 1 * GIB
+    #: Bytes of remembered answers to filters (which rows of which chunk match), store-wide; 0 remembers none.
+    filter_cache_bytes: int = 64 * MIB
     #: Time without a request after which a collection counts as idle.
     collection_idle_s: float = 60.0
 
@@ -198,7 +202,17 @@ class ClientSettings:
 
 
 #: Numbers that may be zero; all others must be above it.
-_MAY_BE_ZERO = {"port", "grace_s", "max_retries", "retry_budget_share", "flush_idle_rows", "absorb_idle_rows", "flat_rows", "trigram_rows"}
+_MAY_BE_ZERO = {
+    "port",
+    "grace_s",
+    "max_retries",
+    "retry_budget_share",
+    "flush_idle_rows",
+    "absorb_idle_rows",
+    "flat_rows",
+    "trigram_rows",
+    "filter_cache_bytes",
+}
 
 #: Names of Chroma's configuration file for settings that exist here; also as CHROMA_<KEY> in the environment, ``.`` written ``__``.
 _CHROMA_KEYS = {
@@ -209,6 +223,7 @@ _CHROMA_KEYS = {
     "cors_allow_origins": "cors_allow_origins",
     "max_payload_size_bytes": "max_body_bytes",
     "circuit_breaker.requests": "max_in_flight",
+    "min_records_for_invocation": "min_records_for_invocation",
     "open_telemetry.endpoint": "otel_endpoint",
     "open_telemetry.service_name": "otel_service_name",
 }
@@ -216,7 +231,7 @@ _CHROMA_KEYS = {
 #: Names of Chroma's configuration file that mean nothing to this store.
 _CHROMA_IGNORED = {
     "sqlite_filename", "open_telemetry", "circuit_breaker", "stdout_tracing", "enable_span_indexing", "scorecard_enabled", "scorecard",
-    "sqlitedb", "segment_manager", "default_knn_index", "enable_schema", "min_records_for_invocation", "sysdb", "log", "executor",
+    "sqlitedb", "segment_manager", "default_knn_index", "enable_schema", "sysdb", "log", "executor",
     "collections_with_segments_provider", "enable_log_scouting", "region", "tenants_with_quantization_enabled",
     "tenants_with_maxscore_enabled", "tenants_to_migrate_immediately", "tenants_to_migrate_immediately_threshold",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from chroma_async.engine.connections import Connections
+from chroma_async.engine.masks import new_owner
 from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
 from chroma_async.format import documents as documents_file
@@ -20,8 +21,8 @@ from chroma_async.index.codes import ChunkCodes
 from chroma_async.storage.base import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
-#: Asks the trigram indexes: which rows may hold the text, or ``None`` when they cannot tell.
-Proposals: TypeAlias = Callable[[str], Bools | None]
+#: Asks the trigram indexes which rows may hold a text, and which rows they know; ``None`` when they cannot tell.
+Proposals: TypeAlias = Callable[[str], tuple[Bools, Bools] | None]
 
 
 class Chunk:
@@ -58,6 +59,8 @@ class Chunk:
         #: 8-bit codes for scanning it while no graph covers it; set once by whoever encodes it.
         self.codes: ChunkCodes | None = None
         self._connections = connections
+        #: Its name in a :class:`~chroma_async.engine.masks.Masks`.
+        self.owner = new_owner()
         weakref.finalize(self, connections.forget, entry.documents.name).atexit = False
 
     @property
@@ -92,17 +95,22 @@ class Chunk:
         with self._connections.use(self._documents) as connection:
             return documents_file.fetch(connection, rows, documents=documents, uris=uris, metadatas=metadatas)
 
-    def part(self, proposals: Proposals | None) -> ChunkPart:
-        """The chunk as a filter sees it; ``proposals`` asks the trigram indexes of its segment."""
-        return ChunkPart(self, proposals)
+    def part(self, proposals: Proposals | None, *, likely: bool = False) -> ChunkPart:
+        """The chunk as a filter sees it.
+
+        :param proposals: asks the trigram indexes of its segment.
+        :param likely: what an index proposes is taken for true. Only for filters that can then match too much, never too little.
+        """
+        return ChunkPart(self, proposals, likely)
 
 
 class ChunkPart:
     """A chunk as a filter sees it (:class:`chroma_async.index.mask.FilterPart`)."""
 
-    def __init__(self, chunk: Chunk, proposals: Proposals | None) -> None:
+    def __init__(self, chunk: Chunk, proposals: Proposals | None, likely: bool) -> None:
         self._chunk = chunk
         self._proposals = proposals
+        self._likely = likely
         self.rows = chunk.rows
         self.columns = chunk.table.columns
 
@@ -111,8 +119,14 @@ class ChunkPart:
         return rows[rows >= 0]
 
     def contains(self, needle: str, candidates: Bools) -> Bools:
-        candidates = self._proposed(needle, candidates)
+        proposed = None if self._proposals is None else self._proposals(needle)
         found = np.zeros(self.rows, dtype=np.bool_)
+        if proposed is not None:
+            may, known = proposed
+            candidates = candidates & may
+            if self._likely:
+                found |= candidates & known
+                candidates &= ~known
         rows = np.flatnonzero(candidates)
         if rows.size:
             with self._chunk._connections.use(self._chunk._documents) as connection:
@@ -125,9 +139,3 @@ class ChunkPart:
         if rows.size:
             with self._chunk._connections.use(self._chunk._documents) as connection:
                 yield from documents_file.iter_documents(connection, rows)
-
-    def _proposed(self, needle: str, candidates: Bools) -> Bools:
-        if self._proposals is None:
-            return candidates
-        proposed = self._proposals(needle)
-        return candidates if proposed is None else candidates & proposed

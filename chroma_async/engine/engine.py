@@ -17,8 +17,10 @@ from chroma_async.engine.collection import Collection, with_facts
 from chroma_async.engine.commit_queue import gone
 from chroma_async.engine.connections import Connections
 from chroma_async.engine.context import Context
+from chroma_async.engine.functions import Functions
 from chroma_async.engine.janitor import Janitor
 from chroma_async.engine.log_writer import LogWriter
+from chroma_async.engine.masks import Masks
 from chroma_async.engine.pins import PinningStore
 from chroma_async.engine.plan import PlanSettings
 from chroma_async.engine.recovery import forked
@@ -28,6 +30,7 @@ from chroma_async.engine.tasks import Tasks
 from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError, PoisonedError, WrongLoopError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
+from chroma_async.schema.schema import SOURCE_FUNCTION
 from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
@@ -53,6 +56,7 @@ class Engine:
         self._loaded: dict[UUID, Collection] = {}
         self._loading: dict[UUID, asyncio.Task[Collection]] = {}
         self._janitor = Janitor(context.backends.catalog, context.store, context.threads, lambda: context.log_writer.poisoned is not None)
+        self.functions = Functions(context, self.holding, self._loaded.get)
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
@@ -109,7 +113,7 @@ class Engine:
                 retention=Retention(backends.log, await backends.catalog.tails()),
                 store=store,
                 connections=connections,
-                opener=SegmentOpener(store, connections, verify=verify),
+                opener=SegmentOpener(store, connections, Masks(settings.filter_cache_bytes), verify=verify),
                 plan=PlanSettings(tail_codes_rows=settings.tail_codes_rows),
                 monotonic=monotonic,
                 clock=clock,
@@ -119,6 +123,7 @@ class Engine:
             )
             engine = cls(context, await _pending_facts(backends))
             await engine._recover()
+            await engine.functions.load()
         except BaseException:
             await log_writer.aclose()
             await close_backends(backends, threads)
@@ -213,7 +218,8 @@ class Engine:
             if await catalog.fork_count(id) >= self.context.settings.max_forks:
                 raise InvalidArgumentError(f"collection {id} has {self.context.settings.max_forks} forks, as many as there may be")
             async with source.at_rest() as (manifest, seq):
-                fork = replace(source.row, id=uuid.uuid4(), name=name, created_ns=self.context.clock())
+                schema = {member: value for member, value in source.row.schema.items() if member != SOURCE_FUNCTION}
+                fork = replace(source.row, id=uuid.uuid4(), name=name, schema=schema, created_ns=self.context.clock())
                 begun = forked(manifest, fork.id, seq)
                 tails = tuple(TailRow(fork.id, tail.source, tail.after) for tail in begun.tails)
                 for tail in tails:
@@ -276,6 +282,7 @@ class Engine:
         context = self.context
         if self._ticker is not None:
             self._ticker.cancel()
+        await self.functions.aclose()
         for task in list(self._loading.values()):
             await asyncio.wait([task])
         flush = flush and context.backends.location is not None
@@ -345,6 +352,7 @@ class Engine:
 
         In this order nobody can load it again meanwhile.
         """
+        self.functions.forget(id)
         loading = self._loading.get(id)
         if loading is not None:
             await asyncio.wait([loading])
@@ -380,7 +388,7 @@ class Engine:
                 logger.exception("looking after the store failed, and is tried again")
 
     async def tick(self) -> None:
-        """Flush and maintain what is due, unload what is idle, sweep what is left behind. Called about twice a second."""
+        """Flush, maintain and run what is due, unload what is idle, sweep what is left behind. Called about twice a second."""
         for collection in list(self._loaded.values()):
             try:
                 await collection.tick()
@@ -390,6 +398,7 @@ class Engine:
                 logger.exception("looking after collection %s failed, and is tried again", collection.id)
         for id in list(self._unforgotten) if self.context.log_writer.poisoned is None else ():
             await self._forget(id)
+        self.functions.tick()
         await self._unload_idle()
         await self._sweep_sometimes()
 

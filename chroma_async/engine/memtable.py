@@ -247,8 +247,8 @@ class MemtableView:
             [None if metadata is None else copied(metadata) for metadata in map(table.metadatas.__getitem__, rows)] if metadatas else None,
         )
 
-    def mask(self, filter: Filter) -> Bitmap:
-        """Which of the alive rows match."""
+    def mask(self, filter: Filter, *, likely: bool = False) -> Bitmap:
+        """Which of the alive rows match, always exactly."""
         candidates = self.alive.to_bools()
         matching = np.zeros(self.rows, dtype=np.bool_)
         sealed = 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from chroma_async.engine.get import allowed_parts, rows_at
+from chroma_async.engine.likely import confirmed, may_be_likely, with_spare
 from chroma_async.engine.memtable import MemtableView
 from chroma_async.engine.nearest import nearest
 from chroma_async.engine.plan import PlanSettings
@@ -46,8 +47,14 @@ def query(
     check_dimension(version, queries)
     if ids is not None and filter is None:
         _all_present(version, ids)
-    allowed = allowed_parts(version, filter, ids) if n_results else []
-    candidates = nearest_rows(version, space, queries, n_results, allowed, settings, ef_search, exact)
+    candidates: list[tuple[Places, Floats]] | None = None
+    if filter is not None and n_results and may_be_likely(filter):
+        likely = allowed_parts(version, filter, ids, likely=True)
+        found = nearest_rows(version, space, queries, with_spare(n_results), likely, settings, ef_search, exact)
+        candidates = confirmed(version, filter, found, n_results)
+    if candidates is None:
+        allowed = allowed_parts(version, filter, ids) if n_results else []
+        candidates = nearest_rows(version, space, queries, n_results, allowed, settings, ef_search, exact)
     if max_distance is not None:
         candidates = [(places.at(near), distances[near]) for places, distances in candidates for near in [distances <= max_distance]]
     return _fetch(version, candidates, include)

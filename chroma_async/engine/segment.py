@@ -12,6 +12,7 @@ import numpy as np
 
 from chroma_async.engine.chunk import Chunk, Proposals
 from chroma_async.engine.connections import Connections
+from chroma_async.engine.masks import Kept, Masks, new_owner
 from chroma_async.engine.owners import Contents, Share, by_owner, chosen, spread
 from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
@@ -50,6 +51,9 @@ class Segment:
     graph: Graph | None
     trigrams: tuple[TrigramIndex, ...]
     connections: Connections = field(repr=False)
+    masks: Masks = field(repr=False)
+    #: Its name in ``masks``.
+    owner: int = field(init=False, repr=False)
     bases: Ints = field(init=False, repr=False)
     rows: int = field(init=False)
 
@@ -57,6 +61,7 @@ class Segment:
         rows = np.array([chunk.rows for chunk in self.chunks], dtype=np.int64)
         object.__setattr__(self, "bases", np.cumsum(rows) - rows)
         object.__setattr__(self, "rows", int(rows.sum()))
+        object.__setattr__(self, "owner", new_owner())
 
     @property
     def key(self) -> str:
@@ -165,37 +170,55 @@ class Segment:
 
     # ------------------------------------------------------------------------------------------------------------------------ filters
 
-    def mask(self, filter: Filter, alive: Bitmap) -> Bitmap:
-        """Which of the ``alive`` positions match."""
-        candidates = alive.to_bools()
-        matching = np.empty(self.rows, dtype=np.bool_)
-        proposed: dict[str, Bools | None] = {}
-        for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
-            stop = base + chunk.rows
-            part = chunk.part(self._proposals(proposed, base, stop) if self.trigrams else None)
-            matching[base:stop] = evaluate_mask(filter, part, candidates[base:stop])
-        return Bitmap.from_bools(matching)
+    def mask(self, filter: Filter, alive: Bitmap, *, likely: bool = False) -> Bitmap:
+        """Which of the ``alive`` positions match. The same object for the same question, while it is kept.
 
-    def _proposals(self, memo: dict[str, Bools | None], start: int, stop: int) -> Proposals:
-        def propose(needle: str) -> Bools | None:
+        :param likely: rows that the trigram indexes propose need not be looked at, so there may be rows too many. Only for filters for
+            which :func:`~chroma_async.engine.likely.may_be_likely` holds.
+        """
+        likely = likely and bool(self.trigrams)
+        kept = self.masks.get(self.owner, filter, likely)
+        if kept is not None and kept.result is not None and kept.alive is alive:
+            return kept.result
+        whole = self._matching(filter, likely) if kept is None else kept.whole
+        result = whole & alive
+        self.masks.put(self.owner, filter, likely, Kept(whole, alive, result))
+        return result
+
+    def _matching(self, filter: Filter, likely: bool) -> Bitmap:
+        """The positions that match, dead or alive."""
+        proposed: dict[str, tuple[Bools, Bools] | None] = {}
+        parts: list[Bitmap] = []
+        for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
+            kept = self.masks.get(chunk.owner, filter, likely)
+            if kept is None:
+                proposals = self._proposals(proposed, base, base + chunk.rows) if self.trigrams else None
+                kept = Kept(Bitmap.from_bools(evaluate_mask(filter, chunk.part(proposals, likely=likely), None)))
+                self.masks.put(chunk.owner, filter, likely, kept)
+            parts.append(kept.whole)
+        return parts[0] if len(parts) == 1 else Bitmap.from_bools(np.concatenate([part.to_bools() for part in parts]))
+
+    def _proposals(self, memo: dict[str, tuple[Bools, Bools] | None], start: int, stop: int) -> Proposals:
+        def propose(needle: str) -> tuple[Bools, Bools] | None:
             if needle not in memo:
                 memo[needle] = self._propose(needle)
             proposed = memo[needle]
-            return None if proposed is None else proposed[start:stop]
+            return None if proposed is None else (proposed[0][start:stop], proposed[1][start:stop])
 
         return propose
 
-    def _propose(self, needle: str) -> Bools | None:
-        """Positions that may hold the needle: what the indexes say, and all that no index covers."""
-        proposed = np.ones(self.rows, dtype=np.bool_)
+    def _propose(self, needle: str) -> tuple[Bools, Bools] | None:
+        """Positions that may hold the needle: what the indexes say, and all that no index covers. And which positions one covers."""
+        proposed, known = np.ones(self.rows, dtype=np.bool_), np.zeros(self.rows, dtype=np.bool_)
         for index in self.trigrams:
             with self.connections.use(index.blob) as connection:
                 positions = trigrams.propose(connection, needle)
             if positions is None:
                 return None
             proposed[index.entry.start : index.entry.stop] = False
+            known[index.entry.start : index.entry.stop] = True
             proposed[positions] = True
-        return proposed
+        return proposed, known
 
     # ------------------------------------------------------------------------------------------------------------------------- inside
 
@@ -220,10 +243,11 @@ class SegmentOpener:
     A chunk or graph that is open already, for this collection or for a fork of it, is shared.
     """
 
-    def __init__(self, store: PinningStore, connections: Connections, *, verify: bool) -> None:
+    def __init__(self, store: PinningStore, connections: Connections, masks: Masks, *, verify: bool) -> None:
         """:param verify: read every byte of a file when it is opened."""
         self._store = store
         self._connections = connections
+        self._masks = masks
         self._verify = verify
         self._chunks: WeakValueDictionary[ChunkEntry, Chunk] = WeakValueDictionary()
         self._graphs: WeakValueDictionary[FileRef, Graph] = WeakValueDictionary()
@@ -241,6 +265,7 @@ class SegmentOpener:
             graph=self._open_graph(entry),
             trigrams=tuple(self._open_trigrams(entry)),
             connections=self._connections,
+            masks=self._masks,
         )
 
     def _open_chunk(self, entry: ChunkEntry) -> Chunk:

@@ -70,9 +70,9 @@ class SegmentView:
         """What the rows carry, in the order of ``positions``; ``None`` for what was not asked."""
         return self.segment.fetch(positions, documents=documents, uris=uris, metadatas=metadatas)
 
-    def mask(self, filter: Filter) -> Bitmap:
-        """Which of the alive rows match."""
-        return self.segment.mask(filter, self.alive)
+    def mask(self, filter: Filter, *, likely: bool = False) -> Bitmap:
+        """Which of the alive rows match; ``likely`` as for :meth:`Segment.mask`."""
+        return self.segment.mask(filter, self.alive, likely=likely)
 
 
 Part: TypeAlias = SegmentView | MemtableView

@@ -81,12 +81,11 @@ def fetch(
 def scan_contains(connection: sqlite3.Connection, needle: str, rows: Ints | None) -> Ints:
     """Rows (of ``rows``, or of all) whose document contains the needle exactly; ascending. "" is in every document."""
     statement = "SELECT row FROM rows WHERE instr(document, ?)"
-    if rows is None:
-        return _ints(connection.execute(statement, (needle,)))
-    if _few(connection, rows):
-        statement += " AND row IN (SELECT value FROM json_each(?)) ORDER BY row"
-        return _ints(connection.execute(statement, (needle, _dump(rows.tolist()))))
-    return np.intersect1d(_ints(connection.execute(statement, (needle,))), rows)
+    if rows is not None and _few(connection, rows):
+        statement += " AND row IN (SELECT value FROM json_each(?))"
+        return _numbers(connection, statement, needle, _dump(rows.tolist()))
+    found = _numbers(connection, statement, needle)
+    return found if rows is None else found[np.isin(found, rows, kind="table")]
 
 
 def iter_documents(connection: sqlite3.Connection, rows: Ints | None) -> Iterator[tuple[int, str]]:
@@ -151,5 +150,7 @@ def _dump(value: Any) -> str:
     return orjson.dumps(value, default=dict).decode()
 
 
-def _ints(cursor: sqlite3.Cursor) -> Ints:
-    return np.fromiter((row for (row,) in cursor), dtype=np.int64)
+def _numbers(connection: sqlite3.Connection, statement: str, *values: object) -> Ints:
+    """The column ``row`` of a statement, ascending. As one text: quicker than row by row, and the interpreter is free meanwhile."""
+    (text,) = connection.execute(f"SELECT group_concat(row) FROM ({statement} ORDER BY row)", values).fetchone()
+    return np.fromstring(text or "", dtype=np.int64, sep=",")

@@ -54,8 +54,10 @@ def propose(connection: sqlite3.Connection, needle: str) -> Ints | None:
     query = _query(needle)
     if query is None:
         return None
-    cursor = connection.execute("SELECT rowid FROM trigrams WHERE trigrams MATCH ? ORDER BY rowid", (query,))
-    return np.fromiter((position for (position,) in cursor), dtype=np.int64)
+    # One text of numbers is quicker than row by row, and the interpreter is free meanwhile.
+    statement = "SELECT group_concat(rowid) FROM (SELECT rowid FROM trigrams WHERE trigrams MATCH ? ORDER BY rowid)"
+    (positions,) = connection.execute(statement, (query,)).fetchone()
+    return np.fromstring(positions or "", dtype=np.int64, sep=",")
 
 
 def _query(needle: str) -> str | None:
