@@ -129,6 +129,11 @@ class Collection:
             raise self._ended
         return visible(self._tip.version, self._now_s())
 
+    @property
+    def seq(self) -> Seq:
+        """The last acknowledged operation."""
+        return self._tip.version.seq
+
     def _now_s(self) -> float:
         return self._context.clock() / 1e9
 

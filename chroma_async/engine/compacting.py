@@ -22,7 +22,8 @@ class Step:
 
 
 async def compact_store(engine: Engine) -> AsyncIterator[Step]:
-    """Flush, merge, vacuum and index every collection, then delete what nothing names any longer."""
+    """Run the attached functions, flush, merge, vacuum and index every collection, then delete what nothing names any longer."""
+    await engine.functions.finish()
     for id in await engine.context.backends.catalog.collection_ids():
         try:
             async with engine.holding(id) as collection:

@@ -30,6 +30,8 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "float": ("float_inverted_index",),
     "bool": ("bool_inverted_index",),
 }
+#: Member of the schema of an output collection: the attached function that fills it.
+SOURCE_FUNCTION = "source_attached_function_id"
 _TYPE_ALIASES = {alias: name for name in INDEXES for alias in (name, f"#{name}")}
 _INDEX_ALIASES = {kind: {alias: name for name in names for alias in (name, f"${name}")} for kind, names in INDEXES.items()}
 _TOP_ALIASES = {
@@ -37,7 +39,7 @@ _TOP_ALIASES = {
     "keys": "keys",
     "key_overrides": "keys",
     "cmek": "cmek",
-    "source_attached_function_id": "source_attached_function_id",
+    SOURCE_FUNCTION: SOURCE_FUNCTION,
 }
 _VECTOR_FIELDS = ("space", "embedding_function", "source_key", "hnsw", "spann")
 _SPARSE_FIELDS = ("embedding_function", "source_key", "bm25", "algorithm")
@@ -64,8 +66,8 @@ def read_schema(value: Json, path: str = "schema") -> dict[str, Json]:
         if "gcp" not in fields:
             refuse(f"{path}.cmek", "missing field 'gcp'")
         schema["cmek"] = {"gcp": read_string(fields["gcp"], f"{path}.cmek.gcp")}
-    if (function_id := given.get("source_attached_function_id")) is not None:
-        schema["source_attached_function_id"] = read_string(function_id, f"{path}.source_attached_function_id")
+    if (function_id := given.get(SOURCE_FUNCTION)) is not None:
+        schema[SOURCE_FUNCTION] = read_string(function_id, f"{path}.{SOURCE_FUNCTION}")
     return schema
 
 
@@ -140,8 +142,8 @@ def check_schema(schema: dict[str, Json]) -> None:
 
     :raises InvalidArgumentError: the first rule it breaks.
     """
-    if "source_attached_function_id" in schema:
-        _reject("source_attached_function_id is set by the server only")
+    if SOURCE_FUNCTION in schema:
+        _reject(f"{SOURCE_FUNCTION} is set by the server only")
     _check_defaults(schema["defaults"])
     for key, types in schema["keys"].items():
         _check_key(key, types)
