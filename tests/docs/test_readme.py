@@ -84,8 +84,17 @@ def test_the_server_answers_both_clients(desk: Path, server: int, program: str, 
     assert run(program, desk).strip() == expected
 
 
+def test_what_goes_beyond_chroma_does_what_the_readme_says(desk: Path) -> None:
+    pages, counts, nearest, current, viewed = run("beyond.py", desk).splitlines()
+    assert pages == "['reset-password', 'refund'] ['invoice', 'change-email']"
+    assert counts == "2 5"
+    assert nearest == "reset-password"
+    assert current == "articles-2 ['Refunds take three working days.']"
+    assert viewed == "[{'topic': 'billing', 'views': 588}]"
+
+
 def test_the_readme_has_a_program_for_each_of_the_three_forms() -> None:
-    assert set(programs()) == {"knowledge.py", "embedded.py", "over_http.py", "official.py"}
+    assert set(programs()) == {"knowledge.py", "embedded.py", "over_http.py", "official.py", "beyond.py"}
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", README))
