@@ -18,8 +18,8 @@ _SCHEMA = """
 CREATE VIRTUAL TABLE trigrams USING
 fts5(document, content='', columnsize=0, detail=none, tokenize='trigram case_sensitive 1')
 """
-#: Trigrams of a needle that are looked up; more cost time and hardly narrow the proposal.
-MAX_TRIGRAMS = 32
+#: Trigrams of a needle that are looked up. Each costs time; of 20,000 texts, those of 30 characters have 2.5 proposals by 8 and 1.6 by 32.
+MAX_TRIGRAMS = 8
 
 
 def build(connection: sqlite3.Connection, documents: Iterable[tuple[Position, str]]) -> None:
