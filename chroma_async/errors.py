@@ -189,7 +189,6 @@ class StaleReadError(ChromaError):
     """A read token is not held any longer: read again."""
 
     status = 412
-    wire_name = "StaleReadError"
 
 
 class RateLimitError(ChromaError):

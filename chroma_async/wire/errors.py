@@ -46,7 +46,6 @@ _BY_NAME: dict[str, type[ChromaError]] = {
     "BatchSizeExceededError": BatchSizeExceededError,
     "RateLimitError": RateLimitError,
     "ConditionalWriteConflictError": ConditionalWriteConflictError,
-    "StaleReadError": StaleReadError,
     "InternalError": InternalError,
     "VersionMismatchError": InternalError,
     "Unimplemented": UnimplementedError,

@@ -18,7 +18,7 @@ from chroma_async.api.client import AsyncClient
 from chroma_async.api.collection import AsyncCollection
 from chroma_async.api.local import open_local
 from chroma_async.config import Settings
-from chroma_async.errors import InvalidArgumentError, ValidationError
+from chroma_async.errors import InvalidArgumentError, NotFoundError, ValidationError
 from chroma_async.server.app import create_app
 from chroma_async.types import RecordBatch, WriteCounts, WriteKind
 
@@ -166,6 +166,19 @@ async def test_writes_say_what_they_did(client: AsyncClient) -> None:
     assert await write(WriteKind.UPDATE) == WriteCounts(0, 2)
     assert await write(WriteKind.ADD) == WriteCounts(1, 0)
     assert await write(WriteKind.UPSERT) == WriteCounts(0, 3)
+
+
+async def test_a_collection_is_found_by_the_resource_name_of_its_tenant(client: AsyncClient) -> None:
+    await client.admin.create_tenant("acme")
+    await client.admin.create_database("shop", "acme")
+    await client.api.update_tenant("acme", "acme-resource")
+    await client.set_tenant("acme", "shop")
+    made = await client.create_collection("articles")
+    assert (await client.api.get_collection_by_crn("acme-resource:shop:articles")).id == made.id
+    with pytest.raises(NotFoundError):
+        await client.api.get_collection_by_crn("acme-resource:shop:nothing")
+    with pytest.raises(InvalidArgumentError, match="three parts"):
+        await client.api.get_collection_by_crn("acme-resource:shop")
 
 
 async def test_old_clients_never_see_counts_or_cursors(tmp_path: Path) -> None:

@@ -227,21 +227,7 @@ async def test_a_database_name_under_three_characters_is_a_bad_request(client: a
         assert (status, answer["error"]) == (400, "InvalidArgumentError")
 
 
-async def test_routes_of_the_distributed_product_answer_as_a_single_node(client: aiohttp.ClientSession, api: FakeAPI) -> None:
-    crn = "/api/v2/collections/"
-    assert (await call(client, "GET", crn + "a:b"))[0] == 400
-    assert (await call(client, "GET", crn + "a:b:c"))[0] == 404
-    for known, expected in ((False, (404, 404, 404)), (True, (501, 501, 500))):
-        if known:
-            await call(client, "POST", DATABASE + "/collections", {"name": "docs"})
-        answers = [
-            await call(client, "POST", COLLECTION + "/fork", {"new_name": "x"}),
-            await call(client, "GET", COLLECTION + "/fork_count"),
-            await call(client, "GET", COLLECTION + "/indexing_status"),
-        ]
-        assert tuple(status for status, _ in answers) == expected
-        names = {"NotFoundError"} if not known else {"ChromaError", "InternalError"}
-        assert {answer["error"] for _, answer in answers} == names
+async def test_functions_answer_as_a_single_node(client: aiohttp.ClientSession) -> None:
     assert (await call(client, "POST", COLLECTION + "/functions/attach", {"x": 1}))[0] == 501
     assert (await call(client, "GET", COLLECTION + "/functions/f"))[0] == 404
     assert (await call(client, "POST", COLLECTION + "/attached_functions/f/detach", {}))[0] == 501
