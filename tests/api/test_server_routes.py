@@ -227,12 +227,6 @@ async def test_a_database_name_under_three_characters_is_a_bad_request(client: a
         assert (status, answer["error"]) == (400, "InvalidArgumentError")
 
 
-async def test_functions_answer_as_a_single_node(client: aiohttp.ClientSession) -> None:
-    assert (await call(client, "POST", COLLECTION + "/functions/attach", {"x": 1}))[0] == 501
-    assert (await call(client, "GET", COLLECTION + "/functions/f"))[0] == 404
-    assert (await call(client, "POST", COLLECTION + "/attached_functions/f/detach", {}))[0] == 501
-
-
 async def test_a_search_goes_through_with_its_read_level(client: aiohttp.ClientSession, api: FakeAPI) -> None:
     body = {"searches": [{"rank": {"$val": 1}}, {}], "read_level": "index_only"}
     status, answer = await call(client, "POST", COLLECTION + "/search", body)
