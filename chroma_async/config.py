@@ -63,7 +63,7 @@ class Settings:
     access_log: bool = False
     #: Largest batch that pre-flight advises clients to send, in records. Advice only: a larger one is taken.
     max_batch_size: int = 5461
-    #: Open files the process asks the system for at start (it gets what the hard limit allows).
+    #: Open files the process asks the system for when a directory is opened (it gets what the hard limit allows).
     open_files: int = 65536
 
     # Storage
@@ -81,6 +81,10 @@ class Settings:
     write_queue_bytes: int = 64 * MIB
     #: Write requests that may wait in one collection's queue.
     write_queue_requests: int = 1024
+    #: Rows of the write requests that are committed together, unless a single request has more.
+    write_group_rows: int = 8192
+    #: Full memtables of one collection that may wait to be flushed before its writers wait.
+    frozen_memtables: int = 4
     #: Rows in memory at which they are flushed to a chunk.
     memtable_rows: int = 8192
     #: Bytes in memory at which they are flushed.

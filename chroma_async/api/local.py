@@ -59,6 +59,8 @@ from chroma_async.types import (
     WriteKind,
 )
 
+#: A batch of no more than this is checked on the event loop.
+INLINE_ROWS, INLINE_NUMBERS, INLINE_CHARACTERS, INLINE_VALUES = 64, 65_536, 65_536, 512
 #: What Chroma's servers answer, whatever their release.
 API_VERSION = "1.0.0"
 #: Searches of one request that are read on the event loop; more could hold others up.
@@ -238,7 +240,7 @@ class LocalAPI:
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         async with self.engine.using(scope, id) as collection:
-            count = await collection.write(Write(kind, await self._checked(kind, batch)))
+            count = await collection.write(await self._checked(kind, batch))
         if kind is WriteKind.ADD:
             return WriteCounts(inserted=count)
         if kind is WriteKind.UPDATE:
@@ -290,7 +292,7 @@ class LocalAPI:
         if operation.kind == "delete":
             return Delete(operation.ids, None, None)
         assert operation.batch is not None, "wire and client give every write its batch"
-        return Write(operation.kind, await self._checked(operation.kind, operation.batch))
+        return await self._checked(operation.kind, operation.batch)
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         async with self.engine.using(scope, id) as collection:
@@ -379,11 +381,23 @@ class LocalAPI:
             check_filter(row.schema, filter)
         return filter
 
-    async def _checked(self, kind: WriteKind, batch: RecordBatch) -> RecordBatch:
+    async def _checked(self, kind: WriteKind, batch: RecordBatch) -> Write:
         """Checked on the loop when it is small, in a thread when that could hold others up."""
-        if len(batch.ids) <= 64:
-            return check_batch(kind, batch)
-        return await self.engine.context.threads.run(check_batch, kind, batch)
+        if _is_small(batch):
+            return _checked(kind, batch)
+        return await self.engine.context.threads.run(_checked, kind, batch)
+
+
+def _checked(kind: WriteKind, batch: RecordBatch) -> Write:
+    return Write(kind, check_batch(kind, batch))
+
+
+def _is_small(batch: RecordBatch) -> bool:
+    """Whether checking takes less than a hop to a thread and back, about."""
+    if len(batch.ids) > INLINE_ROWS or (batch.embeddings is not None and batch.embeddings.size > INLINE_NUMBERS):
+        return False
+    texts = sum(map(len, batch.ids)) + sum(map(len, filter(None, batch.documents or ())))
+    return texts <= INLINE_CHARACTERS and sum(map(len, filter(None, batch.metadatas or ()))) <= INLINE_VALUES
 
 
 async def open_local(path: str | None, settings: Settings | None = None, *, refuse_when_full: bool = False) -> LocalAPI:

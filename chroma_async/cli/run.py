@@ -42,7 +42,6 @@ def run(
         logging.getLogger("chroma_async.server.access").setLevel(logging.WARNING)
     # It tells at length which instruction sets it tries.
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
-    _raise_file_limit(settings.open_files)
     _run_loop(_serve(settings))
 
 
@@ -85,21 +84,6 @@ def _listen_reason(error: OSError) -> str:
     if error.errno == errno.EACCES:
         return "ports below 1024 need more rights"
     return error.strerror or str(error)
-
-
-def _raise_file_limit(wanted: int) -> None:
-    """As many open files as the system lets this process have, up to ``wanted``: memory-mapped chunks hold one each."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < target:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-        except (ValueError, OSError) as error:
-            logger.warning("the limit of %d open files stays: %s", soft, error)
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

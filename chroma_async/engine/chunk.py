@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chroma_async.engine.connections import Connections
+from chroma_async.engine.connections import Connections, Lent
 from chroma_async.engine.masks import new_owner
 from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
@@ -92,8 +92,12 @@ class Chunk:
         self, rows: Sequence[int], *, documents: bool, uris: bool, metadatas: bool
     ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
         """What the rows carry, in their order; ``None`` for what was not asked."""
-        with self._connections.use(self._documents) as connection:
+        with self.texts() as connection:
             return documents_file.fetch(connection, rows, documents=documents, uris=uris, metadatas=metadatas)
+
+    def texts(self) -> Lent:
+        """A connection to its documents file, for a ``with`` block."""
+        return self._connections.use(self._documents)
 
     def part(self, proposals: Proposals | None, *, likely: bool = False) -> ChunkPart:
         """The chunk as a filter sees it.
@@ -129,7 +133,7 @@ class ChunkPart:
                 candidates &= ~known
         rows = np.flatnonzero(candidates)
         if rows.size:
-            with self._chunk._connections.use(self._chunk._documents) as connection:
+            with self._chunk.texts() as connection:
                 everything = rows.size == self.rows
                 found[documents_file.scan_contains(connection, needle, None if everything else rows)] = True
         return found
@@ -137,5 +141,5 @@ class ChunkPart:
     def documents(self, candidates: Bools) -> Iterator[tuple[int, str]]:
         rows = np.flatnonzero(candidates)
         if rows.size:
-            with self._chunk._connections.use(self._chunk._documents) as connection:
+            with self._chunk.texts() as connection:
                 yield from documents_file.iter_documents(connection, rows)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Callable, Iterable
 
-import chroma_async.format.documents as documents_file
 from chroma_async.engine.pins import Making
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import ChunkEntry
@@ -13,7 +13,7 @@ from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import write_vectors
 from chroma_async.storage.base import StagedFile
-from chroma_async.types import Floats, Metadata
+from chroma_async.types import Floats
 
 
 def write_chunk(
@@ -23,13 +23,13 @@ def write_chunk(
     vectors: Iterable[Floats],
     table: RowTable,
     postings: Postings,
-    rows: Iterable[tuple[int, str | None, str | None, Metadata | None]],
+    fill: Callable[[sqlite3.Connection], None],
 ) -> ChunkEntry:
     """Write the rows of ``table`` as a chunk. Durable when it returns; named by nothing yet.
 
     :param vectors: float32 arrays ``(*, dimension)`` that make up the rows in order.
     :param postings: the sparse vectors of the rows; a file is written where there are any.
-    :param rows: (row, document, uri, metadata) of every row, ascending.
+    :param fill: makes the table of documents and writes every row to it: :mod:`chroma_async.format.documents`.
     :raises UnavailableError: the disk is full; nothing is left behind.
     """
     try:
@@ -37,7 +37,7 @@ def write_chunk(
             len(table.seqs),
             _write_vectors(making, key, dimension, vectors),
             write_table(making, key, table),
-            _write_documents(making, key, rows),
+            _write_documents(making, key, fill),
             write_postings(making, key, postings),
         )
     except BaseException:
@@ -54,10 +54,10 @@ def _write_vectors(making: Making, key: str, dimension: int, vectors: Iterable[F
         staged.discard()
 
 
-def _write_documents(making: Making, key: str, rows: Iterable[tuple[int, str | None, str | None, Metadata | None]]) -> FileRef:
+def _write_documents(making: Making, key: str, fill: Callable[[sqlite3.Connection], None]) -> FileRef:
     database = making.create_database(str(StoredName("documents", key)))
     try:
-        documents_file.fill(database.connection, rows)
+        fill(database.connection)
         return database.commit()
     finally:
         database.discard()

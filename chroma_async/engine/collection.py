@@ -30,11 +30,14 @@ from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
 from chroma_async.schema.settings import update_settings
 from chroma_async.storage.base import CollectionRow, ManifestCommit
+from chroma_async.storage.local import blob
 from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: What a loaded collection without a record takes.
+COLLECTION_BYTES = 24 * 1024
 #: Bounds within which the user's HNSW settings are taken at their word.
 DEGREE_BOUNDS = (2, 128)
 EF_CONSTRUCTION_BOUNDS = (8, 2000)
@@ -63,6 +66,7 @@ class Collection:
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
         self._ended: ChromaError | None = None
+        self._measured: tuple[Manifest, int, int] | None = None
         #: What conditional reads have seen.
         self.tokens = ReadTokens(context.settings.read_tokens, context.settings.read_token_s, context.monotonic)
         turn = asyncio.Lock()
@@ -139,9 +143,29 @@ class Collection:
 
     @property
     def bytes(self) -> int:
-        """Bytes held: memtables, and the mapped files of all segments."""
+        """Bytes held: the collection itself, memtables, codes, and the files of all segments."""
         memtables = sum(view.memtable.bytes for view in self._tip.version.memtables)
-        return memtables + sum(file.bytes for segment in self._tip.manifest.segments for file in segment.files())
+        codes = sum(held.bytes for segment in self._tip.segments for held in segment.codes.values())
+        return COLLECTION_BYTES + memtables + codes + self._files()[0]
+
+    @property
+    def mapped(self) -> int:
+        """Files that it holds open by mapping them."""
+        return self._files()[1]
+
+    def _files(self) -> tuple[int, int]:
+        """Size of all files, and how many of them are mapped; looked up once for each manifest."""
+        manifest = self._tip.manifest
+        if self._measured is None or self._measured[0] is not manifest:
+            files = [file for segment in manifest.segments for file in segment.files()]
+            mapped = sum(file.bytes >= blob.MAPPED_FROM_BYTES for file in files)
+            self._measured = manifest, sum(file.bytes for file in files), mapped
+        return self._measured[1:]
+
+    @property
+    def worth_flushing(self) -> bool:
+        """Whether what is not flushed is worth the files of a chunk; if not, it is as well off in the log."""
+        return bool(self._tip.frozen) or self._tip.active.rows > self._context.settings.flush_idle_rows
 
     @property
     def idle(self) -> bool:
@@ -237,6 +261,7 @@ class Collection:
 
     async def tick(self) -> None:
         """Called about twice a second."""
+        self.tokens.expire()
         if self._queue.due(self._now_s()):
             await self._queue.submit(NOTHING)
         await self._compactor.tick()
@@ -245,12 +270,14 @@ class Collection:
         """Finish the writes that wait (unless ``refusal`` says what to tell them), flush if asked, stop compaction. Idempotent."""
         if refusal is not None:
             self._queue.refuse(refusal)
+        self._compactor.hurry()
         await self._queue.drained()
         ended = refusal or ClosedError(f"collection {self.row.name!r} is closed")
         self._queue.refuse(ended)
         await self._compactor.aclose(flush=flush)
         # What it held is let go now, not when the garbage collector comes by: the janitor asks who reads a file.
         self._ended = ended
+        self.tokens.clear()
         self._tip.release()
 
     def abandon(self) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -32,10 +32,8 @@ from chroma_async.types import Seq
 
 T = TypeVar("T")
 
-#: Rows of one group at the most, unless a single request has more.
-GROUP_ROWS = 8192
-#: Rows up to which a group over an unflushed collection is handled on the loop: a hop to a thread would cost more.
-INLINE_ROWS = 16
+#: Rows and bytes up to which a group over an unflushed collection is handled on the loop: a hop to a thread would cost more.
+INLINE_ROWS, INLINE_BYTES = 16, 64 * 1024
 
 
 @dataclass(slots=True)
@@ -43,13 +41,8 @@ class _Waiting:
     request: Write | Delete | Transaction
     done: asyncio.Future[Resolved]
     bytes: int
-
-    def ids(self) -> list[str]:
-        """The ids it touches, as far as it says."""
-        request = self.request
-        if isinstance(request, Transaction):
-            return request.ids()
-        return request.batch.ids if isinstance(request, Write) else list(request.ids or ())
+    #: The ids it touches, as far as it says.
+    ids: Sequence[str]
 
     @property
     def alone(self) -> bool:
@@ -134,7 +127,7 @@ class CommitQueue:
         """
         size = request.bytes
         await self._wait_for_room(size)
-        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size)
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size, _touched(request))
         waiting.done.add_done_callback(_retrieve)
         self._queue.append(waiting)
         self._bytes += size
@@ -161,7 +154,7 @@ class CommitQueue:
             while self._queue:
                 group = self._take_group()
                 try:
-                    await self._admit(sum(len(waiting.ids()) for waiting in group))
+                    await self._admit(sum(len(waiting.ids) for waiting in group))
                     async with self._turn:
                         await self._delete_expired()
                         await self._commit(group)
@@ -195,11 +188,11 @@ class CommitQueue:
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
         touched: set[str] = set()
-        rows = 0
-        while self._queue:
+        most, rows = self._context.settings.write_group_rows, 0
+        while self._queue and rows <= most:
             waiting = self._queue[0]
-            ids = waiting.ids()
-            if group and (waiting.alone or rows + len(ids) > GROUP_ROWS or not touched.isdisjoint(ids)):
+            ids = waiting.ids
+            if group and (waiting.alone or rows + len(ids) > most or not touched.isdisjoint(ids)):
                 break
             self._queue.popleft()
             self._bytes -= waiting.bytes
@@ -207,15 +200,17 @@ class CommitQueue:
             # The first write fixes the dimension that the ones behind it are checked against.
             if waiting.alone or self._tip.dimension is None:
                 break
-            touched.update(ids)
             rows += len(ids)
+            if rows <= most:
+                touched.update(ids)
         self._room.set()
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:
         version = self._tip.version
-        rows = sum(len(waiting.ids()) for waiting in group)
-        inline = rows <= INLINE_ROWS and not version.segments and not group[0].alone
+        rows, size = sum(len(waiting.ids) for waiting in group), sum(waiting.bytes for waiting in group)
+        small = rows <= INLINE_ROWS and size <= INLINE_BYTES and self._tip.active.takes_at_once(rows)
+        inline = small and not version.segments and not group[0].alone
         prepared = await self._run(inline, self._prepare, group, version, self._tip.seq + 1)
         entries = [item.entry for item in prepared if item.entry is not None]
         if entries:
@@ -273,6 +268,12 @@ class CommitQueue:
         if inline:
             return work(*arguments)
         return await self._context.threads.run(work, *arguments)
+
+
+def _touched(request: Write | Delete | Transaction) -> Sequence[str]:
+    if isinstance(request, Transaction):
+        return request.ids()
+    return request.batch.ids if isinstance(request, Write) else request.ids or ()
 
 
 def _retrieve(done: asyncio.Future[Resolved]) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from chroma_async.engine.context import Context
@@ -24,17 +24,26 @@ from chroma_async.engine.jobs import IndexOptions, Jobs, Progress
 from chroma_async.engine.policy import Load, SegmentState, everything_left, may_freeze, must_freeze, next_job
 from chroma_async.engine.segment import Segment
 from chroma_async.engine.tip import Tip
-from chroma_async.errors import ChromaError, ClosedError, CorruptionError, FencedError, NotFoundError, PoisonedError, UnavailableError
+from chroma_async.errors import (
+    ChromaError,
+    ClosedError,
+    CorruptionError,
+    FencedError,
+    NotFoundError,
+    PoisonedError,
+    RateLimitError,
+    UnavailableError,
+)
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import Manifest, SegmentEntry
 from chroma_async.types import Seq
 
 logger = logging.getLogger(__name__)
 
-#: Frozen memtables that may wait to be flushed before writers are held back.
-FROZEN_LIMIT = 4
 #: Pause after a job that failed for a reason that may pass, doubled each time.
 RETRY_S, RETRY_MOST_S = 1.0, 60.0
+#: How often a writer that is held back looks whether indexing has caught up.
+PACE_S = 1.0
 #: Rows a second that an index build is taken to add before one was measured.
 ASSUMED_INDEX_RATE = 4000.0
 
@@ -72,11 +81,15 @@ class Compactor:
         self._flushing: asyncio.Task[None] | None = None
         self._maintaining: asyncio.Task[None] | None = None
         self._flushed = asyncio.Event()
+        self._indexing = asyncio.Event()
+        self._hurried = False
         self._stop = threading.Event()
         self._flush_retry = _Retry()
         self._maintenance_retry = _Retry()
         #: Why flushing does not get on, if it does not.
         self._trouble: ChromaError | None = None
+        #: The manifest in which an idle collection has nothing left to do.
+        self._settled: Manifest | None = None
         self._last_write = context.monotonic()
         self._dirty_since: float | None = self._last_write if tip.dirty else None
         self._rows_written = 0
@@ -87,18 +100,47 @@ class Compactor:
     # ----------------------------------------------------------------------------------------------------------- told by the writer
 
     async def admit(self, rows: int) -> None:
-        """Hold a group of writes back while flushing lags, and to the rate of indexing while too much is unindexed.
+        """Hold a group of writes back while flushing lags, and to the rate of indexing while too much is unindexed. What is twice too much
+        lets nothing in, as long as indexing gets on at all.
 
         :raises UnavailableError: flushing fails and no more memory is given to writes.
+        :raises RateLimitError: twice too much is unindexed, and this store refuses rather than waits.
         """
-        while len(self._tip.frozen) >= FROZEN_LIMIT:
+        while len(self._tip.frozen) >= self._context.settings.frozen_memtables:
             if self._trouble is not None:
-                raise UnavailableError(f"writes wait for a flush that fails: {self._trouble}") from self._trouble
+                failure = PoisonedError if isinstance(self._trouble, PoisonedError) else UnavailableError
+                raise failure(f"writes wait for a flush that fails: {self._trouble}") from self._trouble
             self.start_flush()
             self._flushed.clear()
             await self._flushed.wait()
-        if self._unindexed_bytes() > self._context.settings.max_unindexed_bytes:
-            await asyncio.sleep(min(1.0, rows / self._index_rate))
+        await self._wait_for_index(rows)
+
+    async def _wait_for_index(self, rows: int) -> None:
+        bound = self._context.settings.max_unindexed_bytes
+        left_s = rows / self._index_rate
+        while (debt := self._unindexed_bytes()) > bound and not self._hurried:
+            full = debt > 2 * bound and not self._maintenance_retry.failures
+            if full and self._context.refuse_when_full:
+                error = RateLimitError(f"{debt} bytes of vectors of the collection wait for indexing, more than twice {bound}")
+                error.retry_after_s = min(60.0, (debt - 2 * bound) / (4 * (self._tip.dimension or 1)) / self._index_rate) + 1.0
+                raise error
+            if not full and left_s <= 0:
+                return
+            pause_s = min(PACE_S, PACE_S if full else left_s)
+            left_s -= pause_s
+            await self._pause(pause_s)
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the time is up, an index is committed, or the collection ends."""
+        self._indexing.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._indexing.wait()
+
+    def hurry(self) -> None:
+        """Let the writes that wait for indexing through, because the collection ends; they are few."""
+        self._hurried = True
+        self._indexing.set()
 
     def written(self, rows: int) -> None:
         """A group was published. Called within the turn."""
@@ -139,8 +181,16 @@ class Compactor:
 
     def start_maintenance(self) -> None:
         """Begin maintenance if there is something to do and it does not run already."""
+        settings, manifest = self._context.settings, self._tip.manifest
         ready = self._maintaining is None and not self._ended() and self._context.monotonic() >= self._maintenance_retry.at
-        if ready and next_job(self._states(), self._load(), self._context.settings) is not None:
+        if not ready or self._settled is manifest:
+            return
+        load = self._load()
+        if next_job(self._states(), load, settings) is None:
+            # Once it counts as idle, time alone makes nothing worth doing.
+            if load.idle_s >= settings.absorb_idle_s and load.write_share < settings.absorb_calm_load:
+                self._settled = manifest
+        else:
             self._maintaining = self._context.tasks.start(self._maintain(), f"maintenance of {self._tip.manifest.collection}")
 
     # --------------------------------------------------------------------------------------------------------------- asked by people
@@ -221,8 +271,10 @@ class Compactor:
         self._rows_written, self._rows_since = 0, self._context.monotonic()
 
     def _unindexed_bytes(self) -> int:
-        rows = sum(segment.rows - segment.covers for segment in self._tip.segments)
-        return rows * 4 * (self._tip.dimension or 0)
+        """Of the rows that a graph is yet to take in; a segment that has none for good owes nothing."""
+        flat = self._context.settings.flat_rows
+        owing = (each for each in self._tip.segments if each.rows >= flat and not self._jobs.refuses(each))
+        return sum(each.rows - each.covers for each in owing) * 4 * (self._tip.dimension or 0)
 
     def _freeze(self, *, start: bool = True) -> None:
         self._tip.freeze()
@@ -304,9 +356,13 @@ class Compactor:
             if result is None:
                 return False
             manifest, segments = result
+            dropped = not tip.manifest.files() <= manifest.files()
             await self._commit_manifest(manifest)
             async with self._turn:
                 await threads.run(install, manifest, segments)
+        self._indexing.set()
+        if dropped:
+            self._context.store.litter = True
         return True
 
     def _open(self, entry: SegmentEntry, before: Segment | None) -> Segment:

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -32,6 +33,7 @@ from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.schema.schema import SOURCE_FUNCTION
 from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
+from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
 from chroma_async.threads import Threads
@@ -43,6 +45,10 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.5
 #: The least time between two sweeps for garbage.
 SWEEP_S = 5.0
+#: Collections that are looked at in one step of the event loop: some 0.2 ms.
+TICKED_AT_ONCE = 16
+#: Files that may be mapped whatever the system's limit is.
+LEAST_MAPPED = 64
 #: Higher than any seq.
 END_OF_LOG = 2**63 - 1
 
@@ -50,10 +56,12 @@ END_OF_LOG = 2**63 - 1
 class Engine:
     """Made by :meth:`open`, ended by :meth:`aclose`. Belongs to one event loop and one process."""
 
-    def __init__(self, context: Context, facts: dict[UUID, Facts]) -> None:
+    def __init__(self, context: Context, facts: dict[UUID, Facts], descriptors: int) -> None:
+        """:param descriptors: files that this process may hold open."""
         self.context = context
         self._facts = facts
-        self._loaded: dict[UUID, Collection] = {}
+        #: The longest unused first.
+        self._loaded: OrderedDict[UUID, Collection] = OrderedDict()
         self._loading: dict[UUID, asyncio.Task[Collection]] = {}
         self._janitor = Janitor(context.backends.catalog, context.store, context.threads, lambda: context.log_writer.poisoned is not None)
         self.functions = Functions(context, self.holding, self._loaded.get)
@@ -61,7 +69,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
         self._swept_at = context.monotonic()
-        self._swept_manifests = 0
+        #: Files that may be mapped: a half of the descriptors that SQLite connections leave.
+        self._most_mapped = max(LEAST_MAPPED, (descriptors - context.settings.sqlite_connections) // 2)
         self._litter = False
         #: Collections that are gone and whose log could not be trimmed yet.
         self._unforgotten: set[UUID] = set()
@@ -121,7 +130,8 @@ class Engine:
                 refuse_when_full=refuse_when_full,
                 automatic=automatic,
             )
-            engine = cls(context, await _pending_facts(backends))
+            descriptors = raise_limit(settings.open_files) if location is not None else 0
+            engine = cls(context, await _pending_facts(backends), descriptors)
             await engine._recover()
             await engine.functions.load()
         except BaseException:
@@ -160,6 +170,7 @@ class Engine:
             raise gone(id)
         collection.users += 1
         collection.last_used = self.context.monotonic()
+        self._loaded.move_to_end(id)
         try:
             yield collection
         finally:
@@ -268,10 +279,10 @@ class Engine:
     # --------------------------------------------------------------------------------------------------------------------------- end
 
     async def aclose(self, *, flush: bool = True) -> None:
-        """Finish the writes that wait, flush, stop compaction, release everything. Idempotent: a second call waits for the first, and
-        cancelling a caller does not stop it.
+        """Finish the writes that wait, flush what is worth a chunk, stop compaction, release everything. Idempotent: a second call waits
+        for the first, and cancelling a caller does not stop it.
 
-        :param flush: off leaves rows in the log, from which the next opening replays them.
+        :param flush: off leaves all rows in the log, from which the next opening replays them.
         """
         if self._closing is None:
             self._closed = True
@@ -288,7 +299,7 @@ class Engine:
         flush = flush and context.backends.location is not None
         try:
             for collection in list(self._loaded.values()):
-                await collection.aclose(flush=flush)
+                await collection.aclose(flush=flush and collection.worth_flushing)
             await context.log_writer.aclose()
             await context.tasks.aclose()
             self._loaded.clear()
@@ -389,41 +400,46 @@ class Engine:
 
     async def tick(self) -> None:
         """Flush, maintain and run what is due, unload what is idle, sweep what is left behind. Called about twice a second."""
-        for collection in list(self._loaded.values()):
+        held = mapped = 0
+        for number, collection in enumerate(list(self._loaded.values()), 1):
             try:
                 await collection.tick()
             except ChromaError as error:
                 logger.warning("collection %s: %s", collection.id, error)
             except Exception:
                 logger.exception("looking after collection %s failed, and is tried again", collection.id)
+            held, mapped = held + collection.bytes, mapped + collection.mapped
+            if number % TICKED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # there may be thousands
         for id in list(self._unforgotten) if self.context.log_writer.poisoned is None else ():
             await self._forget(id)
         self.functions.tick()
-        await self._unload_idle()
+        await self._unload_idle(held, mapped)
         await self._sweep_sometimes()
 
-    async def _unload_idle(self) -> None:
-        """Unload idle collections, the longest unused first, while more bytes are held than allowed."""
+    async def _unload_idle(self, held: int, mapped: int) -> None:
+        """Unload idle collections, the longest unused first, while more bytes are held than allowed.
+
+        Descriptors do not grow: when too many are taken, what nobody uses at this moment counts as idle.
+        """
         settings, now = self.context.settings, self.context.monotonic()
-        held = sum(collection.bytes for collection in self._loaded.values())
-        if held <= settings.cache_bytes or self.context.backends.location is None:
+        if self.context.backends.location is None:
             return
-        for collection in sorted(self._loaded.values(), key=lambda collection: collection.last_used):
-            if held <= settings.cache_bytes or now - collection.last_used < settings.collection_idle_s:
+        for number, collection in enumerate(list(self._loaded.values()), 1):
+            pressing = mapped > self._most_mapped
+            if not pressing and (held <= settings.cache_bytes or now - collection.last_used < settings.collection_idle_s):
                 return
-            if collection.idle:
-                held -= collection.bytes
+            if collection.idle and self._loaded.get(collection.id) is collection:
+                held, mapped = held - collection.bytes, mapped - collection.mapped
                 del self._loaded[collection.id]
                 await collection.aclose(flush=False)
+            if number % TICKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _sweep_sometimes(self) -> None:
-        """Sweep when manifests have changed or collections are gone, but not all the time."""
-        commits = sum(collection.manifest.version for collection in self._loaded.values())
-        if commits != self._swept_manifests:
-            self._litter = True
+        """Sweep when manifests have dropped files, jobs have failed or collections are gone, but not all the time."""
         litter = self._litter or self.context.store.litter or self._janitor.waiting
         if litter and self.context.monotonic() - self._swept_at >= SWEEP_S:
-            self._swept_manifests = commits
             await self.sweep()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from chroma_async.engine.chunk_writer import write_chunk
 from chroma_async.engine.memtable import Memtable, MemtableView
 from chroma_async.engine.pins import Making
+from chroma_async.format import documents as documents_file
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.columns import Columns
 from chroma_async.format.files import FileRef
@@ -68,7 +70,10 @@ def write_memtable(making: Making, key: str, view: MemtableView, dimension: int)
             columns=columns if everything else columns.select(rows),
         ),
         postings if everything else postings.select(rows),
-        ((at, table.documents[row], table.uris[row], table.metadatas[row]) for at, row in enumerate(chosen)),
+        partial(
+            documents_file.fill,
+            rows=((at, table.documents[row], table.uris[row], table.metadatas[row]) for at, row in enumerate(chosen)),
+        ),
     )
     return FlushedChunk(entry, rows)
 

@@ -149,15 +149,10 @@ def build_trigrams(making: Making, new_key: Callable[[], str], segment: Segment,
     alive = segment.alive.to_bools()
 
     def documents() -> Iterator[tuple[int, str]]:
-        for first in range(start, segment.rows, SLICE_ROWS):
+        for position, text in segment.documents(start, alive):
             if stop_sign.is_set():
                 raise Stopped
-            positions = np.arange(first, min(first + SLICE_ROWS, segment.rows), dtype=np.int64)
-            texts, _, _ = segment.fetch(positions, documents=True, uris=False, metadatas=False)
-            assert texts is not None
-            for position, text in zip(positions.tolist(), texts, strict=True):
-                if text is not None and alive[position]:
-                    yield position, text
+            yield position, text
 
     database = making.create_database(str(StoredName("trigrams", new_key())))
     try:

@@ -82,6 +82,10 @@ class Jobs:
             full_text=self._options().full_text,
         )
 
+    def refuses(self, segment: Segment) -> bool:
+        """Whether a graph over about as many rows was tried and was not worth keeping."""
+        return segment.rows <= self._refused.get(segment.key, 0) * (1 + self._context.settings.absorb_bulk_share)
+
     async def run(self, job: Job, progress: Progress | None) -> bool:
         """Do one job; whether it changed anything.
 

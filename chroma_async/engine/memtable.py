@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from chroma_async.engine.sizes import deletions_bytes, rows_bytes
 from chroma_async.filter.ast import Filter
 from chroma_async.filter.evaluate import predicate
 from chroma_async.format.bitmap import Bitmap
@@ -28,17 +29,14 @@ from chroma_async.format.pages import BirthOrder
 from chroma_async.format.postings import Postings
 from chroma_async.index.mask import evaluate_mask
 from chroma_async.schema.record import EXPIRES_KEY, copied
-from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
+from chroma_async.types import Bools, Floats, Ints, Metadata
 
 T = TypeVar("T", bound=np.generic)
 
 #: Rows that are judged one by one before they are sealed into columns: about 0.3 ms of Python at the most.
 SEAL_ROWS = 256
-#: Rough size of the Python objects around one row, for the byte bound.
-ROW_OVERHEAD_BYTES = 200
-#: The same for one metadata value, and for one index of a sparse vector with its value.
-VALUE_OVERHEAD_BYTES = 64
-TERM_OVERHEAD_BYTES = 72
+#: What may be copied on the event loop when an array grows.
+MOVED_AT_ONCE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +66,6 @@ class Memtable:
         self.blocks: tuple[Block, ...] = ()
         #: Whether a record in it ever expires; see :mod:`chroma_async.engine.expiry`.
         self.expires = False
-        #: Own seqs and victims' seqs of all tombstones that this part of the log holds, in log order.
-        self.tombstones: list[tuple[Seq, Seq]] = []
         self._capacity = capacity
         self._vectors: Floats | None = None
         self._norms: Floats = np.zeros(capacity, dtype=np.float32)
@@ -81,10 +77,10 @@ class Memtable:
         self._older: dict[int, int] = {}
 
     def append(self, batch: LogBatch) -> None:
-        """Add the rows of a batch, all alive. Deletions of the batch are recorded, not applied: see :meth:`kill`."""
+        """Add the rows of a batch, all alive. Deletions of the batch are counted, not applied: see :meth:`kill`."""
         count = len(batch.ids)
-        self.tombstones.extend((batch.first + row, int(victim)) for row, victim in enumerate(batch.victims.tolist()) if victim)
-        self.tombstones.extend((batch.first + count + at, int(victim)) for at, victim in enumerate(batch.deleted.tolist()))
+        # The log holds them until this memtable is flushed.
+        self.bytes += deletions_bytes(batch.deleted_ids)
         if not count:
             return
         start, stop = self.rows, self.rows + count
@@ -105,11 +101,15 @@ class Memtable:
         self.uris.extend(batch.uris or [None] * count)
         self.metadatas.extend(batch.metadatas or [None] * count)
         self.expires = self.expires or any(EXPIRES_KEY in metadata for metadata in batch.metadatas or () if metadata)
-        self.bytes += vectors.itemsize * vectors.shape[1] * count + ROW_OVERHEAD_BYTES * count
-        self.bytes += sum(map(len, batch.ids)) + sum(len(document) for document in batch.documents or () if document)
-        self.bytes += sum(map(_metadata_bytes, filter(None, batch.metadatas or ())))
+        self.bytes += batch.embeddings.nbytes + rows_bytes(batch.ids, batch.documents, batch.uris, batch.metadatas)
         self.rows = stop
         self._seal()
+
+    def takes_at_once(self, rows: int) -> bool:
+        """Whether appending so many rows neither moves much memory nor seals a block: a matter of microseconds."""
+        sealed = self.blocks[-1].stop if self.blocks else 0
+        moved = 0 if self._vectors is None or self.rows + rows <= self._capacity else self._vectors.nbytes
+        return moved <= MOVED_AT_ONCE_BYTES and self.rows + rows - sealed < SEAL_ROWS
 
     def kill(self, rows: Ints) -> None:
         """Mark rows dead."""
@@ -290,9 +290,3 @@ class _BlockPart:
             document = documents[start + row]
             if document is not None:
                 yield row, document
-
-
-def _metadata_bytes(metadata: Metadata) -> int:
-    """Rough size of the objects that it consists of."""
-    terms = sum(len(value["indices"]) for value in metadata.values() if value.__class__ is dict)
-    return VALUE_OVERHEAD_BYTES * len(metadata) + TERM_OVERHEAD_BYTES * terms

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from chroma_async.engine.chunk_writer import write_chunk
 from chroma_async.engine.pins import Making
 from chroma_async.engine.segment import Segment
+from chroma_async.format import documents as documents_file
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
-from chroma_async.types import Metadata
-
-#: Rows whose documents are in memory at once while a chunk is rewritten.
-SLICE_ROWS = 4096
 
 
 def write_merged(making: Making, key: str, segment: Segment, first: int, last: int) -> ChunkEntry:
@@ -34,14 +31,7 @@ def write_merged(making: Making, key: str, segment: Segment, first: int, last: i
         table = RowTable(table.ids, table.seqs, table.borns, table.columns.select(kept))
         postings = postings.select(kept)
 
-    def contents() -> Iterator[tuple[int, str | None, str | None, Metadata | None]]:
-        for start in range(0, rows, SLICE_ROWS):
-            numbers = np.arange(start, min(start + SLICE_ROWS, rows), dtype=np.int64)
-            documents, uris, metadatas = segment.fetch(base + numbers, documents=True, uris=True, metadatas=True)
-            assert documents is not None
-            assert uris is not None
-            assert metadatas is not None
-            for at, row in enumerate(numbers.tolist()):
-                yield (row, documents[at], uris[at], metadatas[at]) if alive[row] else (row, None, None, None)
-
-    return write_chunk(making, key, segment.dimension, (chunk.vectors for chunk in chunks), table, postings, contents())
+    became = np.full(segment.rows, -1, dtype=np.int64)
+    became[base : base + rows] = np.where(alive, np.arange(rows, dtype=np.int64), -1)
+    texts = partial(documents_file.copy, sources=segment.texts(became))
+    return write_chunk(making, key, segment.dimension, (chunk.vectors for chunk in chunks), table, postings, texts)

@@ -8,12 +8,13 @@ resolved on its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
 from chroma_async.engine.get import choose
+from chroma_async.engine.sizes import deletions_bytes, rows_bytes
 from chroma_async.engine.version import Places, Version
 from chroma_async.errors import InvalidDimensionException
 from chroma_async.filter.ast import Filter
@@ -30,15 +31,13 @@ class Write:
 
     kind: WriteKind
     batch: RecordBatch
+    #: Rough size, for the queue's bound. Counted when this is made: of a large batch in the thread that has checked it.
+    bytes: int = field(init=False)
 
-    @property
-    def bytes(self) -> int:
-        """Rough size, for the queue's bound: a row's objects, its vector, its text, its metadata by their number."""
+    def __post_init__(self) -> None:
         batch = self.batch
         vectors = 0 if batch.embeddings is None else batch.embeddings.nbytes
-        text = sum(map(len, filter(None, batch.documents or ())))
-        values = sum(map(len, filter(None, batch.metadatas or ())))
-        return 200 * len(batch.ids) + vectors + text + 64 * values
+        object.__setattr__(self, "bytes", vectors + rows_bytes(batch.ids, batch.documents, batch.uris, batch.metadatas))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Delete:
     @property
     def bytes(self) -> int:
         """Rough size, for the queue's bound."""
-        return 200 * len(self.ids or ())
+        return deletions_bytes(self.ids or ())
 
 
 #: A request that changes nothing. The queue deletes what has expired before it serves any request.

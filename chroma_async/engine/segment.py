@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -167,6 +168,25 @@ class Segment:
         for share, chunk, rows in self._by_chunk(positions):
             contents.put(share, chunk.fetch(rows.tolist(), documents=documents, uris=uris, metadatas=metadatas))
         return contents.columns
+
+    def texts(self, became: Ints) -> Iterator[tuple[sqlite3.Connection, Ints]]:
+        """The documents files of the chunks, one after the other, for rewriting them (:func:`chroma_async.format.documents.copy`).
+
+        :param became: for each position the row that it becomes, or -1.
+        """
+        for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
+            targets = became[base : base + chunk.rows]
+            if (targets >= 0).any():
+                with chunk.texts() as connection:
+                    yield connection, targets
+
+    def documents(self, start: int, alive: Bools) -> Iterator[tuple[int, str]]:
+        """(position, document) of the ``alive`` positions from ``start`` on, ascending; few are in memory at a time."""
+        for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
+            candidates = alive[base : base + chunk.rows].copy()
+            candidates[: max(0, start - base)] = False
+            for row, document in chunk.part(None).documents(candidates):
+                yield base + row, document
 
     # ------------------------------------------------------------------------------------------------------------------------ filters
 

@@ -42,7 +42,7 @@ class ReadTokens:
 
     def issue(self, version: Version) -> Seq:
         """The token of a Version, which is held from now on."""
-        self._expire()
+        self.expire()
         self._held[version.seq] = (self._monotonic() + self._lifetime_s, version)
         self._held.move_to_end(version.seq)
         while len(self._held) > self._limit:
@@ -51,16 +51,21 @@ class ReadTokens:
 
     def at(self, token: Seq) -> Version:
         """The Version of a token. :raises StaleReadError: it was not handed out, or too long ago; read again."""
-        self._expire()
+        self.expire()
         held = self._held.get(token)
         if held is None:
             raise StaleReadError(f"read_token {token} is not held any longer; read again")
         return held[1]
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Let go of the Versions whose time is up, and of the files that only they still need."""
         now = self._monotonic()
         while self._held and next(iter(self._held.values()))[0] <= now:
             self._held.popitem(last=False)
+
+    def clear(self) -> None:
+        """Let go of all."""
+        self._held.clear()
 
 
 @dataclass(frozen=True, slots=True)

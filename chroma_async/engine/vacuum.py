@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from chroma_async.engine.chunk_writer import write_chunk
-from chroma_async.engine.merge import SLICE_ROWS
 from chroma_async.engine.pins import Making
 from chroma_async.engine.segment import Segment
+from chroma_async.format import documents as documents_file
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
-from chroma_async.types import Bools, Floats, Ints, Metadata
+from chroma_async.types import Bools, Floats, Ints
+
+#: Rows whose vectors are in memory at once while a segment is rewritten.
+SLICE_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,7 @@ def _write(making: Making, key: str, segment: Segment, table: RowTable, postings
         for positions in slices:
             yield segment.embeddings(positions)
 
-    def contents() -> Iterator[tuple[int, str | None, str | None, Metadata | None]]:
-        row = 0
-        for positions in slices:
-            documents, uris, metadatas = segment.fetch(positions, documents=True, uris=True, metadatas=True)
-            assert documents is not None
-            assert uris is not None
-            assert metadatas is not None
-            for columns in zip(documents, uris, metadatas, strict=True):
-                yield (row, *columns)
-                row += 1
-
-    return write_chunk(making, key, segment.dimension, vectors(), table.select(chosen), postings.select(chosen), contents())
+    became = np.full(segment.rows, -1, dtype=np.int64)
+    became[chosen] = np.arange(len(chosen), dtype=np.int64)
+    texts = partial(documents_file.copy, sources=segment.texts(became))
+    return write_chunk(making, key, segment.dimension, vectors(), table.select(chosen), postings.select(chosen), texts)

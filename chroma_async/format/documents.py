@@ -47,13 +47,17 @@ def fill(connection: sqlite3.Connection, rows: Iterable[tuple[int, str | None, s
 
 def copy(connection: sqlite3.Connection, sources: Iterable[tuple[sqlite3.Connection, Ints]]) -> None:
     """Make the table from those of other chunks. With each source comes an array that says for each of its rows which row it becomes, or
-    -1 to leave it out. Texts are copied as they are. Committed like :func:`fill`.
+    -1 to leave it out. Texts are copied as they are, one record at a time. Committed like :func:`fill`.
     """
 
     def entries() -> Iterator[tuple[int, str | None, str | None, str | None]]:
         for source, targets in sources:
+            kept = np.flatnonzero(targets >= 0)
+            if not kept.size:
+                continue
             new_rows = targets.tolist()
-            for row, document, uri, metadata in source.execute("SELECT row, document, uri, metadata FROM rows ORDER BY row"):
+            statement = "SELECT row, document, uri, metadata FROM rows WHERE row BETWEEN ? AND ? ORDER BY row"
+            for row, document, uri, metadata in source.execute(statement, (int(kept[0]), int(kept[-1]))):
                 target = new_rows[row]
                 if target >= 0:
                     yield target, document, uri, metadata

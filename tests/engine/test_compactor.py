@@ -240,15 +240,15 @@ async def test_closing_ends_a_build_and_loses_nothing(open_store: Open, monkeypa
 async def test_a_write_waits_when_too_many_memtables_wait_for_their_flush(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await open_store(settings=replace(TINY, memtable_rows=5), automatic=True)
     gate = JobGate(monkeypatch, *JOBS["flush"])
-    for start in range(0, 5 * compactor.FROZEN_LIMIT, 5):
+    for start in range(0, 5 * TINY.frozen_memtables, 5):
         await fill(store, start, start + 5)
     waiting = asyncio.ensure_future(fill(store, 50, 55))
     await gate.reached()
-    assert await store.count() == 5 * compactor.FROZEN_LIMIT
+    assert await store.count() == 5 * TINY.frozen_memtables
     assert not waiting.done()
     gate.open()
     await waiting
-    assert await store.count() == 5 * compactor.FROZEN_LIMIT + 5
+    assert await store.count() == 5 * TINY.frozen_memtables + 5
 
 
 async def test_a_flush_that_fails_leaves_the_rows_where_they_are(open_store: Open) -> None:
@@ -270,15 +270,15 @@ async def test_writes_are_refused_when_flushing_fails_for_too_long(open_store: O
     store = await open_store(wrap=held, settings=replace(TINY, memtable_rows=5))
     catalog: Any = store.engine.context.backends.catalog
     catalog.errors += [UnavailableError("disk full")] * 3
-    for start in range(0, 5 * compactor.FROZEN_LIMIT, 5):
+    for start in range(0, 5 * TINY.frozen_memtables, 5):
         await fill(store, start, start + 5)
     with pytest.raises(UnavailableError, match="disk full"):
         await fill(store, 50, 55)
-    assert await store.count() == 5 * compactor.FROZEN_LIMIT
+    assert await store.count() == 5 * TINY.frozen_memtables
     catalog.errors.clear()
     await store.flush()
     await fill(store, 50, 55)
-    assert await store.count() == 5 * compactor.FROZEN_LIMIT + 5
+    assert await store.count() == 5 * TINY.frozen_memtables + 5
 
 
 async def test_a_commit_in_doubt_ends_writing(open_store: Open) -> None:

@@ -124,13 +124,6 @@ def test_an_older_view_finds_the_row_that_was_the_newest_then() -> None:
     assert not now.alive.contains([1]).any()
 
 
-def test_tombstones_are_kept_in_log_order() -> None:
-    table = Memtable()
-    table.append(batch(1, [1, 2]))
-    table.append(batch(3, [2], victims={2: 2}))
-    table.append(batch(4, [], deleted=[1, 3]))
-    assert table.tombstones == [(3, 2), (4, 1), (5, 3)]
-
 
 def test_norms_are_rounded_once() -> None:
     table = Memtable()

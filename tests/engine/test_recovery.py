@@ -56,7 +56,8 @@ async def test_replay_leads_to_what_was_there(open_store: Open) -> None:
         assert same(await store.everything(), expected)
         assert (await store.collection()).version.seq == seq
     await store.add(["later"])
-    await store.engine.aclose(flush=True)
+    await store.flush()
+    await store.engine.aclose()
     store = await open_store()
     assert (await store.ids())[-1] == "later"
     assert await entries_of(store) == []

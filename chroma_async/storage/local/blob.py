@@ -12,9 +12,14 @@ from chroma_async.errors import CorruptionError, UnavailableError
 from chroma_async.format.files import FileRef
 from chroma_async.storage.local.staged import checksum
 
+#: A smaller file is read: a map would hold a descriptor and whole pages, and small collections are many.
+MAPPED_FROM_BYTES = 128 * 1024
+
 
 class LocalBlob:
-    """:class:`~chroma_async.storage.base.Blob` over a file that nobody changes. Mapped on first use; one mapping for all who ask."""
+    """:class:`~chroma_async.storage.base.Blob` over a file that nobody changes. Mapped, or read when it is small, on first use; one buffer
+    for all who ask.
+    """
 
     __slots__ = ("__weakref__", "_lock", "_path", "_view", "ref")
 
@@ -37,8 +42,10 @@ class LocalBlob:
     def _map(self) -> memoryview:
         try:
             with open(self._path, "rb", buffering=0) as file:
-                # An empty file cannot be mapped.
-                view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.ref.bytes else b"")
+                if self.ref.bytes < MAPPED_FROM_BYTES:
+                    view = memoryview(file.read(self.ref.bytes + 1))
+                else:
+                    view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except (FileNotFoundError, ValueError) as error:
             raise CorruptionError(f"{self._path} is missing or empty", self.ref.name) from error
         except OSError as error:
