@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chroma_async.api.cmek import Cmek
     from chroma_async.api.collection import AsyncCollection
     from chroma_async.api.embedding import DataLoader
+    from chroma_async.api.functions import AttachedFunction, Function
     from chroma_async.api.index_config import (
         BoolInvertedIndexConfig,
         FloatInvertedIndexConfig,
@@ -48,6 +49,7 @@ __all__ = [
     "AsyncEphemeralClient",
     "AsyncHttpClient",
     "AsyncPersistentClient",
+    "AttachedFunction",
     "BoolInvertedIndexConfig",
     "ChromaBm25EmbeddingFunction",
     "ChromaError",
@@ -58,6 +60,7 @@ __all__ = [
     "EmbeddingFunction",
     "FloatInvertedIndexConfig",
     "FtsIndexConfig",
+    "Function",
     "GetResult",
     "GroupBy",
     "HnswIndexConfig",
@@ -96,6 +99,7 @@ _HOMES = {
     "api.collection": ("AsyncCollection",),
     "api.cmek": ("Cmek",),
     "api.embedding": ("DataLoader",),
+    "api.functions": ("AttachedFunction", "Function"),
     "api.index_config": (
         "BoolInvertedIndexConfig",
         "FloatInvertedIndexConfig",

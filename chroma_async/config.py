@@ -151,7 +151,7 @@ class Settings:
     read_tokens: int = 64
     #: Time for which they can.
     read_token_s: float = 60.0
-    #: Operations (rows written or deleted) of a collection after which the function attached to it runs again.
+    #: Rows written or deleted after which a collection's attached function runs again; after ``flush_max_s`` it does so anyway.
     min_records_for_invocation: int = 100
     #: Forks that one tree of forks may have.
     max_forks: int = 256
@@ -306,8 +306,7 @@ def _resolve(kind: type[_S], sources: list[tuple[str, str, Any, str]]) -> tuple[
         values[name] = _convert(types[name], value, key, source)
         written[name] = (key, value, source)
     for name, value in values.items():
-        reason = _fault(name, value)
-        if reason:
+        if reason := _fault(name, value):
             raise SettingsError(*written[name], reason)
     origins = {name: f"{written[name][2]}, {written[name][0]}" if name in written else "default" for name in types}
     return kind(**values), origins
@@ -363,10 +362,8 @@ def _read(file: Path) -> Mapping[str, Any]:
                 content = yaml.safe_load(text)
             except yaml.YAMLError as error:
                 raise ValueError(str(error)) from error
-            if content is None:
-                return {}
-            if isinstance(content, dict):
-                return {str(key): value for key, value in content.items()}
+            if content is None or isinstance(content, dict):
+                return {str(key): value for key, value in (content or {}).items()}
             raise ValueError("a mapping of names to values is expected")
         raise ValueError("its name must end in .toml, .yaml or .yml")
     except FileNotFoundError:
@@ -434,8 +431,7 @@ def _strings(value: Any, key: str, source: str) -> tuple[str, ...]:
 def _check(settings: Settings | ClientSettings) -> None:
     for item in fields(settings):
         value = getattr(settings, item.name)
-        reason = _fault(item.name, value)
-        if reason:
+        if reason := _fault(item.name, value):
             raise SettingsError(item.name, value, "argument", reason)
 
 

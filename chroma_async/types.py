@@ -122,6 +122,34 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """What attaching a function came to. Not ``created``: it was attached already."""
+
+    id: UUID
+    name: str
+    function_name: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    """An attached function as clients see it, and how far it has come: ``completion_offset`` is the last operation it has seen."""
+
+    id: UUID
+    name: str
+    function_name: str
+    input_collection_id: UUID
+    output_collection: str
+    output_collection_id: UUID
+    #: JSON text.
+    params: str | None
+    tenant_id: str
+    database_id: str
+    completion_offset: int
+    min_records_for_invocation: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexingStatus:
     """How much of a collection's log is in its index. An operation is one seq: a row written or deleted."""
 

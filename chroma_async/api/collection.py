@@ -12,6 +12,7 @@ from chroma_async.api.arguments import Columns, columns, expiry, known_rows, one
 from chroma_async.api.collection_view import CollectionView
 from chroma_async.api.embedding import Embedder, call, configuration_to_update
 from chroma_async.api.filters import check_where, check_where_document
+from chroma_async.api.functions import AttachedFunction, check_params, function_id, read_params
 from chroma_async.api.questions import Questions, payloads
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.api.search_result import SearchResult, search_result
@@ -359,6 +360,35 @@ class AsyncCollection(CollectionView):
     async def get_indexing_status(self) -> IndexingStatus:
         """How far indexing is behind what was written."""
         return await self.api.indexing_status(self._scope, self.id)
+
+    async def attach_function(
+        self, function: Any, name: str, output_collection: str, params: dict[str, Any] | None = None
+    ) -> tuple[AttachedFunction, bool]:
+        """Keep what a built-in function (:class:`~chroma_async.api.functions.Function`, or its name) makes of this collection in a new
+        collection, from now on. The second of the result says whether it is new: it is not when the same one is attached already.
+
+        :raises ValidationError: the arguments. :raises InvalidArgumentError: parameters, of which no function has any.
+        :raises NotFoundError: there is no such function.
+        :raises UniqueConstraintError: another function is attached, or the output collection exists.
+        """
+        with refusing("attach_function"):
+            given = check_params(params)
+            identifier, output = function_id(function), check_name(output_collection, "collection")
+        made = await self.api.attach_function(self._scope, self.id, name, identifier, output, given)
+        function_name, scope = made.function_name, self._scope
+        return AttachedFunction(made.id, made.name, function_name, self.id, output, given, scope.tenant, scope.database), made.created
+
+    async def get_attached_function(self, name: str) -> AttachedFunction:
+        """The attached function of that name. :raises NotFoundError: there is none."""
+        info, scope = await self.api.get_attached_function(self._scope, self.id, name), self._scope
+        params = read_params(info.params)
+        return AttachedFunction(
+            info.id, info.name, info.function_name, self.id, info.output_collection, params, scope.tenant, scope.database
+        )
+
+    async def detach_function(self, name: str, delete_output_collection: bool = False) -> bool:
+        """Stop it. The output collection is brought up to date and stays, or is deleted. :raises NotFoundError: there is none."""
+        return await self.api.detach_function(self._scope, self.id, name, delete_output_collection)
 
     async def modify(
         self, name: str | None = None, metadata: Mapping[str, Any] | None = None, configuration: Mapping[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -34,11 +35,13 @@ from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
     Alias,
+    Attachment,
     CollectionInfo,
     CommitOutcome,
     ConditionalCommit,
     Database,
     DeleteRequest,
+    FunctionInfo,
     GetRequest,
     Health,
     Identity,
@@ -237,6 +240,40 @@ class LocalAPI:
 
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         return await self._catalog.list_aliases(scope)
+
+    async def attach_function(
+        self, scope: Scope, id: UUID, name: str, function_id: str, output_collection: str, params: dict[str, Json] | None = None
+    ) -> Attachment:
+        check_collection_name(output_collection, "output_collection")
+        self.engine.check_usable()
+        row, created = await self.engine.functions.attach(scope, id, name, function_id, output_collection, params or {})
+        return Attachment(row.id, row.name, row.function, created)
+
+    async def get_attached_function(self, scope: Scope, id: UUID, name: str) -> FunctionInfo:
+        database = await self._catalog.get_database(scope)
+        row, output = await self.engine.functions.get(scope, id, name)
+        return FunctionInfo(
+            id=row.id,
+            name=row.name,
+            function_name=row.function,
+            input_collection_id=row.collection,
+            output_collection=output.name,
+            output_collection_id=row.output,
+            params=json.dumps(row.params),
+            tenant_id=scope.tenant,
+            database_id=str(database.id),
+            completion_offset=row.completed,
+            min_records_for_invocation=row.min_records,
+        )
+
+    async def detach_function(self, scope: Scope, id: UUID, name: str, delete_output: bool = False) -> bool:
+        self.engine.check_usable()
+        row, output = await self.engine.functions.get(scope, id, name)
+        if delete_output:
+            await self.engine.delete_collection(scope, output.name)
+        else:
+            await self.engine.functions.detach(row)
+        return True
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         async with self.engine.using(scope, id) as collection:

@@ -12,11 +12,13 @@ from uuid import UUID
 
 from chroma_async.types import (
     Alias,
+    Attachment,
     CollectionInfo,
     CommitOutcome,
     ConditionalCommit,
     Database,
     DeleteRequest,
+    FunctionInfo,
     GetRequest,
     Health,
     Identity,
@@ -145,6 +147,22 @@ class ChromaAPI(Protocol):
 
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         """By name."""
+
+    async def attach_function(
+        self, scope: Scope, id: UUID, name: str, function_id: str, output_collection: str, params: dict[str, Json] | None = None
+    ) -> Attachment:
+        """Keep what a built-in function makes of the collection in a new collection of its own. Asked again, it says so.
+
+        :raises InvalidArgumentError: a name breaks the rules, or there are parameters.
+        :raises NotFoundError: no such collection, or no such function.
+        :raises UniqueConstraintError: another function is attached, or the output collection exists.
+        """
+
+    async def get_attached_function(self, scope: Scope, id: UUID, name: str) -> FunctionInfo:
+        """:raises NotFoundError:"""
+
+    async def detach_function(self, scope: Scope, id: UUID, name: str, delete_output: bool = False) -> bool:
+        """The output collection is brought up to date and stays, or is deleted. True. :raises NotFoundError:"""
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         """Durable when it returns; all or nothing; visible to every later read."""

@@ -20,11 +20,13 @@ from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
     Alias,
+    Attachment,
     CollectionInfo,
     CommitOutcome,
     ConditionalCommit,
     Database,
     DeleteRequest,
+    FunctionInfo,
     GetRequest,
     Health,
     Identity,
@@ -44,7 +46,7 @@ from chroma_async.types import (
     WriteKind,
 )
 from chroma_async.wire import collections as names
-from chroma_async.wire import requests, responses, transactions
+from chroma_async.wire import functions, requests, responses, transactions
 
 T = TypeVar("T")
 
@@ -223,6 +225,24 @@ class HttpAPI:
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         """By name."""
         return await self._get(_aliases(scope), names.decode_aliases)
+
+    async def attach_function(
+        self, scope: Scope, id: UUID, name: str, function_id: str, output_collection: str, params: dict[str, Json] | None = None
+    ) -> Attachment:
+        """Sent again when the connection breaks, it may say that it was attached already."""
+        body = functions.encode_attach_function(functions.AttachFunction(name, function_id, output_collection, params))
+        path = _collections(scope, str(id), "functions", "attach")
+        return await self._post(path, body, functions.decode_attachment, writes=True, idempotent=True)
+
+    async def get_attached_function(self, scope: Scope, id: UUID, name: str) -> FunctionInfo:
+        """:raises NotFoundError:"""
+        return await self._get(_collections(scope, str(id), "functions", name), functions.decode_function)
+
+    async def detach_function(self, scope: Scope, id: UUID, name: str, delete_output: bool = False) -> bool:
+        """:raises NotFoundError:"""
+        path = _collections(scope, str(id), "attached_functions", name, "detach")
+        body = functions.encode_detach_function(delete_output)
+        return await self._post(path, body, functions.decode_detached, writes=True, idempotent=False)
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         """Durable when it returns. An update or upsert may be sent twice when the connection breaks; an add never is."""

@@ -1,8 +1,9 @@
 """Attached functions: what each makes of a collection is kept in a collection of its own.
 
-A function is due when its collection has had so many operations since it last came to an end. It then folds the present Version anew and
-writes what differs through the output collection's own commit queue, a block at a time, and last how far it has come. What is cut short in
-between is done again and finds less to write. No write ever waits for a function, and a function spends most of its time resting.
+A function is due when its collection has had so many operations since it last came to an end, or some operations and as much time as a row
+may stay unflushed. It then folds the present Version anew and writes what differs through the output collection's own commit queue, a block
+at a time, and last how far it has come. What is cut short in between is done again and finds less to write. No write ever waits for a
+function, and a function spends most of its time resting.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class _Attached:
 
     row: FunctionRow
     seq: Seq = 0
+    #: Since when it has been behind; ``None`` while it is not.
+    behind_since: float | None = None
     ready_at: float = 0.0
     task: asyncio.Task[None] | None = None
     #: Held while it runs.
@@ -88,15 +91,15 @@ class Functions:
         """Attach a function and create its output collection; whether it is new, as it is not when the same one is attached already.
 
         :raises NotFoundError: no such collection in this scope, or no function of that name.
-        :raises InvalidArgumentError: no name, or parameters, of which no function has any.
+        :raises InvalidArgumentError: no name; parameters, of which no function has any; the collection is itself an output.
         :raises UniqueConstraintError: another function is attached, or the output's name is taken.
         """
         if not name:
             raise InvalidArgumentError("name: an attached function needs a name")
         if params:
-            raise InvalidArgumentError(f"params: {function} has no parameters, got {', '.join(map(repr, params))}")
+            raise InvalidArgumentError("params must be empty - no functions currently accept parameters")
         if function not in FUNCTIONS:
-            raise NotFoundError(f"Function [{function}] not found; there are {', '.join(FUNCTIONS)}")
+            raise NotFoundError(f"function not found: {function}; there are {', '.join(FUNCTIONS)}")
         work = self._attach(scope, id, name, function, output, params)
         return await self._context.tasks.whole(work, f"attaching of {name} to {id}")
 
@@ -109,6 +112,8 @@ class Functions:
             same = held is not None and (held.row.name, held.row.function) == (name, function)
             if held is not None and same and (await self._catalog.find_collection(held.row.output)).name == output:
                 return held.row, False
+            if any(other.row.output == id for other in self._attached.values()):
+                raise InvalidArgumentError("cannot attach function to an output collection")
             context = self._context
             row = FunctionRow(
                 uuid.uuid4(), id, name, function, uuid.uuid4(), params, completed=0, min_records=context.settings.min_records_for_invocation
@@ -178,7 +183,13 @@ class Functions:
             collection = self._loaded(held.row.collection)
             if collection is not None:
                 held.seq = collection.seq
-            due = held.seq - held.row.completed >= held.row.min_records and now >= held.ready_at
+            behind = held.seq - held.row.completed
+            if not behind:
+                held.behind_since = None
+            elif held.behind_since is None:
+                held.behind_since = now
+            late = held.behind_since is not None and now - held.behind_since >= self._context.settings.flush_max_s
+            due = (late or behind >= held.row.min_records) and now >= held.ready_at
             if due and held.task is None and not self._closing:
                 held.task = self._context.tasks.start(self._run_due(held), f"function {held.row.name} of {held.row.collection}")
 
@@ -233,7 +244,7 @@ class Functions:
             for start in range(0, len(vanished), block):
                 await output.write(Delete(vanished[start : start + block], None, None))
         await self._catalog.complete_function(row.id, version.seq)
-        held.row = replace(row, completed=version.seq)
+        held.row, held.behind_since = replace(row, completed=version.seq), None
 
 
 class Comparison:

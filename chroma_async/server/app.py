@@ -17,11 +17,11 @@ from chroma_async.server.route import Route
 from chroma_async.server.routes_aliases import ALIAS_ROUTES
 from chroma_async.server.routes_collections import COLLECTION_ROUTES
 from chroma_async.server.routes_forks import FORK_ROUTES
+from chroma_async.server.routes_functions import FUNCTION_ROUTES
 from chroma_async.server.routes_records import RECORD_ROUTES
 from chroma_async.server.routes_system import SYSTEM_ROUTES
 from chroma_async.server.routes_tenants import TENANT_ROUTES
 from chroma_async.server.routes_transactions import TRANSACTION_ROUTES
-from chroma_async.server.routes_unserved import UNSERVED_ROUTES
 from chroma_async.server.service import SERVICE, Run, Service
 from chroma_async.server.tracing import traced
 
@@ -34,7 +34,7 @@ ROUTES: tuple[Route, ...] = (
     *FORK_ROUTES,
     *ALIAS_ROUTES,
     *TRANSACTION_ROUTES,
-    *UNSERVED_ROUTES,
+    *FUNCTION_ROUTES,
 )
 
 #: aiohttp's own pattern for a placeholder leaves out braces, which ids and names may hold.

@@ -197,9 +197,30 @@ SCHEMAS: dict[str, Schema] = {
     "Aliases": _list(_object("name collection_id", name=_TEXT, collection_id=_TEXT)),
     "ForkCount": _object("count", count=_U32),
     "AttachFunction": _object(
-        "name function_id output_collection", name=_TEXT, function_id=_TEXT, output_collection=_TEXT, params=_ANYTHING
+        "name function_id output_collection", name=_TEXT, function_id=_TEXT, output_collection=_TEXT, params=_or_null(_ANYTHING)
     ),
-    "AttachedFunction": _object("attached_function", attached_function=_ANYTHING, created=_BOOLEAN),
+    "Attachment": _object(
+        "attached_function created",
+        attached_function=_object("id name function_name", id=_UUID, name=_TEXT, function_name=_TEXT),
+        created=_BOOLEAN,
+    ),
+    "AttachedFunction": _object(
+        "attached_function",
+        attached_function=_object(
+            "id name function_name input_collection_id output_collection output_collection_id completion_offset min_records_for_invocation",
+            id=_UUID,
+            name=_TEXT,
+            function_name=_TEXT,
+            input_collection_id=_UUID,
+            output_collection=_TEXT,
+            output_collection_id=_UUID,
+            params=_or_null(_TEXT),
+            tenant_id=_TEXT,
+            database_id=_TEXT,
+            completion_offset=_I64,
+            min_records_for_invocation=_I64,
+        ),
+    ),
     "DetachFunction": _object(delete_output=_BOOLEAN),
     "DetachResult": _object("success", success=_BOOLEAN),
 }

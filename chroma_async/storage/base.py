@@ -93,7 +93,7 @@ class FunctionRow:
     output: UUID
     params: dict[str, Json]
     completed: Seq
-    #: Operations after which it is due again.
+    #: Operations after which it is due again at once.
     min_records: int
 
 

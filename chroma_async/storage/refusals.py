@@ -73,12 +73,19 @@ def aliased(name: str, alias: str) -> UniqueConstraintError:
 
 def function_missing(name: str) -> NotFoundError:
     """No function of that name is attached to the collection."""
-    return NotFoundError(f"Attached function [{name}] not found")
+    return NotFoundError(f"Attached function [{name}] does not exist")
 
 
-def function_taken(collection: str, name: str) -> UniqueConstraintError:
+def function_taken(name: str, function: str, output: str) -> UniqueConstraintError:
     """The collection has an attached function, and may have one only."""
-    return UniqueConstraintError(f"Collection [{collection}] already has an attached function, [{name}]; detach it first")
+    return UniqueConstraintError(
+        f"collection already has an attached function: name={name}, function={function}, output_collection={output}"
+    )
+
+
+def output_taken(name: str) -> UniqueConstraintError:
+    """The collection that an attached function is to fill exists."""
+    return UniqueConstraintError(f"Output collection [{name}] already exists")
 
 
 def collection_id_missing(id: UUID) -> NotFoundError:

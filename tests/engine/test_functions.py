@@ -10,8 +10,7 @@ from uuid import UUID
 import pytest
 
 from chroma_async.api.local import LocalAPI
-from chroma_async.engine.engine import Engine
-from chroma_async.errors import NotFoundError, UnavailableError
+from chroma_async.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from chroma_async.storage.base import Backends
 from chroma_async.types import GetRequest
 from tests.engine.settling import settled
@@ -211,14 +210,24 @@ async def test_compaction_on_demand_runs_what_is_not_due_yet(store: Store) -> No
     assert await metadatas(store.api, output) == {"function_output": {"total_count": 2}}
 
 
-async def test_a_chain_of_functions_counts_the_records_of_an_output(store: Store) -> None:
+async def test_few_operations_are_counted_after_as_long_as_rows_may_stay_unflushed(store: Store, clock: Clock) -> None:
+    output = await attach(store, "record_counter")
+    await store.add(["a", "b"])
+    await ticked(store)
+    clock.now += SETTINGS.flush_max_s / 2
+    await ticked(store)
+    assert await metadatas(store.api, output) == {}
+    clock.now += SETTINGS.flush_max_s / 2
+    await ticked(store)
+    assert await metadatas(store.api, output) == {"function_output": {"total_count": 2}}
+
+
+async def test_an_output_collection_takes_no_function_while_it_is_one(store: Store) -> None:
     output = await attach(store, "statistics")
-    engine: Engine = store.engine
-    row, _ = await engine.functions.attach(SCOPE, output, "second", "record_counter", "count-of-output", {})
-    await store.add([f"r{n}" for n in range(10)], metadatas=[{"n": n} for n in range(10)])
-    await ticked(store)
-    await ticked(store)
-    assert await metadatas(store.api, row.output) == {"function_output": {"total_count": 11}}
+    with pytest.raises(InvalidArgumentError, match="cannot attach function to an output collection"):
+        await store.engine.functions.attach(SCOPE, output, "second", "record_counter", "other", {})
+    await store.engine.functions.detach((await store.engine.functions.get(SCOPE, store.id, "fn"))[0])
+    await store.engine.functions.attach(SCOPE, output, "second", "record_counter", "other", {})
 
 
 async def test_closing_waits_for_a_run_to_end_at_its_next_block(open_store: Opening) -> None:

@@ -237,7 +237,9 @@ class MemoryCatalog:
         if source is None:
             raise refusals.collection_id_missing(row.collection)
         if held is not None:
-            raise refusals.function_taken(source.row.name, held.name)
+            raise refusals.function_taken(held.name, held.function, self._collections[held.output].row.name)
+        if self._named(Scope(output.tenant, output.database), output.name) is not None:
+            raise refusals.output_taken(output.name)
         await self.create_collection(output)
         self._functions[row.collection] = replace(row, params=json.loads(json.dumps(row.params)))
 

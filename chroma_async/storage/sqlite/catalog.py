@@ -227,6 +227,7 @@ class SqliteCatalog:
 
     async def attach_function(self, row: FunctionRow, output: CollectionRow) -> None:
         async def work(step: Transaction) -> None:
+            await functions.check_function(step, row, output)
             await _insert(step, output)
             await functions.attach_function(step, row)
 

@@ -6,7 +6,7 @@ import json
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base import FunctionRow
+from chroma_async.storage.base import CollectionRow, FunctionRow
 from chroma_async.storage.sqlite.connection import Row, Transaction
 from chroma_async.types import Seq
 
@@ -23,14 +23,24 @@ def read_function(row: Row) -> FunctionRow:
     )
 
 
-async def attach_function(step: Transaction, row: FunctionRow) -> None:
-    """See :meth:`chroma_async.storage.base.Catalog.attach_function`; the output collection is there already."""
-    source = await step.row("SELECT name FROM collections WHERE id = ?", (row.collection.bytes,))
-    if source is None:
+async def check_function(step: Transaction, row: FunctionRow, output: CollectionRow) -> None:
+    """
+    :raises NotFoundError: the collection is gone.
+    :raises UniqueConstraintError: it has a function already, or there is a collection of the output's name.
+    """
+    if not await step.row("SELECT 1 FROM collections WHERE id = ?", (row.collection.bytes,)):
         raise refusals.collection_id_missing(row.collection)
-    held = await step.row("SELECT name FROM attached_functions WHERE collection = ?", (row.collection.bytes,))
+    sql = "SELECT f.name, f.function, o.name FROM attached_functions f JOIN collections o ON o.id = f.output WHERE f.collection = ?"
+    held = await step.row(sql, (row.collection.bytes,))
     if held is not None:
-        raise refusals.function_taken(source[0], held[0])
+        raise refusals.function_taken(*held)
+    place = (output.tenant, output.database, output.name)
+    if await step.row("SELECT 1 FROM collections WHERE tenant = ? AND database = ? AND name = ?", place):
+        raise refusals.output_taken(output.name)
+
+
+async def attach_function(step: Transaction, row: FunctionRow) -> None:
+    """Its output collection is there already, and :func:`check_function` has passed."""
     values = (row.id.bytes, row.collection.bytes, row.name, row.function, row.output.bytes)
     numbers = (json.dumps(row.params), row.completed, row.min_records)
     await step.rows(f"INSERT INTO attached_functions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *numbers))
