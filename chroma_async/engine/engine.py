@@ -24,7 +24,7 @@ from chroma_async.engine.log_writer import LogWriter
 from chroma_async.engine.masks import Masks
 from chroma_async.engine.pins import PinningStore
 from chroma_async.engine.plan import PlanSettings
-from chroma_async.engine.recovery import forked
+from chroma_async.engine.recovery import forked, pending_facts
 from chroma_async.engine.retention import Retention
 from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
@@ -131,7 +131,7 @@ class Engine:
                 automatic=automatic,
             )
             descriptors = raise_limit(settings.open_files) if location is not None else 0
-            engine = cls(context, await _pending_facts(backends), descriptors)
+            engine = cls(context, await pending_facts(backends.log), descriptors)
             await engine._recover()
             await engine.functions.load()
         except BaseException:
@@ -441,13 +441,3 @@ class Engine:
         litter = self._litter or self.context.store.litter or self._janitor.waiting
         if litter and self.context.monotonic() - self._swept_at >= SWEEP_S:
             await self.sweep()
-
-
-async def _pending_facts(backends: Backends) -> dict[UUID, Facts]:
-    """What the log's tail says of each collection beyond its catalog row."""
-    pending: dict[UUID, Facts] = {}
-    for collection, _, body in await backends.log.facts():
-        facts = Facts.from_bytes(body)
-        known = pending.get(collection)
-        pending[collection] = facts if known is None else known.merge(facts)
-    return pending

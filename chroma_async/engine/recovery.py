@@ -79,3 +79,13 @@ def _victims(tip: Tip, batch: LogBatch, name: str) -> Places:
     if not places.present.all() or (tip.version.seqs_at(places) != seqs).any():
         raise CorruptionError(f"{name} replaces or deletes rows that are not there", name)
     return places
+
+
+async def pending_facts(log: Log) -> dict[UUID, Facts]:
+    """What the log's tail says of each collection beyond its catalog row."""
+    pending: dict[UUID, Facts] = {}
+    for collection, _, body in await log.facts():
+        facts = Facts.from_bytes(body)
+        known = pending.get(collection)
+        pending[collection] = facts if known is None else known.merge(facts)
+    return pending
