@@ -209,16 +209,16 @@ class CommitQueue:
     async def _commit(self, group: list[_Waiting]) -> None:
         version = self._tip.version
         rows, size = sum(len(waiting.ids) for waiting in group), sum(waiting.bytes for waiting in group)
-        small = rows <= INLINE_ROWS and size <= INLINE_BYTES and self._tip.active.takes_at_once(rows)
-        inline = small and not version.segments and not group[0].alone
-        prepared = await self._run(inline, self._prepare, group, version, self._tip.seq + 1)
+        small = rows <= INLINE_ROWS and size <= INLINE_BYTES and not group[0].alone and self._tip.active.takes_at_once(rows)
+        # Finding ids in segments reads files.
+        prepared = await self._run(small and not version.segments, self._prepare, group, version, self._tip.seq + 1)
         entries = [item.entry for item in prepared if item.entry is not None]
         if entries:
             await self._context.log_writer.append(entries)
             changes = [
                 (item.resolved.batch, item.resolved.victims) for item in prepared if item.resolved is not None and item.resolved.batch
             ]
-            await self._apply(inline, changes)
+            await self._apply(small, changes)
         for item in prepared:
             if item.waiting.done.done():
                 continue

@@ -20,6 +20,7 @@ from chroma_async.errors import CorruptionError
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
+from chroma_async.format.ids import Hashes
 from chroma_async.format.manifest import ChunkEntry, SegmentEntry, TrigramEntry
 from chroma_async.format.pages import BirthOrder
 from chroma_async.index import trigrams
@@ -124,16 +125,18 @@ class Segment:
 
     # ----------------------------------------------------------------------------------------------------------------------- lookups
 
-    def find(self, ids: Sequence[str]) -> Ints:
-        """The position of each id's newest row, alive or dead, or -1."""
+    def find(self, ids: Sequence[str], hashes: Hashes) -> Ints:
+        """The position of each id's newest row, alive or dead, or -1. ``hashes`` are :func:`~chroma_async.format.ids.hash_ids` of them."""
         found = np.full(len(ids), -1, dtype=np.int64)
         missing = np.arange(len(ids))
         for base, chunk in zip(reversed(self.bases), reversed(self.chunks), strict=True):
             if not missing.size:
                 break
             wanted = ids if missing.size == len(ids) else [ids[at] for at in missing.tolist()]
-            rows = chunk.table.ids.find(wanted, None)
+            rows = chunk.table.ids.find(wanted, None, hashes[missing])
             hit = rows >= 0
+            if not hit.any():
+                continue
             found[missing[hit]] = rows[hit] + base
             missing = missing[~hit]
         return found

@@ -14,6 +14,7 @@ from chroma_async.engine.owners import Contents, by_owner, chosen, spread
 from chroma_async.engine.segment import Segment
 from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
+from chroma_async.format.ids import Hashes, hash_ids
 from chroma_async.format.pages import BirthOrder
 from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
 
@@ -44,9 +45,9 @@ class SegmentView:
         """Its rows by age; those born before ``floor`` are displaced."""
         return self.segment.order(floor)
 
-    def find(self, ids: Sequence[str]) -> Ints:
-        """The position of each id's newest row, alive or dead, or -1."""
-        return self.segment.find(ids)
+    def find(self, ids: Sequence[str], hashes: Hashes) -> Ints:
+        """The position of each id's newest row, alive or dead, or -1. ``hashes`` are those of the ids."""
+        return self.segment.find(ids, hashes)
 
     def seqs_at(self, positions: Ints) -> Ints:
         """Own seq of each row."""
@@ -135,15 +136,24 @@ class Version:
         count = len(ids)
         part, position = np.full(count, -1, dtype=np.int64), np.full(count, -1, dtype=np.int64)
         missing = np.arange(count)
+        hashes: Hashes | None = None
         for number in range(len(self.parts) - 1, -1, -1):
             if not missing.size:
                 break
             wanted = ids if missing.size == count else [ids[at] for at in missing.tolist()]
-            rows = self.parts[number].find(wanted)
+            asked = self.parts[number]
+            if not asked.rows:
+                continue
+            if isinstance(asked, MemtableView):
+                rows = asked.find(wanted)
+            else:
+                # Every chunk looks for hashes; they are made once for all.
+                hashes = hash_ids(ids) if hashes is None else hashes
+                rows = asked.find(wanted, hashes[missing])
             known = rows >= 0
             if known.any():
                 at, rows = missing[known], rows[known]
-                alive = self.parts[number].alive.contains(rows)
+                alive = asked.alive.contains(rows)
                 part[at[alive]], position[at[alive]] = number, rows[alive]
                 missing = missing[~known]
         return Places(part, position)

@@ -85,14 +85,17 @@ class Ids:
 
         Where several rows qualify, the last one is it. A hash only proposes; the string decides.
         """
-        asked = _hash_asked(ids) if hashes is None else hashes
+        asked = hash_asked(ids) if hashes is None else hashes
         found = np.full(len(ids), -1, np.int64)
-        first = np.searchsorted(self.hashes, asked, side="left")
-        # The next hash tells whether there is a match at all, which is cheaper than a second search for most ids of most parts.
-        proposed = np.flatnonzero(self.hashes[np.minimum(first, len(self.hashes) - 1)] == asked) if len(self.hashes) else first[:0]
-        if not len(proposed):
+        if not len(self.hashes):
             return found
-        count = np.searchsorted(self.hashes, asked[proposed], side="right") - first[proposed]
+        first = self.hashes.searchsorted(asked)
+        # The next hash tells whether there is a match at all, which is cheaper than a second search for most ids of most parts.
+        equal = self.hashes.take(first, mode="clip") == asked
+        if not equal.any():
+            return found
+        proposed = np.flatnonzero(equal)
+        count = self.hashes.searchsorted(asked[proposed], side="right") - first[proposed]
         which = np.repeat(proposed, count)
         rows = self.rows[expand(first[proposed], count)].astype(np.int64)
         if alive is not None:
@@ -114,7 +117,8 @@ class Ids:
         return hashes
 
 
-def _hash_asked(ids: Sequence[str]) -> Hashes:
+def hash_asked(ids: Sequence[str]) -> Hashes:
+    """``hash_ids(ids)``; of many ids in a tuple the last answers are remembered."""
     return _remembered(ids) if isinstance(ids, tuple) and len(ids) >= _REMEMBERED_IDS else hash_ids(ids)
 
 
