@@ -37,6 +37,9 @@ ROUTES: tuple[Route, ...] = (
     *FUNCTION_ROUTES,
 )
 
+#: Longest request line and header. Names of tenants have no bound, and proxies add large cookies and tokens.
+HEAD_LINE_BYTES = 64 * 1024
+
 #: aiohttp's own pattern for a placeholder leaves out braces, which ids and names may hold.
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -52,7 +55,7 @@ def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[],
     app = web.Application(
         middlewares=[envelope(service, frozenset(route.path for route in routes if route.probe))],
         # Bodies are decompressed by this package (bounded, and off the loop); the access log is the middleware's.
-        handler_args={"auto_decompress": False, "access_log": None},
+        handler_args={"auto_decompress": False, "access_log": None, "max_line_size": HEAD_LINE_BYTES, "max_field_size": HEAD_LINE_BYTES},
     )
     app[SERVICE] = service
     for route in routes:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Collection
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -42,6 +43,8 @@ def envelope(service: Service, probes: Collection[str]) -> Middleware:
             return failure(request, RateLimitError(f"the server answers {max_in_flight} requests already"))
         in_flight.add(task)
         try:
+            if "%" in request.raw_path:
+                _check_path(request.raw_path)
             return await handler(request)
         except ChromaError as error:
             if error.code() in _OWN_FAILURES:
@@ -73,6 +76,17 @@ def envelope(service: Service, probes: Collection[str]) -> Middleware:
         return response
 
     return around
+
+
+def _check_path(raw_path: str) -> None:
+    """Names in a path are text. aiohttp would leave bytes that are none in their escaped form, which may be the name of something else.
+
+    :raises InvalidArgumentError: what is escaped is not UTF-8.
+    """
+    try:
+        unquote_to_bytes(raw_path.partition("?")[0]).decode()
+    except UnicodeDecodeError:
+        raise InvalidArgumentError("the path is not valid UTF-8") from None
 
 
 def _log(request: web.Request, response: web.StreamResponse, nanoseconds: int) -> None:

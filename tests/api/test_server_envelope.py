@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from chroma_async import errors
 from chroma_async.config import Settings
@@ -262,3 +263,14 @@ async def test_listed_origins_may_call_from_a_browser(origins: tuple[str, ...], 
             assert (response.status, await response.read()) == (200, b"")
             assert response.headers.get("Access-Control-Allow-Methods") == (allowed and "*")
             assert response.headers.get("Access-Control-Allow-Headers") == (allowed and "*")
+
+
+async def test_a_path_of_escaped_bytes_that_are_no_text_is_a_bad_request(client: aiohttp.ClientSession) -> None:
+    for path in ("/api/v2/tenants/%ff%fe", COLLECTION.replace("default_tenant", "%C3%28") + "/count"):
+        async with client.get(URL(path, encoded=True)) as response:
+            assert (response.status, (await response.json())["error"]) == (400, "InvalidArgumentError")
+
+
+async def test_long_names_and_headers_get_through(client: aiohttp.ClientSession) -> None:
+    async with client.get("/api/v2/tenants/" + "x" * 30_000, headers={"Cookie": "y" * 30_000}) as response:
+        assert (response.status, (await response.json())["error"]) == (404, "NotFoundError")
