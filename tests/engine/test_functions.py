@@ -76,6 +76,23 @@ async def test_statistics_follow_updates_flushes_and_deletions(store: Store) -> 
     assert await counts(store.api, output) == {"summary::s:total_count": 5, "color::s:blue": 5}
 
 
+async def test_sparse_vectors_count_by_index_with_their_labels_in_chunks_as_in_memory(store: Store) -> None:
+    output = await attach(store, "statistics")
+    for start in (0, 10):
+        vectors = [
+            {"#type": "sparse_vector", "indices": [n, 100], "values": [1.0, 2.0], "tokens": [f"t{n}", "all"]}
+            for n in range(start, start + 10)
+        ]
+        await store.add([f"r{n}" for n in range(start, start + 10)], metadatas=[{"words": vector} for vector in vectors])
+        await store.flush()
+    await store.delete(["r0", "r15"])
+    await ticked(store)
+    found = await metadatas(store.api, output)
+    assert len(found) == 1 + 18 + 1
+    assert found["words::sv:100"] == {"count": 18, "key": "words", "type": "sparse", "value": "100", "value_label": "all"}
+    assert found["words::sv:14"] == {"count": 1, "key": "words", "type": "sparse", "value": "14", "value_label": "t14"}
+
+
 async def test_only_what_differs_is_written(store: Store) -> None:
     output = await attach(store, "statistics")
     await store.add([f"r{n}" for n in range(20)], metadatas=[{"n": n} for n in range(20)])
