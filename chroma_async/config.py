@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chroma_async.chroma_names import CHROMA_IGNORED, CHROMA_KEYS, LEGACY_CLIENT_ENVIRONMENT, LEGACY_ENVIRONMENT
 from chroma_async.errors import ValidationError
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "load_client_settings", "load_settings", "resolve_settings"]
@@ -131,6 +132,10 @@ class Settings:
     tail_codes_rows: int = 16384
     #: Bytes of vectors that may wait for indexing; past it writers are slowed to the indexing rate, then refused with 429.
     max_unindexed_bytes: int = 1 * GIB
+    #: Seconds that the regular expressions of one request may take to match; then it is refused.
+    regex_budget_s: float = 10.0
+    #: Characters of a pattern ($regex, $like) at the most.
+    max_pattern_chars: int = 10_000
     #: Documents above which full text gets a trigram index; fewer are scanned.
     trigram_rows: int = 8192
     #: Recall@10 that search effort is chosen for.
@@ -218,45 +223,6 @@ _MAY_BE_ZERO = {
     "filter_cache_bytes",
 }
 
-#: Names of Chroma's configuration file for settings that exist here; also as CHROMA_<KEY> in the environment, ``.`` written ``__``.
-_CHROMA_KEYS = {
-    "port": "port",
-    "listen_address": "host",
-    "persist_path": "path",
-    "allow_reset": "allow_reset",
-    "cors_allow_origins": "cors_allow_origins",
-    "max_payload_size_bytes": "max_body_bytes",
-    "circuit_breaker.requests": "max_in_flight",
-    "min_records_for_invocation": "min_records_for_invocation",
-    "open_telemetry.endpoint": "otel_endpoint",
-    "open_telemetry.service_name": "otel_service_name",
-}
-
-#: Names of Chroma's configuration file that mean nothing to this store.
-_CHROMA_IGNORED = {
-    "sqlite_filename", "open_telemetry", "circuit_breaker", "stdout_tracing", "enable_span_indexing", "scorecard_enabled", "scorecard",
-    "sqlitedb", "segment_manager", "default_knn_index", "enable_schema", "sysdb", "log", "executor",
-    "collections_with_segments_provider", "enable_log_scouting", "region", "tenants_with_quantization_enabled",
-    "tenants_with_maxscore_enabled", "tenants_to_migrate_immediately", "tenants_to_migrate_immediately_threshold",
-}  # fmt: skip
-
-#: Environment of Chroma's older Python server and of its container image.
-_LEGACY_ENVIRONMENT = {
-    "ALLOW_RESET": "allow_reset",
-    "PERSIST_DIRECTORY": "path",
-    "IS_PERSISTENT": "is_persistent",
-    "CHROMA_HOST_ADDR": "host",
-    "CHROMA_HOST_PORT": "port",
-    "CHROMA_SERVER_HTTP_PORT": "port",
-    "CHROMA_SERVER_CORS_ALLOW_ORIGINS": "cors_allow_origins",
-    "CHROMA_SERVER_NOFILE": "open_files",
-    "CHROMA_OTEL_COLLECTION_ENDPOINT": "otel_endpoint",
-    "CHROMA_OTEL_SERVICE_NAME": "otel_service_name",
-}
-
-#: Chroma's names for what an HTTP client does.
-_LEGACY_CLIENT_ENVIRONMENT = {"CHROMA_HTTP_KEEPALIVE_SECS": "keepalive_s", "CHROMA_HTTP_MAX_CONNECTIONS": "max_connections"}
-
 _PREFIX, _CLIENT_PREFIX = "CHROMA_ASYNC_", "CHROMA_ASYNC_CLIENT_"
 
 _S = TypeVar("_S", Settings, ClientSettings)
@@ -289,7 +255,7 @@ def load_client_settings(env: Mapping[str, str]) -> ClientSettings:
     :raises SettingsError: an unknown name, or a value that cannot be used.
     """
     own = ((key, key.removeprefix(_CLIENT_PREFIX).lower(), value) for key, value in env.items() if key.startswith(_CLIENT_PREFIX))
-    legacy = ((key, name, env[key]) for key, name in _LEGACY_CLIENT_ENVIRONMENT.items() if key in env)
+    legacy = ((key, name, env[key]) for key, name in LEGACY_CLIENT_ENVIRONMENT.items() if key in env)
     return _resolve(ClientSettings, [(key, name, value, "environment") for key, name, value in (*own, *legacy)])[0]
 
 
@@ -318,11 +284,11 @@ def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, str, Any, s
     for key, value in given.items():
         if key.startswith(_PREFIX) and not key.startswith(_CLIENT_PREFIX):
             yield key, key.removeprefix(_PREFIX).lower(), value, "environment"
-    for chroma_key, name in _CHROMA_KEYS.items():
+    for chroma_key, name in CHROMA_KEYS.items():
         key = "CHROMA_" + chroma_key.upper().replace(".", "__")
         if key in given and not _switched_off(chroma_key, given[key]):
             yield key, name, given[key], "environment"
-    for key, name in _LEGACY_ENVIRONMENT.items():
+    for key, name in LEGACY_ENVIRONMENT.items():
         if key in given:
             yield key, name, given[key], "environment"
 
@@ -332,10 +298,10 @@ def _from_file(file: Path) -> Iterator[tuple[str, str, Any, str]]:
     for key, value in _flatten(_read(file)):
         if key in names:
             yield key, key, value, str(file)
-        elif key in _CHROMA_KEYS:
+        elif key in CHROMA_KEYS:
             if not _switched_off(key, value):
-                yield key, _CHROMA_KEYS[key], value, str(file)
-        elif key.split(".")[0] in _CHROMA_IGNORED:
+                yield key, CHROMA_KEYS[key], value, str(file)
+        elif key.split(".")[0] in CHROMA_IGNORED:
             logger.warning("%s: %s has no effect here", file, key)
         else:
             raise SettingsError(key, value, str(file), "unknown setting")

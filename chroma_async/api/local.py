@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from chroma_async.api.batch import check_batch
+from chroma_async.api.conditions import condition, is_light
 from chroma_async.api.opening import Lease, share_engine
 from chroma_async.api.paging import read_cursor, read_order, write_cursor
 from chroma_async.config import Settings
@@ -22,7 +23,6 @@ from chroma_async.engine.search import SearchOptions, search_each
 from chroma_async.engine.transaction import Transaction
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
 from chroma_async.filter.ast import Filter
-from chroma_async.filter.parse import parse
 from chroma_async.schema.filtering import check_filter, sparse_weighting
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name, check_database_name, check_tenant_name
@@ -286,7 +286,7 @@ class LocalAPI:
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
         async with self.engine.using(scope, id) as collection:
-            filter = self._filter(collection.row, request.where, request.where_document)
+            filter = await self._filter(collection.row, request.where, request.where_document)
             if filter is None:
                 if request.limit is not None:
                     raise InvalidArgumentError("limit can only be specified when a where clause is provided")
@@ -300,7 +300,7 @@ class LocalAPI:
 
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
         async with self.engine.using(scope, id) as collection:
-            filter = self._filter(collection.row, request.where, request.where_document)
+            filter = await self._filter(collection.row, request.where, request.where_document)
             if request.order_by is None and request.cursor is None:
                 rows = await collection.read(get, filter, request.ids, request.limit, request.offset, request.include)
                 return Records(rows, request.include)
@@ -312,10 +312,10 @@ class LocalAPI:
 
     async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
         async with self.engine.using(scope, id) as collection:
-            filter = self._filter(collection.row, request.where, request.where_document)
+            filter = await self._filter(collection.row, request.where, request.where_document)
             version = collection.version if read_token is None else collection.tokens.at(read_token)
             token = collection.tokens.issue(version)
-            rows = await self.engine.context.threads.run(get, version, filter, request.ids, request.limit, request.offset, request.include)
+            rows = await collection.bounded()(get, version, filter, request.ids, request.limit, request.offset, request.include)
             return Records(rows, request.include), token
 
     async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
@@ -333,7 +333,7 @@ class LocalAPI:
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         async with self.engine.using(scope, id) as collection:
-            filter = self._filter(collection.row, request.where, request.where_document)
+            filter = await self._filter(collection.row, request.where, request.where_document)
             if not np.isfinite(request.embeddings).all():
                 raise InvalidArgumentError("query_embeddings contains NaN or infinity")
             queries = await collection.read(
@@ -352,10 +352,10 @@ class LocalAPI:
             return Neighbours(queries, request.include)
 
     async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
-        if len(request.searches) <= INLINE_SEARCHES:
-            searches = parse_searches(request.searches)
+        if len(request.searches) <= INLINE_SEARCHES and is_light(request.searches):
+            searches = parse_searches(request.searches, self.settings.max_pattern_chars)
         else:
-            searches = await self.engine.context.threads.run(parse_searches, request.searches)
+            searches = await self.engine.context.threads.run(parse_searches, request.searches, self.settings.max_pattern_chars)
         async with self.engine.using(scope, id) as collection:
             check_searches(searches)
             sparse: dict[str, bool] = {}
@@ -368,7 +368,7 @@ class LocalAPI:
             options = SearchOptions(collection.space, context.plan, collection.ef_search)
             at_once = context.settings.search_concurrency
             version = await collection.version_at(request.read_level)
-            return await search_each(version, searches, context.threads.run, at_once, options, sparse)
+            return await search_each(version, searches, collection.bounded(), at_once, options, sparse)
 
     async def count(
         self,
@@ -380,7 +380,7 @@ class LocalAPI:
         where_document: Json = None,
     ) -> int:
         async with self.engine.using(scope, id) as collection:
-            filter = self._filter(collection.row, where, where_document)
+            filter = await self._filter(collection.row, where, where_document)
             version = await collection.version_at(read_level)
             return version.count if filter is None else await self.engine.context.threads.run(count_matching, version, filter)
 
@@ -412,11 +412,8 @@ class LocalAPI:
             dimension=row.dimension,
         )
 
-    def _filter(self, row: CollectionRow, where: Json, where_document: Json) -> Filter | None:
-        filter = parse(where, where_document)
-        if filter is not None:
-            check_filter(row.schema, filter)
-        return filter
+    async def _filter(self, row: CollectionRow, where: Json, where_document: Json) -> Filter | None:
+        return await condition(row.schema, where, where_document, self.settings.max_pattern_chars, self.engine.context.threads.run)
 
     async def _checked(self, kind: WriteKind, batch: RecordBatch) -> Write:
         """Checked on the loop when it is small, in a thread when that could hold others up."""

@@ -22,6 +22,7 @@ from chroma_async.engine.tip import Tip
 from chroma_async.engine.transaction import ReadTokens, Transaction
 from chroma_async.engine.version import Version
 from chroma_async.errors import ChromaError, ClosedError
+from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts
 from chroma_async.format.manifest import Manifest
 from chroma_async.index.base import GraphOptions
@@ -31,6 +32,7 @@ from chroma_async.schema.keys import KnownKeys, discover
 from chroma_async.schema.settings import update_settings
 from chroma_async.storage.base import CollectionRow, ManifestCommit
 from chroma_async.storage.local import blob
+from chroma_async.threads import Run
 from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
 
 P = ParamSpec("P")
@@ -196,7 +198,16 @@ class Collection:
 
     async def read(self, work: Callable[Concatenate[Version, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work`` in a thread with the present Version."""
-        return await self._context.threads.run(work, self.version, *args, **kwargs)
+        return await self._context.threads.run(_spending, Budget(self.settings.regex_budget_s), work, self.version, *args, **kwargs)
+
+    def bounded(self) -> Run:
+        """A way to a worker thread for the jobs of one request, whose regular expressions have one budget together."""
+        budget, threads = Budget(self.settings.regex_budget_s), self._context.threads
+
+        async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return await threads.run(_spending, budget, work, *args, **kwargs)
+
+        return run
 
     async def modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
         """Rename, replace metadata, change the configuration: all or nothing.
@@ -321,3 +332,8 @@ class Collection:
 def _within(value: int, bounds: tuple[int, int]) -> int:
     low, high = bounds
     return max(low, min(high, value))
+
+
+def _spending(budget: Budget, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    with budget:
+        return work(*args, **kwargs)

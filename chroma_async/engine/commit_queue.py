@@ -25,6 +25,7 @@ from chroma_async.engine.tip import Tip
 from chroma_async.engine.transaction import Transaction, resolve_transaction
 from chroma_async.engine.version import Places, Version
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PoisonedError, RateLimitError
+from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts, LogBatch, encode
 from chroma_async.schema.keys import KnownKeys
 from chroma_async.storage.base import LogEntry
@@ -251,7 +252,8 @@ class CommitQueue:
                 elif isinstance(request, Transaction):
                     resolved = resolve_transaction(request, version, self._known, first)
                 else:
-                    resolved = resolve_delete(request, version, first)
+                    with Budget(self._context.settings.regex_budget_s):
+                        resolved = resolve_delete(request, version, first)
             except ChromaError as error:
                 prepared.append(_Prepared(waiting, error=error))
                 continue

@@ -28,6 +28,7 @@ from chroma_async.engine.recovery import forked, pending_facts
 from chroma_async.engine.retention import Retention
 from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
+from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
 from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError, PoisonedError, WrongLoopError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
@@ -45,8 +46,6 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.5
 #: The least time between two sweeps for garbage.
 SWEEP_S = 5.0
-#: Collections that are looked at in one step of the event loop: some 0.2 ms.
-TICKED_AT_ONCE = 16
 #: Files that may be mapped whatever the system's limit is.
 LEAST_MAPPED = 64
 #: Higher than any seq.
@@ -414,27 +413,9 @@ class Engine:
         for id in list(self._unforgotten) if self.context.log_writer.poisoned is None else ():
             await self._forget(id)
         self.functions.tick()
-        await self._unload_idle(held, mapped)
+        if self.context.backends.location is not None:
+            await unload_idle(self._loaded, held, mapped, self._most_mapped, self.context.settings, self.context.monotonic())
         await self._sweep_sometimes()
-
-    async def _unload_idle(self, held: int, mapped: int) -> None:
-        """Unload idle collections, the longest unused first, while more bytes are held than allowed.
-
-        Descriptors do not grow: when too many are taken, what nobody uses at this moment counts as idle.
-        """
-        settings, now = self.context.settings, self.context.monotonic()
-        if self.context.backends.location is None:
-            return
-        for number, collection in enumerate(list(self._loaded.values()), 1):
-            pressing = mapped > self._most_mapped
-            if not pressing and (held <= settings.cache_bytes or now - collection.last_used < settings.collection_idle_s):
-                return
-            if collection.idle and self._loaded.get(collection.id) is collection:
-                held, mapped = held - collection.bytes, mapped - collection.mapped
-                del self._loaded[collection.id]
-                await collection.aclose(flush=False)
-            if number % TICKED_AT_ONCE == 0:
-                await asyncio.sleep(0)
 
     async def _sweep_sometimes(self) -> None:
         """Sweep when manifests have dropped files, jobs have failed or collections are gone, but not all the time."""

@@ -10,7 +10,20 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from chroma_async.filter.ast import And, Filter, IdIn, Not, OneOf, Or
+from chroma_async.filter.ast import (
+    And,
+    ArrayHas,
+    DocumentContains,
+    DocumentMatches,
+    Equals,
+    Filter,
+    IdIn,
+    Not,
+    OneOf,
+    Or,
+    TextLike,
+    TextMatches,
+)
 from chroma_async.format.bitmap import Bitmap
 
 _owners = itertools.count()
@@ -85,8 +98,12 @@ def _size(filter: Filter) -> int:
         case Not(clause):
             return _CLAUSE_BYTES + _size(clause)
         case OneOf(_, values):
-            return _CLAUSE_BYTES + _VALUE_BYTES * len(values)
+            return _CLAUSE_BYTES + _VALUE_BYTES * len(values) + sum(len(value) for value in values if isinstance(value, str))
         case IdIn(ids):
-            return _CLAUSE_BYTES + _VALUE_BYTES * len(ids)
+            return _CLAUSE_BYTES + _VALUE_BYTES * len(ids) + sum(map(len, ids))
+        case Equals(key, str(text)) | ArrayHas(key, str(text)) | TextMatches(key, text) | TextLike(key, text):
+            return _CLAUSE_BYTES + len(key) + len(text)
+        case DocumentContains(text) | DocumentMatches(text):
+            return _CLAUSE_BYTES + len(text)
         case _:
             return _CLAUSE_BYTES

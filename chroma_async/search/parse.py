@@ -27,6 +27,7 @@ from chroma_async.errors import InvalidArgumentError, UnprocessableError
 from chroma_async.filter.ast import Filter
 from chroma_async.filter.parse import MAX_LEVELS
 from chroma_async.filter.parse import parse as parse_filter
+from chroma_async.filter.patterns import MAX_PATTERN_CHARS
 from chroma_async.schema.sparse import check_sparse, looks_sparse
 from chroma_async.search.ast import (
     EMBEDDING,
@@ -61,13 +62,15 @@ _MAPS: dict[str, MapOperator] = {"$abs": "abs", "$exp": "exp", "$log": "log"}
 _AGGREGATES = {"$min_k": False, "$max_k": True}
 
 
-def parse(searches: Json) -> list[Search]:
+def parse(searches: Json, max_pattern_chars: int = MAX_PATTERN_CHARS) -> list[Search]:
     """Read a list of payloads. What they hold has the right shape then, and may still break a rule.
+
+    :param max_pattern_chars: characters of a pattern in a filter at the most.
 
     :raises UnprocessableError: the shape is wrong; the message names the place.
     :raises InvalidArgumentError: where Chroma's reader takes a wrong shape for a syntax error, or a rank nests too deep.
     """
-    return [_search(payload, f"searches[{index}]") for index, payload in enumerate(_list(searches, "searches"))]
+    return [_search(payload, f"searches[{index}]", max_pattern_chars) for index, payload in enumerate(_list(searches, "searches"))]
 
 
 def check(searches: Sequence[Search]) -> None:
@@ -81,11 +84,11 @@ def check(searches: Sequence[Search]) -> None:
 # --------------------------------------------------------------------------------------------------------------------------------- shape
 
 
-def _search(payload: Json, path: str) -> Search:
+def _search(payload: Json, path: str, max_pattern_chars: int) -> Search:
     fields = _object(payload, path)
     offset, limit = _window(fields, path)
     return Search(
-        filter=_filter(fields.get("filter"), f"{path}.filter"),
+        filter=_filter(fields.get("filter"), f"{path}.filter", max_pattern_chars),
         rank=None if fields.get("rank") is None else _rank(fields["rank"], f"{path}.rank", 1),
         group_by=_member(fields, "group_by", path, _group_by, GroupBy()),
         offset=offset,
@@ -94,11 +97,11 @@ def _search(payload: Json, path: str) -> Search:
     )
 
 
-def _filter(where: Json, path: str) -> Filter | None:
+def _filter(where: Json, path: str, max_pattern_chars: int) -> Filter | None:
     if where is None or where == {}:
         return None
     try:
-        return parse_filter(where, None)
+        return parse_filter(where, None, max_pattern_chars=max_pattern_chars)
     except InvalidArgumentError as error:
         raise UnprocessableError(f"{path}: {error.message()}") from None
 

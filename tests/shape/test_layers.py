@@ -17,7 +17,8 @@ ENGINE = {"index", "storage", "search", *FORMAT}
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": {"types"},
-    "config": {"types", "errors"},
+    "chroma_names": set(),
+    "config": {"types", "errors", "chroma_names"},
     "distance": BOTTOM,
     "threads": BOTTOM,
     "format": {"threads", "distance", "storage", *BOTTOM},
