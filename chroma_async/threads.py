@@ -9,8 +9,8 @@ Four kinds of work, so that none starves another:
 ``serial``       calls that must happen in order (one SQLite connection)  one worker each
 ===============  ======================================================  ==========================
 
-Cancelling the waiter does not stop a thread that has begun: it runs to its end and its result is dropped. What such a job holds (files,
-versions) it holds by reference, so nothing is taken away under it.
+Cancelling the waiter takes a job out of the queue, and does not stop a thread that has begun: that runs to its end and its result is
+dropped. What such a job holds (files, versions) it holds by reference, so nothing is taken away under it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ class Lane:
                 self._drained.set_result(None)
         for worker in idle:
             worker.gate.release()
-        await asyncio.wrap_future(self._drained)
+        # A caller that goes away must not cancel what the others wait for.
+        await asyncio.shield(asyncio.wrap_future(self._drained))
         self._pool.shutdown(wait=True)
 
     def _hand_over(self, job: _Job) -> None:
@@ -175,10 +176,11 @@ class Lane:
 
 
 def _do(job: _Job) -> None:
-    """Do a job and tell its waiter."""
+    """Do a job and tell its waiter. One whose waiter has left by now is not begun."""
     assert job.work is not None
     try:
-        job.result = job.work()
+        if job.waiter is not None and not job.waiter.cancelled():
+            job.result = job.work()
     except BaseException as error:
         job.error = error
     job.work = None
