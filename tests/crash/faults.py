@@ -15,8 +15,9 @@ from tests.crash.judge import agrees, difference, found_state, sound
 from tests.crash.living import Life
 from tests.crash.model import Act, Session, State, Step, after
 
-#: The place of a fault: where, and "before", "within" or "after" it.
-Place: TypeAlias = tuple[str, str]
+#: The place of a fault: where, "before", "within" or "after" it, and how many such places of the step come first. So it is found again
+#: although acts that are asked for together make their calls in one order or another.
+Place: TypeAlias = tuple[str, str, int]
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Fault:
     """
 
     error: Callable[[str], Exception]
-    at: int | None = None
+    at: Place | None = None
     lasting: bool = False
     armed: bool = False
     places: list[Place] = field(default_factory=list)
@@ -37,10 +38,10 @@ class Fault:
     def __call__(self, where: str, when: str) -> None:
         if not self.armed:
             return
-        self.places.append((where, when))
-        number = len(self.places) - 1
-        if self.at is not None and (number == self.at or (self.lasting and number > self.at)):
-            self.raised = self.raised or (where, when)
+        place = (where, when, sum(earlier[:2] == (where, when) for earlier in self.places))
+        self.places.append(place)
+        if place == self.at or (self.lasting and self.raised is not None):
+            self.raised = self.raised or place
             raise self.error(where)
 
 

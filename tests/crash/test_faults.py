@@ -15,10 +15,11 @@ import pytest
 from chroma_async.engine.engine import Engine
 from chroma_async.errors import PoisonedError, StoreError, UnavailableError
 from chroma_async.types import RecordBatch, WriteKind
-from tests.crash.faults import Fault, Scene, ask, reads_go_on, retried, scenes
-from tests.crash.history import SETTINGS, STEPS
+from tests.crash.faults import Fault, Place, Scene, ask, reads_go_on, retried, scenes
+from tests.crash.history import SETTINGS, STEPS, batch
+from tests.crash.images import Image
 from tests.crash.judge import judge, opened
-from tests.crash.model import SCOPE, Session
+from tests.crash.model import SCOPE, Session, after, write
 from tests.crash.stops import WatchedFiles, watched
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 #: Operations after whose failure it is not known what is durable.
 IN_DOUBT = {"sync", "rename", "sync_directory"}
 #: Calls whose answer may be lost on its way back.
-ANSWERS = {"log.append", "catalog.commit_manifest", "catalog.fork_collection", "staged.commit"}
+ANSWERS = {"log.append", "catalog.commit_manifest", "staged.commit"}
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +69,7 @@ async def on_seams(directory: Path, fault: Fault) -> AsyncIterator[Session]:
         yield session
 
 
-async def places(opening: Callable[..., object], scene: Scene, directory: Path) -> list[tuple[str, str]]:
+async def places(opening: Callable[..., object], scene: Scene, directory: Path) -> list[Place]:
     """All that is called in a step."""
     fault = Fault(unavailable)
     scene.image.write(directory)
@@ -111,6 +112,19 @@ async def failing_in_doubt(scene: Scene, directory: Path, opening: Callable[...,
     shutil.rmtree(directory)
 
 
+async def forking_in_doubt(scene: Scene, directory: Path, fault: Fault) -> None:
+    """The fork was made, and nobody knows: what it reads of its source's log stays, whatever becomes of the source."""
+    scene.image.write(directory)
+    source = next(act.source for act in scene.step.acts if act.source is not None)
+    async with on_seams(directory, fault) as session:
+        outcome = await ask(session, scene, directory, fault)
+        assert outcome.poisoned
+        await write(source, WriteKind.ADD, batch(["r999"], 1)).run(session)
+        await (await session.collection(source)).finish()
+    await judge(directory, [after(state, [write(source, WriteKind.ADD, batch(["r999"], 1))]) for state in outcome.allowed])
+    shutil.rmtree(directory)
+
+
 async def dying(scene: Scene, directory: Path, fault: Fault) -> None:
     """From one call on every call fails, as if the disk were gone; then the store is let go of."""
     scene.image.write(directory)
@@ -126,19 +140,19 @@ async def through_history(directory: Path, every: int, opening: Callable[..., ob
     """Let one of so many places of the history fail in each of its kinds; how many there are."""
     number = 0
     for scene in await scenes(directory / "store", STEPS):
-        for at, (where, when) in enumerate(await places(opening, scene, directory / "dry")):
-            for kind in kinds(where, when):
+        for at in await places(opening, scene, directory / "dry"):
+            for kind in kinds(*at[:2]):
                 number += 1
                 if number % every:
                     continue
                 try:
                     await run(kind, scene, directory / "faulted", opening, at)
                 except Exception as error:
-                    raise AssertionError(f"{kind} {when} {where} in step {scene.step.name!r}: {error!r}") from error
+                    raise AssertionError(f"{kind} at {at} in step {scene.step.name!r}: {error!r}") from error
     return number
 
 
-async def run(kind: str, scene: Scene, directory: Path, opening: Callable[..., object], at: int) -> None:
+async def run(kind: str, scene: Scene, directory: Path, opening: Callable[..., object], at: Place) -> None:
     match kind:
         case "full disk":
             await failing_once(scene, directory, opening, Fault(full_disk, at))
@@ -150,6 +164,8 @@ async def run(kind: str, scene: Scene, directory: Path, opening: Callable[..., o
             await failing_once(scene, directory, opening, Fault(unavailable, at))
         case "in doubt":
             await failing_in_doubt(scene, directory, opening, Fault(in_doubt, at))
+        case "fork in doubt":
+            await forking_in_doubt(scene, directory, Fault(in_doubt, at))
         case "dead":
             await dying(scene, directory, Fault(in_doubt, at))
 
@@ -167,6 +183,8 @@ def seam_kinds(where: str, when: str) -> list[str]:
         return []
     if when == "before":
         return ["unavailable", "dead"]
+    if where == "catalog.fork_collection":
+        return ["fork in doubt"]
     return ["in doubt"] if where in ANSWERS else []
 
 
@@ -180,24 +198,25 @@ async def test_a_failing_call_of_a_seam_is_retried_or_ends_all_writes(tmp_path: 
 
 async def test_an_opening_that_fails_at_any_file_operation_names_the_reason_and_works_the_next_time(tmp_path: Path) -> None:
     (scene,) = [scene for scene in await scenes(tmp_path / "store", STEPS) if scene.step.name == "sweep"]
-    for image, states in ((scene.image, [scene.state]), (type(scene.image)({}), [{}])):
-        at = 0
-        while True:
-            place = image.write(tmp_path / f"{len(states[0])}-{at}")
-            fault = Fault(broken_disk, at, armed=True)
-            try:
-                engine = await Engine.open(str(place), SETTINGS, automatic=False, files=WatchedFiles(fault))
-            except StoreError as error:
-                reason = error.message()
-            else:
-                reason = ""
-                await engine.aclose()
+    for image, states in ((scene.image, [scene.state]), (Image({}), [{}])):
+        whole = Fault(broken_disk, armed=True)
+        await refusal(image.write(tmp_path / f"whole-{len(states[0])}"), whole)
+        assert len(whole.places) > 10
+        for number, at in enumerate(whole.places):
+            place = image.write(tmp_path / f"{len(states[0])}-{number}")
+            reason = await refusal(place, Fault(broken_disk, at, armed=True))
             assert not reason or "Input/output error" in reason
-            if fault.raised is None:
-                break
             await judge(place, states, usable=False)
-            at += 1
-        assert at > 10
+
+
+async def refusal(place: Path, fault: Fault) -> str:
+    """Why the store does not open, if it does not."""
+    try:
+        engine = await Engine.open(str(place), SETTINGS, automatic=False, files=WatchedFiles(fault))
+    except StoreError as error:
+        return error.message()
+    await engine.aclose()
+    return ""
 
 
 @pytest.mark.slow
