@@ -313,7 +313,7 @@ class LocalAPI:
     async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
         async with self.engine.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
-            version = collection.version if read_token is None else collection.tokens.at(read_token)
+            version = await collection.present() if read_token is None else collection.tokens.at(read_token)
             token = collection.tokens.issue(version)
             rows = await collection.bounded()(get, version, filter, request.ids, request.limit, request.offset, request.include)
             return Records(rows, request.include), token

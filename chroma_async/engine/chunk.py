@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 
 from chroma_async.engine.connections import Connections, Lent
+from chroma_async.engine.endings import Endings, any_ending, endings
 from chroma_async.engine.masks import new_owner
 from chroma_async.engine.pins import PinningStore
 from chroma_async.errors import CorruptionError
@@ -58,10 +60,17 @@ class Chunk:
                 raise CorruptionError(f"{file.name} holds {held} rows, the manifest says {entry.rows}", file.name)
         #: 8-bit codes for scanning it while no graph covers it; set once by whoever encodes it.
         self.codes: ChunkCodes | None = None
+        #: Whether a record in it ever expires; see :mod:`chroma_async.engine.expiry`.
+        self.expires = any_ending(self._table.columns)
         self._connections = connections
         #: Its name in a :class:`~chroma_async.engine.masks.Masks`.
         self.owner = new_owner()
         weakref.finalize(self, connections.forget, entry.documents.name).atexit = False
+
+    @cached_property
+    def endings(self) -> Endings:
+        """When its records expire."""
+        return endings(self._table.columns)
 
     @property
     def vectors(self) -> Floats:

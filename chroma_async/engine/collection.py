@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from chroma_async.config import Settings
 from chroma_async.engine.commit_queue import CommitQueue
 from chroma_async.engine.compactor import Compactor
 from chroma_async.engine.context import Context
-from chroma_async.engine.expiry import visible
+from chroma_async.engine.expiry import may_expire, visible
 from chroma_async.engine.jobs import IndexOptions, Progress
 from chroma_async.engine.plan import PlanSettings
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
@@ -21,7 +22,7 @@ from chroma_async.engine.resolve import NOTHING, Delete, Write
 from chroma_async.engine.tip import Tip
 from chroma_async.engine.transaction import ReadTokens, Transaction
 from chroma_async.engine.version import Version
-from chroma_async.errors import ChromaError, ClosedError
+from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts
 from chroma_async.format.manifest import Manifest
@@ -37,6 +38,8 @@ from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, S
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 #: What a loaded collection without a record takes.
 COLLECTION_BYTES = 24 * 1024
@@ -68,6 +71,7 @@ class Collection:
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
         self._ended: ChromaError | None = None
+        self._expiring: asyncio.Task[None] | None = None
         self._measured: tuple[Manifest, int, int] | None = None
         #: What conditional reads have seen.
         self.tokens = ReadTokens(context.settings.read_tokens, context.settings.read_token_s, context.monotonic)
@@ -130,10 +134,22 @@ class Collection:
 
     @property
     def version(self) -> Version:
-        """The present, for ever. :raises ChromaError: it was closed, or deleted."""
+        """The present, for ever. Blocking where records expire: on the event loop ask :meth:`present`.
+
+        :raises ChromaError: it was closed, or deleted.
+        """
+        return visible(self._whole(), self._now_s())
+
+    async def present(self) -> Version:
+        """As :attr:`version`."""
+        version = self._whole()
+        return await self._context.threads.run(visible, version, self._now_s()) if may_expire(version) else version
+
+    def _whole(self) -> Version:
+        """The present with what has expired and is still there."""
         if self._ended is not None:
             raise self._ended
-        return visible(self._tip.version, self._now_s())
+        return self._tip.version
 
     @property
     def seq(self) -> Seq:
@@ -198,7 +214,8 @@ class Collection:
 
     async def read(self, work: Callable[Concatenate[Version, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work`` in a thread with the present Version."""
-        return await self._context.threads.run(_spending, Budget(self.settings.regex_budget_s), work, self.version, *args, **kwargs)
+        budget, now_s = Budget(self.settings.regex_budget_s), self._now_s()
+        return await self._context.threads.run(_reading, budget, work, self._whole(), now_s, *args, **kwargs)
 
     def bounded(self) -> Run:
         """A way to a worker thread for the jobs of one request, whose regular expressions have one budget together."""
@@ -242,12 +259,12 @@ class Collection:
     async def version_at(self, level: ReadLevel) -> Version:
         """The present as a read level sees it: all of it, what is flushed, or what is flushed and the first log entries behind that."""
         if level is ReadLevel.INDEX_AND_WAL:
-            return self.version
+            return await self.present()
         async with self.at_rest() as (manifest, _):
             segments = self._tip.segments
             entries = await entries_behind(manifest, self._context.backends.log) if level is ReadLevel.INDEX_AND_BOUNDED_WAL else []
         tip, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
-        return visible(tip.version, self._now_s())
+        return await self._context.threads.run(visible, tip.version, self._now_s())
 
     def indexing_status(self) -> IndexingStatus:
         """An operation counts as indexed when it is flushed and, where its segment is large enough to have a graph, in the graph."""
@@ -273,9 +290,21 @@ class Collection:
     async def tick(self) -> None:
         """Called about twice a second."""
         self.tokens.expire()
-        if self._queue.due(self._now_s()):
-            await self._queue.submit(NOTHING)
+        if may_expire(self._tip.version) and self._expiring is None:
+            # On its own: a write may have to wait, and then nobody would be looked after.
+            self._expiring = self._context.tasks.start(self._delete_expired(), f"expiry of {self.id}")
         await self._compactor.tick()
+
+    async def _delete_expired(self) -> None:
+        try:
+            if await self._queue.overdue():
+                await self._queue.submit(NOTHING)
+        except (ClosedError, NotFoundError):
+            pass  # whoever loads it next does it
+        except ChromaError as error:
+            logger.warning("collection %s: expired records are deleted later: %s", self.id, error)
+        finally:
+            self._expiring = None
 
     async def aclose(self, *, flush: bool, refusal: ChromaError | None = None) -> None:
         """Finish the writes that wait (unless ``refusal`` says what to tell them), flush if asked, stop compaction. Idempotent."""
@@ -337,3 +366,10 @@ def _within(value: int, bounds: tuple[int, int]) -> int:
 def _spending(budget: Budget, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     with budget:
         return work(*args, **kwargs)
+
+
+def _reading(
+    budget: Budget, work: Callable[Concatenate[Version, P], T], version: Version, now_s: float, /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    with budget:
+        return work(visible(version, now_s), *args, **kwargs)

@@ -19,16 +19,16 @@ from typing import TypeVar
 from uuid import UUID
 
 from chroma_async.engine.context import Context
-from chroma_async.engine.expiry import schedule
+from chroma_async.engine.expiry import due, may_expire
 from chroma_async.engine.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
 from chroma_async.engine.tip import Tip
 from chroma_async.engine.transaction import Transaction, resolve_transaction
 from chroma_async.engine.version import Places, Version
-from chroma_async.errors import ChromaError, InternalError, NotFoundError, PoisonedError, RateLimitError
+from chroma_async.errors import ChromaError, InternalError, NotFoundError, PayloadTooLargeError, PoisonedError, RateLimitError
 from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts, LogBatch, encode
 from chroma_async.schema.keys import KnownKeys
-from chroma_async.storage.base import LogEntry
+from chroma_async.storage.base import MAX_ENTRY_BYTES, LogEntry
 from chroma_async.types import Seq
 
 T = TypeVar("T")
@@ -167,24 +167,25 @@ class CommitQueue:
         finally:
             self._task = None
 
-    def due(self, now_s: float) -> bool:
+    async def overdue(self) -> bool:
         """Whether a record has expired whose deletion is not in the log yet."""
-        planned = schedule(self._tip.version)
-        return planned is not None and bool(len(planned.due(now_s)))
+        version = self._tip.version
+        return may_expire(version) and len(await self._context.threads.run(due, version, self._now_s())) > 0
 
     async def _delete_expired(self) -> None:
         """So that every write is resolved against what readers see."""
-        now_s = self._now_s()
-        if not self.due(now_s):
-            return
         version = self._tip.version
-        planned = schedule(version)
-        assert planned is not None
-        resolved = await self._context.threads.run(resolve_places, planned.due(now_s), version, self._tip.seq + 1)
+        if not may_expire(version):
+            return
+        resolved, entry = await self._context.threads.run(self._resolve_expired, version, self._tip.seq + 1)
+        if resolved.batch is not None and entry is not None:
+            await self._context.log_writer.append([entry])
+            await self._apply(False, [(resolved.batch, resolved.victims)])
+
+    def _resolve_expired(self, version: Version, first: Seq) -> tuple[Resolved, LogEntry | None]:
+        resolved = resolve_places(due(version, self._now_s()), version, first)
         batch = resolved.batch
-        assert batch is not None
-        await self._context.log_writer.append([LogEntry(self._collection, batch.first, batch.last, encode(batch))])
-        await self._apply(False, [(batch, resolved.victims)])
+        return resolved, None if batch is None else LogEntry(self._collection, batch.first, batch.last, encode(batch))
 
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -259,9 +260,15 @@ class CommitQueue:
                 continue
             entry = None
             if resolved.batch is not None:
-                batch = resolved.batch
+                batch, body = resolved.batch, encode(resolved.batch)
+                if len(body) > MAX_ENTRY_BYTES:
+                    refusal = PayloadTooLargeError(
+                        f"the request makes {len(body)} bytes of log, and {MAX_ENTRY_BYTES} is the most; split it"
+                    )
+                    prepared.append(_Prepared(waiting, error=refusal))
+                    continue
                 facts = None if batch.facts is None else batch.facts.to_bytes()
-                entry = LogEntry(self._collection, batch.first, batch.last, encode(batch), facts)
+                entry = LogEntry(self._collection, batch.first, batch.last, body, facts)
                 first = batch.last + 1
             prepared.append(_Prepared(waiting, resolved, entry))
         return prepared

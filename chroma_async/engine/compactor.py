@@ -150,7 +150,8 @@ class Compactor:
         if self._dirty_since is None:
             self._dirty_since = now
         active = self._tip.active
-        if must_freeze(active.rows, active.bytes, self._context.settings):
+        old = self._context.automatic and now - self._dirty_since >= self._context.settings.flush_max_s
+        if old or must_freeze(active.rows, active.bytes, self._context.settings):
             self._freeze()
 
     # ------------------------------------------------------------------------------------------------------------- told by the clock
@@ -164,12 +165,12 @@ class Compactor:
     async def tick(self) -> None:
         """Flush what is idle or old; look for maintenance to do. Called about twice a second."""
         now = self._context.monotonic()
-        if self._dirty_since is not None and may_freeze(
-            self._tip.active.rows, now - self._last_write, now - self._dirty_since, self._context.settings
-        ):
-            async with self._turn:
-                if self._tip.dirty and not self._tip.broken:
-                    self._freeze()
+        dirty = self._tip.dirty and not self._tip.broken and self._dirty_since is not None
+        # A turn that is taken is a write's, which freezes what is old when it is done; waiting for it would keep others waiting too.
+        if dirty and not self._turn.locked():
+            age_s = now - (self._dirty_since or now)
+            if may_freeze(self._tip.active.rows, now - self._last_write, age_s, self._context.settings):
+                self._freeze()
         if self._tip.frozen and now >= self._flush_retry.at:
             self.start_flush()
         self.start_maintenance()

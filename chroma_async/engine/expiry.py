@@ -6,100 +6,63 @@ next tick, writes its deletion into the log. So nobody resolves a write against 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from chroma_async.engine.endings import Endings
 from chroma_async.engine.version import Part, Places, SegmentView, Version
-from chroma_async.format.columns import Columns
-from chroma_async.schema.record import EXPIRES_KEY
 from chroma_async.types import Ints
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """When the alive rows of a Version expire: ``times`` ascending, and where each row is."""
-
-    times: npt.NDArray[np.float64]
-    places: Places
-
-    def due(self, now_s: float) -> Places:
-        """The rows that have expired at ``now_s``."""
-        return self.places.at(np.arange(int(np.searchsorted(self.times, now_s, side="right"))))
+def may_expire(version: Version) -> bool:
+    """Whether any row of the version ever expires. Cheap, so that a collection without such rows pays nothing for them."""
+    return any(view.segment.expires for view in version.segments) or any(view.memtable.expires for view in version.memtables)
 
 
-def schedule(version: Version) -> Schedule | None:
-    """``None`` when no row of the version ever expires. Computed once for a version."""
-    cached = version.__dict__.get("_schedule", False)
-    if cached is False:
-        cached = version.__dict__["_schedule"] = _schedule(version)
-    found: Schedule | None = cached
-    return found
+def due(version: Version, now_s: float) -> Places:
+    """The alive rows that have expired at ``now_s``. Blocking; what can be sorted once is."""
+    numbers: list[Ints] = [np.empty(0, dtype=np.int64)]
+    positions: list[Ints] = [np.empty(0, dtype=np.int64)]
+    for number, part in enumerate(version.parts):
+        found = [ends.due(now_s) + base for base, ends in _endings(part)]
+        rows = np.concatenate(found) if found else positions[0]
+        if rows.size:
+            rows = rows[part.alive.contains(rows)]
+            numbers.append(np.full(rows.size, number, dtype=np.int64))
+            positions.append(rows)
+    return Places(np.concatenate(numbers), np.concatenate(positions))
 
 
 def visible(version: Version, now_s: float) -> Version:
-    """The version without the rows that have expired; the version itself while there are none."""
-    planned = schedule(version)
-    if planned is None:
+    """The version without the rows that have expired; the version itself while there are none. Blocking where rows ever expire."""
+    if not may_expire(version):
         return version
-    due = planned.due(now_s)
-    if not len(due):
+    gone = due(version, now_s)
+    if not len(gone):
         return version
+    # Time only adds to what has expired, so their number says which they are.
     cached: tuple[int, Version] | None = version.__dict__.get("_visible")
-    if cached is None or cached[0] != len(due):
-        cached = version.__dict__["_visible"] = (len(due), _without(version, due))
+    if cached is None or cached[0] != len(gone):
+        cached = version.__dict__["_visible"] = (len(gone), _without(version, gone))
     return cached[1]
 
 
-def _schedule(version: Version) -> Schedule | None:
-    numbers: list[Ints] = []
-    positions: list[Ints] = []
-    times: list[npt.NDArray[np.float64]] = []
-    for number, part in enumerate(version.parts):
-        rows, ends = _expiries(part)
-        if rows.size:
-            numbers.append(np.full(rows.size, number, dtype=np.int64))
-            positions.append(rows)
-            times.append(ends)
-    if not numbers:
-        return None
-    ends = np.concatenate(times)
-    order = np.argsort(ends, kind="stable")
-    return Schedule(ends[order], Places(np.concatenate(numbers), np.concatenate(positions)).at(order))
-
-
-def _expiries(part: Part) -> tuple[Ints, npt.NDArray[np.float64]]:
-    """Alive rows of a part that expire, and when."""
-    rows: list[Ints] = [np.empty(0, dtype=np.int64)]
-    times: list[npt.NDArray[np.float64]] = [np.empty(0, dtype=np.float64)]
-
-    def collect(columns: Columns, base: int) -> None:
-        for column in columns.of(EXPIRES_KEY):
-            at, values = column.entries()
-            rows.append(at + base)
-            times.append(values.astype(np.float64))
-        for row, value in columns.overflow.of(EXPIRES_KEY):
-            rows.append(np.array([row + base]))
-            times.append(np.array([value], dtype=np.float64))
-
-    if isinstance(part, SegmentView):
+def _endings(part: Part) -> Iterator[tuple[int, Endings]]:
+    """(first row, endings) of the runs of a part that have any."""
+    if not isinstance(part, SegmentView):
+        yield from part.endings
+    elif part.segment.expires:
         for base, chunk in zip(part.segment.bases.tolist(), part.segment.chunks, strict=True):
-            collect(chunk.table.columns, base)
-    elif part.memtable.expires:
-        for block in part.blocks:
-            collect(block.columns, block.start)
-        sealed = part.blocks[-1].stop if part.blocks else 0
-        collect(Columns.build(part.memtable.metadatas[sealed : part.rows]), sealed)
-    found, ends = np.concatenate(rows), np.concatenate(times)
-    alive = part.alive.contains(found)
-    return found[alive], ends[alive]
+            if chunk.expires:
+                yield base, chunk.endings
 
 
-def _without(version: Version, due: Places) -> Version:
+def _without(version: Version, gone: Places) -> Version:
     segments, memtables = list(version.segments), list(version.memtables)
-    for number in np.unique(due.part).tolist():
-        rows = due.position[due.part == number]
+    for number in np.unique(gone.part).tolist():
+        rows = gone.position[gone.part == number]
         if number < len(segments):
             segments[number] = replace(segments[number], alive=segments[number].alive.without(rows))
         else:

@@ -225,11 +225,11 @@ class Functions:
         if self._attached.get(row.collection) is not held:
             return
         async with self._hold(row.collection) as source, self._hold(row.output) as output:
-            version = source.version
+            version = await source.present()
             held.seq = version.seq
             if version.seq == row.completed:
                 return
-            comparison = Comparison(FUNCTIONS[row.function](version, block), output.version)
+            comparison = Comparison(FUNCTIONS[row.function](version, block), await output.present())
             changed: list[OutputRow] = []
             while (found := await run(comparison.step)) is not None:
                 if self._closing:

@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from chroma_async.engine.endings import Endings, endings
 from chroma_async.engine.sizes import deletions_bytes, rows_bytes
 from chroma_async.filter.ast import Filter
 from chroma_async.filter.evaluate import predicate
@@ -39,7 +40,7 @@ SEAL_ROWS = 256
 MOVED_AT_ONCE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Block:
     """Rows ``start`` to ``start + columns.rows`` in column form, and their sparse vectors as postings."""
 
@@ -51,6 +52,11 @@ class Block:
     def stop(self) -> int:
         """The row after its last."""
         return self.start + self.columns.rows
+
+    @cached_property
+    def endings(self) -> Endings:
+        """When its records expire."""
+        return endings(self.columns)
 
 
 class Memtable:
@@ -201,6 +207,15 @@ class MemtableView:
     def order(self, floor: int) -> BirthOrder:
         """Its rows by age; those born before ``floor`` are displaced."""
         return BirthOrder.build(self.borns, floor)
+
+    @cached_property
+    def endings(self) -> list[tuple[int, Endings]]:
+        """(first row, when its records expire) of consecutive runs; none where nothing expires."""
+        if not self.memtable.expires:
+            return []
+        sealed = self.blocks[-1].stop if self.blocks else 0
+        newest = endings(Columns.build(self.memtable.metadatas[sealed : self.rows]))
+        return [*((block.start, block.endings) for block in self.blocks), (sealed, newest)]
 
     @cached_property
     def postings(self) -> list[tuple[int, Postings]]:

@@ -58,11 +58,14 @@ class Segment:
     owner: int = field(init=False, repr=False)
     bases: Ints = field(init=False, repr=False)
     rows: int = field(init=False)
+    #: Whether a record in it ever expires.
+    expires: bool = field(init=False)
 
     def __post_init__(self) -> None:
         rows = np.array([chunk.rows for chunk in self.chunks], dtype=np.int64)
         object.__setattr__(self, "bases", np.cumsum(rows) - rows)
         object.__setattr__(self, "rows", int(rows.sum()))
+        object.__setattr__(self, "expires", any(chunk.expires for chunk in self.chunks))
         object.__setattr__(self, "owner", new_owner())
 
     @property

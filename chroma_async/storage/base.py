@@ -245,6 +245,10 @@ class Catalog(Protocol):
 # ----------------------------------------------------------------------------------------------------------------------------- log
 
 
+#: The largest body of an entry: what SQLite takes as one value by default (SQLITE_MAX_LENGTH), less room for the rest of its row.
+MAX_ENTRY_BYTES = 1_000_000_000 - (1 << 20)
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One entry: the seqs ``first..last`` of a collection, with a packed batch that the log does not look into."""

@@ -21,6 +21,7 @@ from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.settings import create_settings
 from chroma_async.storage.base import CollectionRow
 from chroma_async.types import RecordBatch, Scope, Space, WriteKind
+from tests.engine.settling import settled
 
 NOW = 1_000_000
 
@@ -121,6 +122,7 @@ async def test_the_clock_writes_the_deletion_into_the_log_and_vacuum_takes_the_r
     clock.now_s = NOW + 6
     before = collection.version.seq
     await collection.tick()
+    await settled(engine)
     assert collection.version.seq == before + 4
     await collection.finish()
     assert sum(segment.rows for segment in collection.manifest.segments) == 4
