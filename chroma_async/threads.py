@@ -114,7 +114,8 @@ class Lane:
             worker.gate.release()
         # A caller that goes away must not cancel what the others wait for.
         await asyncio.shield(asyncio.wrap_future(self._drained))
-        self._pool.shutdown(wait=True)
+        # They have nothing left to do; joining them would hold up the loop.
+        self._pool.shutdown(wait=False)
 
     def _hand_over(self, job: _Job) -> None:
         """Give a job to an idle worker, to a new one, or to whoever is the first to be done with another."""
