@@ -21,7 +21,7 @@ from chroma_async.engine.query import query
 from chroma_async.engine.resolve import Delete, Write
 from chroma_async.engine.search import SearchOptions, search_each
 from chroma_async.engine.transaction import Transaction
-from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
+from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
 from chroma_async.filter.ast import Filter
 from chroma_async.schema.filtering import check_filter, sparse_weighting
 from chroma_async.schema.metadata import replace_collection_metadata
@@ -98,8 +98,11 @@ class LocalAPI:
         return self.engine.context.clock()
 
     async def health(self) -> Health:
-        engine = self.engine
-        engine.check_usable()
+        try:
+            engine = self.engine
+            engine.check_usable()
+        except StoreError:  # closed, forked, or the lease was lost
+            return Health(is_executor_ready=False, is_log_client_ready=False)
         return Health(is_executor_ready=True, is_log_client_ready=engine.context.log_writer.poisoned is None)
 
     async def version(self) -> str:

@@ -109,7 +109,7 @@ class Engine:
         if wrap is not None:
             backends = wrap(backends)
         tasks = Tasks()
-        log_writer = LogWriter(backends.log, backends.lease, tasks)
+        log_writer = LogWriter(backends.log, backends.lease, tasks, backends.doubt)
         try:
             store, connections = PinningStore(backends.segments), Connections(settings.sqlite_connections)
             context = Context(

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from chroma_async.engine.tasks import Tasks
 from chroma_async.errors import ClosedError, PoisonedError
 from chroma_async.storage.base import Log, LogEntry, WriterLease
+from chroma_async.storage.doubt import Doubt
 
 
 class LogWriter:
     """Appends for all collections of a store."""
 
-    def __init__(self, log: Log, lease: WriterLease, tasks: Tasks) -> None:
+    def __init__(self, log: Log, lease: WriterLease, tasks: Tasks, doubt: Doubt) -> None:
+        """:param doubt: the store's; a failed append begins it too."""
         self._log = log
         self._lease = lease
         self._waiting: list[tuple[Sequence[LogEntry], asyncio.Future[None]]] = []
@@ -25,16 +27,16 @@ class LogWriter:
         self._busy = False
         self._rests = asyncio.Event()
         self._closed = False
-        self._poison: PoisonedError | None = None
+        self._doubt = doubt
 
     @property
-    def poisoned(self) -> PoisonedError | None:
+    def poisoned(self) -> str | None:
         """Why every later write is refused, if it is."""
-        return self._poison
+        return self._doubt.reason
 
     def poison(self, error: PoisonedError) -> None:
         """Refuse every later write: something else of the store failed in doubt."""
-        self._poison = self._poison or error
+        self._doubt.begin(error.message())
 
     async def append(self, entries: Sequence[LogEntry]) -> None:
         """Durable when it returns, all or nothing. Not to be cancelled: the entries may be written all the same.
@@ -44,8 +46,7 @@ class LogWriter:
         """
         if self._closed:
             raise ClosedError("the store is closed")
-        if self._poison is not None:
-            raise PoisonedError(f"writes are refused until the store is reopened: {self._poison}")
+        self._doubt.check()
         if self._busy:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((entries, done))
@@ -96,9 +97,8 @@ class LogWriter:
             self._lease.check()
             await self._log.append(entries)
         except PoisonedError as error:
-            self.poison(PoisonedError(error.message()))
+            self.poison(error)
             raise
 
     def _check_usable(self) -> None:
-        if self._poison is not None:
-            raise PoisonedError(f"writes are refused until the store is reopened: {self._poison}")
+        self._doubt.check()

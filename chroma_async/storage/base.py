@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from chroma_async.format.files import FileRef as FileRef
+from chroma_async.storage.doubt import Doubt
 from chroma_async.types import Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -407,3 +408,5 @@ class Backends:
     lease: WriterLease
     #: What ``len`` of two equal stores means: the real path, or None for memory.
     location: str | None
+    #: Set by whichever of them fails in doubt, and asked by all of them before they write.
+    doubt: Doubt = field(default_factory=Doubt)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chroma_async.errors import StoreError
 from chroma_async.storage.base import Backends
+from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.local.files import LocalSegmentStore
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
@@ -56,20 +57,21 @@ async def _open_directory(
 ) -> Backends:
     lease = LocalLease(directory, threads, files, clock)
     catalog: SqliteCatalog | None = None
+    doubt = Doubt()
     try:
         await lease.acquire()
         await _make_segments(directory / SEGMENTS_DIRECTORY, threads, files)
-        catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes)
+        catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes, doubt=doubt)
         log = await SqliteLog.open(
-            directory / LOG_FILE, threads.serial("log"), wal_bytes=log_checkpoint_bytes, spare_bytes=log_checkpoint_bytes
+            directory / LOG_FILE, threads.serial("log"), wal_bytes=log_checkpoint_bytes, spare_bytes=log_checkpoint_bytes, doubt=doubt
         )
     except BaseException:
         if catalog is not None:
             await catalog.aclose()
         await lease.release()
         raise
-    segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch)
-    return Backends(catalog, log, segments, lease, str(directory))
+    segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch, doubt=doubt)
+    return Backends(catalog, log, segments, lease, str(directory), doubt)
 
 
 async def _make_segments(directory: Path, threads: Threads, files: FileSystem) -> None:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from chroma_async.errors import CorruptionError, InternalError, PoisonedError
 from chroma_async.format.files import FileRef
 from chroma_async.storage import refusals
+from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.local.blob import LocalBlob
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.staged import LocalStagedDatabase, LocalStagedFile, Staging
@@ -28,8 +29,8 @@ DATABASE_PAGE_BYTES = 4096
 class LocalSegmentStore:
     """:class:`~chroma_async.storage.base.SegmentStore` in a directory. Thread-safe."""
 
-    def __init__(self, directory: Path, files: FileSystem, *, epoch: int) -> None:
-        """:param epoch: the lease's; part of the names of staged files."""
+    def __init__(self, directory: Path, files: FileSystem, *, epoch: int, doubt: Doubt | None = None) -> None:
+        """:param epoch: the lease's; part of the names of staged files. :param doubt: the store's."""
         self._directory = directory
         self._files = files
         self._epoch = epoch
@@ -38,7 +39,7 @@ class LocalSegmentStore:
         self._opened: WeakValueDictionary[str, LocalBlob] = WeakValueDictionary()
         #: Deleted while a blob of it was held: off the list at once, off the disk when the blob is gone.
         self._doomed: set[str] = set()
-        self._poison: str | None = None
+        self._doubt = doubt or Doubt()
         self._closed = False
 
     # What staged files say
@@ -54,15 +55,11 @@ class LocalSegmentStore:
 
     def poisoned(self, error: OSError, path: Path) -> PoisonedError:
         """A sync or rename failed; from now on the store takes no files."""
-        message = f"{path}: a sync failed, so what is durable is in doubt; writes are refused until the store is reopened: {error}"
-        with self._lock:
-            self._poison = self._poison or message
-        return PoisonedError(message)
+        return self._doubt.begin(f"{path}: a sync or rename failed, so what is durable is in doubt: {error}")
 
     def check_writable(self) -> None:
         """:raises PoisonedError: a sync or rename failed before."""
-        if self._poison is not None:
-            raise PoisonedError(self._poison)
+        self._doubt.check()
 
     # SegmentStore
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.sqlite import aliases, functions
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
@@ -65,14 +66,15 @@ class SqliteCatalog:
         self._file = str(path)
 
     @classmethod
-    async def open(cls, path: Path, *, wal_bytes: int) -> SqliteCatalog:
+    async def open(cls, path: Path, *, wal_bytes: int, doubt: Doubt | None = None) -> SqliteCatalog:
         """Open or create the catalog; creating makes the default tenant and database.
 
         :param wal_bytes: what SQLite's write-ahead file is cut to after a checkpoint.
+        :param doubt: the store's.
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
-        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes), path)
+        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes, doubt=doubt), path)
 
     # Tenants
 

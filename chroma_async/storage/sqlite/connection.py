@@ -16,6 +16,7 @@ import aiosqlite
 
 from chroma_async.errors import PoisonedError, StoreError
 from chroma_async.storage import refusals
+from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
 from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity
 
@@ -51,16 +52,16 @@ class Transaction:
 class CatalogConnection:
     """One connection in autocommit mode with a lock around it. Errors come out as this package's own."""
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+    def __init__(self, connection: aiosqlite.Connection, path: Path, doubt: Doubt) -> None:
         self._connection = connection
         self._path = path
         self._lock = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
-        self._poison: str | None = None
+        self._doubt = doubt
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, migrations: tuple[str, ...], *, wal_bytes: int) -> CatalogConnection:
+    async def open(cls, path: Path, migrations: tuple[str, ...], *, wal_bytes: int, doubt: Doubt | None = None) -> CatalogConnection:
         """
         :param migrations: scripts; number n brings a file from version n - 1 to version n.
         :param wal_bytes: what SQLite's write-ahead file is cut to after a checkpoint.
@@ -94,7 +95,7 @@ class CatalogConnection:
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, path)
+        return cls(connection, path, doubt or Doubt())
 
     async def read(self, sql: str, values: Values = ()) -> list[Row]:
         """Rows of one statement, as of one moment."""
@@ -130,8 +131,7 @@ class CatalogConnection:
     async def _transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         async with self._lock:
             self._check_open()
-            if self._poison is not None:
-                raise PoisonedError(self._poison)
+            self._doubt.check()
             try:
                 await self._connection.execute_fetchall("BEGIN IMMEDIATE")
                 result = await work(Transaction(self._connection))
@@ -150,7 +150,7 @@ class CatalogConnection:
         except sqlite3.Error as error:
             fault = commit_fault(error, str(self._path))
             if isinstance(fault, PoisonedError):
-                self._poison = fault.message()
+                self._doubt.begin(fault.message())
             await self._roll_back()
             raise fault from error
 
@@ -160,7 +160,7 @@ class CatalogConnection:
             # Asked for in the connection's own thread, behind whatever a cancelled wait has left there.
             await self._connection.rollback()
         except sqlite3.Error as error:
-            self._poison = self._poison or f"{self._path}: a rollback failed; writes are refused until the store is reopened: {error}"
+            self._doubt.begin(f"{self._path}: a rollback failed: {error}")
 
     async def aclose(self) -> None:
         """Finish the transactions that were begun, then close. Idempotent."""

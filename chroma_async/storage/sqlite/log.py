@@ -25,6 +25,7 @@ from uuid import UUID
 from chroma_async.errors import CorruptionError, PoisonedError, StoreError, UnavailableError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import LogEntry
+from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
 from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity, seal
 from chroma_async.threads import SerialThread
@@ -73,11 +74,11 @@ def _seal(collection: UUID, first: Seq, last: Seq, content: bytes) -> int:
 class LogFile:
     """The blocking side; every method runs in the log's thread."""
 
-    def __init__(self, path: Path, wal_bytes: int, spare_bytes: int, connector: Connector) -> None:
+    def __init__(self, path: Path, wal_bytes: int, spare_bytes: int, connector: Connector, doubt: Doubt) -> None:
         self._path = path
         self._wal_bytes = wal_bytes
         self._spare_bytes = spare_bytes
-        self._poison: str | None = None
+        self._doubt = doubt
         self._wal = path.with_name(path.name + "-wal")
         #: Size of SQLite's write-ahead file after the last checkpoint; above zero when a foreign reader kept it from being cut.
         self._wal_floor = 0
@@ -148,8 +149,7 @@ class LogFile:
 
     def _transact(self, write: Callable[[], object]) -> None:
         """Run ``write`` in one transaction. :raises sqlite3.IntegrityError: rolled back."""
-        if self._poison is not None:
-            raise PoisonedError(self._poison)
+        self._doubt.check()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             write()
@@ -167,7 +167,7 @@ class LogFile:
         except sqlite3.Error as error:
             fault = commit_fault(error, str(self._path))
             if isinstance(fault, PoisonedError):
-                self._poison = fault.message()
+                self._doubt.begin(fault.message())
             self._roll_back()
             raise fault from error
 
@@ -178,7 +178,7 @@ class LogFile:
         try:
             self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            self._poison = self._poison or f"{self._path}: a rollback failed; writes are refused until the store is reopened: {error}"
+            self._doubt.begin(f"{self._path}: a rollback failed: {error}")
 
     def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
         rows = self._fetch(
@@ -246,7 +246,7 @@ class LogFile:
             self._roll_back()
             fault = commit_fault(error, str(self._path))
             if isinstance(fault, PoisonedError):
-                self._poison = fault.message()
+                self._doubt.begin(fault.message())
                 raise fault from error
 
     def _wal_size(self) -> int:
@@ -260,8 +260,7 @@ class LogFile:
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead file into the main one and cut it. A full disk only puts it off; any other failure poisons."""
-        if self._poison is not None:
-            raise PoisonedError(self._poison)
+        self._doubt.check()
         self._transact_script("PRAGMA wal_checkpoint(TRUNCATE)")
         self._wal_floor = self._wal_size()
 
@@ -281,16 +280,26 @@ class SqliteLog:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, thread: SerialThread, *, wal_bytes: int, spare_bytes: int, connector: Connector = connect) -> SqliteLog:
+    async def open(
+        cls,
+        path: Path,
+        thread: SerialThread,
+        *,
+        wal_bytes: int,
+        spare_bytes: int,
+        connector: Connector = connect,
+        doubt: Doubt | None = None,
+    ) -> SqliteLog:
         """Open or create the log. The log owns ``thread`` from here on, also when this fails.
 
         :param wal_bytes: size of SQLite's write-ahead file at which it is checkpointed.
         :param spare_bytes: free space inside the file above which it is given back to the disk.
+        :param doubt: the store's.
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
         try:
-            return cls(await thread.run(LogFile, path, wal_bytes, spare_bytes, connector), thread)
+            return cls(await thread.run(LogFile, path, wal_bytes, spare_bytes, connector, doubt or Doubt()), thread)
         except BaseException:
             await thread.aclose()
             raise
