@@ -51,11 +51,14 @@ class Call:
         wal, page = f"{self.file}-wal", PAGE_BYTES[self.file]
         old, new = self.before.image.content(wal), self.after.image.content(wal)
         base = self.before.image
-        if not new.startswith(old):
+        if new and not new.startswith(old):
             # A checkpoint came first: pages move into the file while the write-ahead file stands, then that is emptied.
             for content in half_checkpointed(base.content(self.file), self.after.image.content(self.file), page):
                 yield Torn("in a checkpoint", base.with_file(self.file, content), False)
             base, old = base.with_file(self.file, self.after.image.content(self.file)), b""
+        if not new:
+            # The checkpoint came last, and of what went through the write-ahead file before it no image was taken.
+            return
         for tear in tears(old, new):
             yield Torn(tear.how, base.with_file(wal, tear.content), tear.commits == 0)
 
