@@ -22,6 +22,8 @@ from chroma_async.threads import Threads
 
 #: The parts of a data directory, beside ``LOCK`` and ``FORMAT``.
 CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY = "catalog.sqlite", "log.sqlite", "segments"
+#: Free space that the log keeps, in checkpoints: what memtables that wait to be flushed will ask for again.
+SPARE_CHECKPOINTS = 8
 
 
 async def open_backends(
@@ -35,8 +37,8 @@ async def open_backends(
     """Open a store, making it if it is not there. Whoever opens it closes it with :func:`close_backends`.
 
     :param location: a directory, or ``None`` for a store in memory that lives as long as the result.
-    :param log_checkpoint_bytes: size of SQLite's write-ahead file at which the log is checkpointed, and free space in the log above
-        which it goes back to the disk.
+    :param log_checkpoint_bytes: size of SQLite's write-ahead file at which the log is checkpointed; some times that much free space is left
+        in the log.
     :param clock: nanoseconds since the epoch.
     :param files: the file system; for tests that stop it.
     :raises LockedError: the directory is in use; names the process.
@@ -63,7 +65,11 @@ async def _open_directory(
         await _make_segments(directory / SEGMENTS_DIRECTORY, threads, files)
         catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes, doubt=doubt)
         log = await SqliteLog.open(
-            directory / LOG_FILE, threads.serial("log"), wal_bytes=log_checkpoint_bytes, spare_bytes=log_checkpoint_bytes, doubt=doubt
+            directory / LOG_FILE,
+            threads.serial("log"),
+            wal_bytes=log_checkpoint_bytes,
+            spare_bytes=SPARE_CHECKPOINTS * log_checkpoint_bytes,
+            doubt=doubt,
         )
     except BaseException:
         if catalog is not None:

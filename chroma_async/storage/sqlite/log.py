@@ -57,6 +57,12 @@ PRAGMA user_version = {LOG_VERSION};
 COMMIT;
 """
 _INSERT = "INSERT INTO entries (collection, first, last, body_crc32, facts_crc32, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+#: What one transaction of a trim deletes, or gives back to the disk: few milliseconds, between which appends have their turn.
+SLICE_BYTES, SLICE_ENTRIES = 2 << 20, 512
+#: Of the oldest entries the last seq and the size; reading a size reads no body.
+_OLDEST = """
+SELECT last, length(body) + ifnull(length(facts), 0) FROM entries WHERE collection = ? AND last <= ? ORDER BY last LIMIT ?
+"""
 _HELD = "SELECT ifnull(sum(length(body) + ifnull(length(facts), 0)), 0) FROM entries"
 
 Connector: TypeAlias = Callable[[Path], sqlite3.Connection]
@@ -219,24 +225,35 @@ class LogFile:
         except sqlite3.Error as error:
             raise read_fault(error, str(self._path)) from error
 
-    def trim(self, collection: UUID, upto: Seq) -> None:
-        where, key = "WHERE collection = ? AND last <= ?", (collection.bytes, upto)
-        ((removed,),) = self._fetch(f"{_HELD} {where}", key)
-        if not removed and not self._fetch(f"SELECT 1 FROM entries {where} LIMIT 1", key):
-            return
-        self._transact(lambda: self._connection.execute(f"DELETE FROM entries {where}", key))
-        self.bytes -= removed
-        self._return_space()
+    def trim(self, collection: UUID, upto: Seq) -> bool:
+        """Delete a slice of the entries, the oldest first; then give a slice of free space back. Whether there is more to do."""
+        key = collection.bytes
+        oldest = self._fetch(_OLDEST, (key, upto, SLICE_ENTRIES))
+        if oldest:
+            last, removed = oldest[0]
+            for last_of_next, size in oldest[1:]:
+                if removed + size > SLICE_BYTES:
+                    break
+                last, removed = last_of_next, removed + size
+            self._transact(lambda: self._connection.execute("DELETE FROM entries WHERE collection = ? AND last <= ?", (key, last)))
+            self.bytes -= removed
+            return True
+        if self._return_space():
+            return True
         if self._checkpoint_due():
             self.checkpoint()
+        return False
 
-    def _return_space(self) -> None:
-        """Shrink the file when much of it is free. A little is kept: the next appends would only ask for it again."""
+    def _return_space(self) -> bool:
+        """Shrink the file a little when much of it is free; whether it did. Some is kept: the next appends would only ask for it again."""
         ((free,),) = self._fetch("PRAGMA freelist_count")
         ((page,),) = self._fetch("PRAGMA page_size")
-        if free * page > self._spare_bytes or (free and not self.bytes):
-            # executescript, because execute() steps this pragma once, which frees one page.
-            self._transact_script("PRAGMA incremental_vacuum")
+        if not free or (free * page <= self._spare_bytes and self.bytes):
+            return False
+        # executescript, because execute() steps this pragma once, which frees one page.
+        self._transact_script(f"PRAGMA incremental_vacuum({max(1, SLICE_BYTES // page)})")
+        ((left,),) = self._fetch("PRAGMA freelist_count")
+        return int(left) < int(free)
 
     def _transact_script(self, script: str) -> None:
         """A script that is a transaction of its own, and that nobody waits for: a full disk only puts it off."""
@@ -340,7 +357,8 @@ class SqliteLog:
 
     async def trim(self, collection: UUID, upto: Seq) -> None:
         self._check_open()
-        await self._thread.run(self._file.trim, collection, upto)
+        while await self._thread.run(self._file.trim, collection, upto) and not self._closing:
+            pass
 
     async def size_bytes(self) -> int:
         self._check_open()
