@@ -158,6 +158,8 @@ class Settings:
     read_token_s: float = 60.0
     #: Rows written or deleted after which a collection's attached function runs again; after ``flush_max_s`` it does so anyway.
     min_records_for_invocation: int = 100
+    #: Metadata keys that a collection's schema discovers; further ones are stored and filtered, and not listed there.
+    schema_keys: int = 4096
     #: Forks that one tree of forks may have.
     max_forks: int = 256
     #: Bytes of loaded collections above which idle ones are unloaded, the longest idle first.

@@ -31,6 +31,7 @@ from chroma_async.search.ast import SparseKnn, knns
 from chroma_async.search.parse import check as check_searches
 from chroma_async.search.parse import parse as parse_searches
 from chroma_async.storage.base import Catalog, CollectionRow
+from chroma_async.storage.slices import in_slices
 from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
@@ -192,7 +193,7 @@ class LocalAPI:
         return self._info(await self._catalog.get_collection_by_id(scope, id))
 
     async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
-        return [self._info(row) for row in await self._catalog.list_collections(scope, limit, offset)]
+        return await in_slices(await self._catalog.list_collections(scope, limit, offset), self._info)
 
     async def count_collections(self, scope: Scope) -> int:
         return await self._catalog.count_collections(scope)

@@ -67,7 +67,7 @@ class Collection:
         self.last_used = context.monotonic()
         self._context = context
         self._tip = tip
-        self._known = KnownKeys(row.schema)
+        self._known = KnownKeys(row.schema, context.settings.schema_keys)
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
         self._ended: ChromaError | None = None

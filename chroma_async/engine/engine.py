@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 import uuid
@@ -37,8 +36,9 @@ from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailR
 from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
+from chroma_async.storage.sqlite.texts import dump, load
 from chroma_async.threads import Threads
-from chroma_async.types import Scope
+from chroma_async.types import Json, Scope
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ class Engine:
         """A row of the catalog with what the log knows besides; the caller may change what it consists of."""
         loaded = self._loaded.get(row.id)
         if loaded is not None:
-            metadata, configuration, schema = json.loads(json.dumps([loaded.row.metadata, loaded.row.configuration, loaded.row.schema]))
+            metadata, configuration, schema = map(copied, (loaded.row.metadata, loaded.row.configuration, loaded.row.schema))
             return replace(loaded.row, metadata=metadata, configuration=configuration, schema=schema)
         facts = self._facts.get(row.id)
         return row if facts is None else with_facts(row, facts)
@@ -422,3 +422,8 @@ class Engine:
         litter = self._litter or self.context.store.litter or self._janitor.waiting
         if litter and self.context.monotonic() - self._swept_at >= SWEEP_S:
             await self.sweep()
+
+
+def copied(value: Json) -> Json:
+    """The same JSON in objects of its own."""
+    return load(dump(value))

@@ -14,7 +14,11 @@ _TYPE_NAMES: dict[type, str] = {str: "string", int: "int", float: "float", bool:
 class KnownKeys:
     """The keys, each with its value types, that a schema already names. Made for asking once per batch, over every value in it."""
 
-    def __init__(self, schema: Mapping[str, Json]) -> None:
+    def __init__(self, schema: Mapping[str, Json], limit: int | None = None) -> None:
+        """:param limit: entries (a key with a type) that discovery fills a schema up to; ``None`` for no bound. Keys that found no place
+        are stored and filtered all the same, by the schema's defaults.
+        """
+        self._limit = limit
         # One set per Python type; lists find theirs through their first element.
         self._known: dict[type, set[str]] = {kind: set() for kind in _TYPE_NAMES}
         names = {name: kind for kind, name in _TYPE_NAMES.items()}
@@ -39,11 +43,23 @@ class KnownKeys:
                     seen = known.get(kind)
                     if seen is not None and key not in seen:
                         strange.add((key, kind))
+        if self._limit is not None and strange:
+            strange = self._fitting(strange, self._limit)
         found: dict[str, list[str]] = {}
         for key, kind in strange:
             if not key.startswith(HIDDEN_PREFIX):
                 found.setdefault(key, []).append(_TYPE_NAMES[kind])
         return {key: sorted(found[key]) for key in sorted(found)}
+
+    def _fitting(self, strange: set[tuple[str, type]], limit: int) -> set[tuple[str, type]]:
+        """Those that there is room for; sparse vectors always, as they are searched by what the schema says of them."""
+        room = limit - sum(map(len, self._known.values()))
+        if len(strange) <= room:
+            return strange
+        sparse = {(key, kind) for key, kind in strange if kind is dict}
+        others = [(key, kind) for key, kind in strange - sparse if not key.startswith(HIDDEN_PREFIX)]
+        others.sort(key=lambda entry: (entry[0], _TYPE_NAMES[entry[1]]))
+        return sparse.union(others[: max(0, room - len(sparse))])
 
     def learn(self, keys: Mapping[str, Sequence[str]]) -> None:
         """Take in what :meth:`new` found, or what a log entry says was found."""

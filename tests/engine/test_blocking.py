@@ -164,3 +164,29 @@ async def test_looking_after_thousands_of_collections_takes_small_steps(
         clock.now += 3
         await store.engine.tick()
     assert steps.over(LONGEST_S) == []
+
+
+async def test_listing_thousands_of_collections_takes_small_steps(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store()
+    for number in range(1000):
+        await store.other(f"c{number:04d}")
+    with measured(monkeypatch) as steps:
+        assert len(await store.api.list_collections(SCOPE)) == 1001
+    assert steps.over(LONGEST_S) == []
+
+
+async def test_a_schema_of_thousands_of_keys_takes_small_steps(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store()
+    metadatas: list[Any] = [{f"key{row}-{n}": n for n in range(1000)} for row in range(10)]
+    with measured(monkeypatch) as steps:
+        await store.add([f"a{n}" for n in range(10)], vectors(range(10)), metadatas=metadatas)
+        await store.flush()
+        info = await store.api.get_collection(SCOPE, "docs")
+    assert steps.over(3 * LONGEST_S) == []
+    discovered = [key for key in info.schema["keys"] if key.startswith("key")]
+    assert 4000 < len(discovered) <= store.engine.context.settings.schema_keys
+    # What found no place is filtered all the same.
+    assert await store.ids(where={"key9-999": 999}) == ["a9"]
+    await store.engine.aclose()
+    again = await open_store()
+    assert (await again.api.get_collection(SCOPE, "docs")).schema == info.schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
@@ -11,10 +10,12 @@ from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
 from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.slices import in_slices
 from chroma_async.storage.sqlite import aliases, functions
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.storage.sqlite.seals import seal
+from chroma_async.storage.sqlite.texts import dump, load
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 _COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
@@ -37,9 +38,9 @@ def _collection(row: Row, file: str) -> CollectionRow:
         name,
         tenant,
         database,
-        None if metadata is None else json.loads(metadata),
-        json.loads(configuration),
-        json.loads(schema),
+        None if metadata is None else load(metadata),
+        load(configuration),
+        load(schema),
         dimension,
         created_ns,
     )
@@ -160,7 +161,7 @@ class SqliteCatalog:
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
         sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} ORDER BY id LIMIT ? OFFSET ?"
         rows = await self._connection.read(sql, (scope.tenant, scope.database, *_window(limit, offset)))
-        return [self._read(row) for row in rows]
+        return await in_slices(rows, self._read)
 
     async def count_collections(self, scope: Scope) -> int:
         ((count,),) = await self._connection.read(f"SELECT count(*) FROM collections WHERE {_SCOPED}", (scope.tenant, scope.database))
@@ -181,11 +182,11 @@ class SqliteCatalog:
         if name is not None:
             changes["name"] = name
         if replace_metadata:
-            changes["metadata"] = None if metadata is None else json.dumps(metadata)
+            changes["metadata"] = None if metadata is None else dump(metadata)
         if configuration is not None:
-            changes["configuration"] = json.dumps(configuration)
+            changes["configuration"] = dump(configuration)
         if schema is not None:
-            changes["schema"] = json.dumps(schema)
+            changes["schema"] = dump(schema)
         place = (scope.tenant, scope.database)
 
         async def work(step: Transaction) -> CollectionRow:
@@ -259,7 +260,7 @@ class SqliteCatalog:
 
     async def commit_manifest(self, commit: ManifestCommit) -> None:
         key = commit.collection.bytes
-        schema = json.dumps(commit.schema)
+        schema = dump(commit.schema)
 
         async def work(step: Transaction) -> None:
             held = await step.row(f"SELECT {_COLUMNS} FROM collections WHERE id = ?", (key,))
@@ -356,9 +357,9 @@ async def _insert(step: Transaction, row: CollectionRow) -> None:
         row.name,
         row.tenant,
         row.database,
-        None if row.metadata is None else json.dumps(row.metadata),
-        json.dumps(row.configuration),
-        json.dumps(row.schema),
+        None if row.metadata is None else dump(row.metadata),
+        dump(row.configuration),
+        dump(row.schema),
         row.dimension,
         row.created_ns,
     ]
