@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ from chroma_async.format.files import FileRef
 from chroma_async.format.logbatch import decode
 from chroma_async.format.manifest import Manifest, SegmentEntry
 from chroma_async.index.hnsw import Graph
-from chroma_async.storage.base import CollectionRow
+from chroma_async.storage.base import CollectionRow, LogEntry
 
 #: Stored rows that each graph is asked for.
 SAMPLE_ROWS = 100
@@ -39,34 +39,48 @@ class Finding:
 
 
 async def check_store(engine: Engine) -> AsyncIterator[Finding]:
-    """Look at everything; a damaged part does not keep the others from being looked at."""
+    """Look at everything; a damaged part does not keep the others from being looked at, and what is deleted meanwhile is passed over."""
     catalog, threads, store = engine.context.backends.catalog, engine.context.threads, engine.context.store
-    named: set[str] = set()
     for id in await catalog.collection_ids():
-        name = str(id)
         try:
             row = await catalog.find_collection(id)
-            name = row.name
-            stored = await catalog.load_manifest(id)
-            manifest = Manifest.from_bytes(stored.body, id) if stored.version else Manifest(id)
-        except CorruptionError as error:
-            yield Finding("error", name, error.message())
+            findings = await _stored(engine, row)
+        except NotFoundError:
             continue
-        named |= manifest.files()
-        damaged = False
-        for segment in manifest.segments:
-            for finding in await threads.run(_files, store, row.name, segment):
-                damaged |= finding.level == "error"
-                yield finding
-        for finding in await _log(engine, row, manifest):
-            damaged |= finding.level == "error"
+        except CorruptionError as error:
+            findings = [Finding("error", str(id), error.message())]
+        for finding in findings:
             yield finding
-        if not damaged:
+        if not any(finding.level == "error" for finding in findings):
             async for finding in _contents(engine, row):
                 yield finding
-    unnamed = {name for name in await threads.run(store.list) if name not in named} - store.pinned()
+    listed = await threads.run(store.list)
+    unnamed = set(listed) - store.pinned() - await catalog.named_files()
     if unnamed:
         yield Finding("warning", "segments", f"{len(unnamed)} files that nothing names; the next sweep deletes them")
+
+
+async def _stored(engine: Engine, row: CollectionRow) -> list[Finding]:
+    """Manifest, files and log of a collection. What compaction replaced meanwhile is no damage: then all is looked at again.
+
+    :raises NotFoundError: it was deleted meanwhile.
+    """
+    catalog = engine.context.backends.catalog
+    while True:
+        stored = await catalog.load_manifest(row.id)
+        try:
+            manifest = Manifest.from_bytes(stored.body, row.id) if stored.version else Manifest(row.id)
+        except CorruptionError as error:
+            return [Finding("error", row.name, error.message())]
+        findings: list[Finding] = []
+        for segment in manifest.segments:
+            findings += await engine.context.threads.run(_files, engine.context.store, row.name, segment)
+        findings += await _log(engine, row, manifest)
+        if not any(finding.level == "error" for finding in findings):
+            return findings
+        await catalog.find_collection(row.id)
+        if (await catalog.load_manifest(row.id)).version == stored.version:
+            return findings
 
 
 def _files(store: PinningStore, collection: str, segment: SegmentEntry) -> list[Finding]:
@@ -105,11 +119,15 @@ def _check_database(connection: sqlite3.Connection, file: str) -> None:
 async def _log(engine: Engine, row: CollectionRow, manifest: Manifest) -> list[Finding]:
     try:
         entries = await entries_behind(manifest, engine.context.backends.log)
-        for entry in entries:
-            decode(entry.body, f"log entry {entry.first} of collection {row.id}")
+        await engine.context.threads.run(_decode, entries)
     except CorruptionError as error:
         return [Finding("error", row.name, error.message())]
     return [Finding("ok", row.name, f"log: {len(entries)} entries after seq {manifest.flushed_seq}")] if entries else []
+
+
+def _decode(entries: Sequence[LogEntry]) -> None:
+    for entry in entries:
+        decode(entry.body, f"log entry {entry.first} of collection {entry.collection}")
 
 
 async def _contents(engine: Engine, row: CollectionRow) -> AsyncIterator[Finding]:

@@ -140,3 +140,41 @@ async def test_compacting_a_store_passes_over_what_is_deleted_meanwhile(disk: St
                 await disk.api.delete_collection(SCOPE, other.info.name)
         seen.append(step)
     assert seen
+
+
+async def test_a_check_takes_what_compaction_replaces_meanwhile_for_no_damage(
+    disk: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        await disk.add([f"{number}-{n}" for n in range(20)], vectors(range(20)))
+        await disk.flush()
+    read = disk.engine.context.threads.run
+    finished: list[bool] = []
+
+    async def compact_first(*arguments: Any, **named: Any) -> Any:
+        if not finished:
+            finished.append(True)
+            await disk.delete(["0-0"])
+            await disk.finish()
+            await disk.engine.sweep()
+        return await read(*arguments, **named)
+
+    monkeypatch.setattr(disk.engine.context.threads, "run", compact_first)
+    findings = [finding async for finding in disk.api.check()]
+    assert findings
+    assert [finding for finding in findings if finding.level != "ok"] == []
+
+
+async def test_a_check_passes_over_what_is_deleted_meanwhile(disk: Store) -> None:
+    others = [await disk.other(f"other{n}") for n in range(3)]
+    for other in (disk, *others):
+        await other.add(["a"])
+        await other.flush()
+    levels = set()
+    async for finding in disk.api.check():
+        levels.add(finding.level)
+        for other in others:
+            if await disk.api.count_collections(SCOPE) > 1:
+                await disk.api.delete_collection(SCOPE, other.info.name)
+        await disk.engine.sweep()
+    assert levels == {"ok"}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chroma_async.errors import NotFoundError
-from chroma_async.types import CollectionInfo, DeleteRequest, RecordBatch, Scope, WriteKind
+from chroma_async.types import CollectionInfo, DeleteRequest, GetRequest, RecordBatch, Scope, WriteKind
 from tests.engine.settling import settled
-from tests.engine.store import SCOPE, Store, vectors
+from tests.engine.store import SCOPE, Clock, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
 
@@ -145,3 +146,30 @@ async def test_the_scope_decides_also_for_what_is_loaded(disk: Store) -> None:
         await disk.api.write(stranger, disk.id, WriteKind.ADD, RecordBatch(["x"], vectors([1])))
     info: CollectionInfo = await disk.api.get_collection_by_id(SCOPE, disk.id)
     assert info.id == disk.id
+
+
+async def test_a_fork_is_whole_though_its_caller_went_away(disk: Store, open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add(["a", "b"])
+    pause = paused(monkeypatch, disk.engine.context.backends.catalog, "fork_collection")
+    await cancelled(disk.api.fork_collection(SCOPE, disk.id, "fork"), *pause)
+    await settled(disk.engine)
+    await disk.flush()
+    fork = await disk.api.get_collection(SCOPE, "fork")
+    assert fork.dimension == 4
+    assert await Store(disk.engine, disk.api, fork).ids() == ["a", "b"]
+    await disk.engine.aclose()
+    again = await open_store()
+    assert await Store(again.engine, again.api, fork).ids() == ["a", "b"]
+
+
+async def test_versions_of_conditional_reads_are_let_go_when_their_time_is_up(disk: Store, clock: Clock, tmp_path: Path) -> None:
+    await disk.add(["a"])
+    await disk.flush()
+    await disk.api.conditional_get(SCOPE, disk.id, GetRequest())
+    await disk.delete(["a"])
+    await disk.finish()
+    for _ in range(2):
+        clock.now += 61
+        await disk.engine.tick()
+        await settled(disk.engine)
+    assert list((tmp_path / "data" / "segments").iterdir()) == []
