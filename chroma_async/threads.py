@@ -1,9 +1,10 @@
 """The one door to threads. No other module of this package makes a thread or an executor.
 
-Four kinds of work, so that none starves another:
+Five kinds of work, so that none starves another:
 
 ===============  ======================================================  ==========================
-``run``          a reader's or writer's own job; someone waits for it     ``query_threads`` workers
+``run``          a reader's own job; someone waits for it                 ``query_threads`` workers
+``write``        a writer's own job, and what holds writers up            ``query_threads`` workers
 ``flush``        memtable to chunk; writers wait for it when it lags      one worker
 ``background``   merge, index, vacuum; nobody waits                       low priority, few workers
 ``serial``       calls that must happen in order (one SQLite connection)  one worker each
@@ -230,6 +231,7 @@ class Threads:
                 prepare(native_threads)
 
         self._query = Lane("query", query_threads, foreground)
+        self._write = Lane("write", query_threads, foreground)
         self._flush = Lane("flush", 1, foreground)
         self._background = Lane("background", background_threads, background)
         self._serial: list[SerialThread] = []
@@ -237,6 +239,10 @@ class Threads:
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """A job that a caller waits for."""
         return await self._query.run(work, *args, **kwargs)
+
+    async def write(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """A job that a writer waits for, and must not wait for slow readers."""
+        return await self._write.run(work, *args, **kwargs)
 
     async def flush(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """A job that writers may come to wait for."""
@@ -254,5 +260,5 @@ class Threads:
 
     async def aclose(self) -> None:
         """End all threads once they are done. Idempotent."""
-        for lane in (self._query, self._flush, self._background, *self._serial):
+        for lane in (self._query, self._write, self._flush, self._background, *self._serial):
             await lane.aclose()

@@ -386,7 +386,7 @@ class LocalAPI:
         async with self.engine.using(scope, id) as collection:
             filter = await self._filter(collection.row, where, where_document)
             version = await collection.version_at(read_level)
-            return version.count if filter is None else await self.engine.context.threads.run(count_matching, version, filter)
+            return version.count if filter is None else await collection.bounded()(count_matching, version, filter)
 
     # -------------------------------------------------------------------------------------------------------------------- maintenance
 
@@ -423,7 +423,7 @@ class LocalAPI:
         """Checked on the loop when it is small, in a thread when that could hold others up."""
         if _is_small(batch):
             return _checked(kind, batch)
-        return await self.engine.context.threads.run(_checked, kind, batch)
+        return await self.engine.context.threads.write(_checked, kind, batch)
 
 
 def _checked(kind: WriteKind, batch: RecordBatch) -> Write:

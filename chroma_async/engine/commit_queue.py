@@ -97,6 +97,7 @@ class CommitQueue:
         self._queue: deque[_Waiting] = deque()
         self._bytes = 0
         self._room = asyncio.Event()
+        self._door = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._refusal: ChromaError | None = None
 
@@ -137,18 +138,22 @@ class CommitQueue:
         return await asyncio.shield(waiting.done)
 
     async def _wait_for_room(self, size: int) -> None:
-        settings = self._context.settings
-        while self._refusal is None and (
-            len(self._queue) >= settings.write_queue_requests or (self._queue and self._bytes + size > settings.write_queue_bytes)
-        ):
+        if self._refusal is None and (self._door.locked() or self._is_full(size)):
             if self._context.refuse_when_full:
                 error = RateLimitError(f"the write queue of the collection is full ({len(self._queue)} requests, {self._bytes} bytes)")
                 error.retry_after_s = 1.0
                 raise error
-            self._room.clear()
-            await self._room.wait()
+            # One at a time, in order of arrival: a large request is not passed by small ones that find room where it does not.
+            async with self._door:
+                while self._refusal is None and self._is_full(size):
+                    self._room.clear()
+                    await self._room.wait()
         if self._refusal is not None:
             raise self._refusal
+
+    def _is_full(self, size: int) -> bool:
+        settings = self._context.settings
+        return len(self._queue) >= settings.write_queue_requests or bool(self._queue and self._bytes + size > settings.write_queue_bytes)
 
     async def _drain(self) -> None:
         try:
@@ -170,14 +175,14 @@ class CommitQueue:
     async def overdue(self) -> bool:
         """Whether a record has expired whose deletion is not in the log yet."""
         version = self._tip.version
-        return may_expire(version) and len(await self._context.threads.run(due, version, self._now_s())) > 0
+        return may_expire(version) and len(await self._context.threads.write(due, version, self._now_s())) > 0
 
     async def _delete_expired(self) -> None:
         """So that every write is resolved against what readers see."""
         version = self._tip.version
         if not may_expire(version):
             return
-        resolved, entry = await self._context.threads.run(self._resolve_expired, version, self._tip.seq + 1)
+        resolved, entry = await self._context.threads.write(self._resolve_expired, version, self._tip.seq + 1)
         if resolved.batch is not None and entry is not None:
             await self._context.log_writer.append([entry])
             await self._apply(False, [(resolved.batch, resolved.victims)])
@@ -276,7 +281,7 @@ class CommitQueue:
     async def _run(self, inline: bool, work: Callable[..., T], *arguments: object) -> T:
         if inline:
             return work(*arguments)
-        return await self._context.threads.run(work, *arguments)
+        return await self._context.threads.write(work, *arguments)
 
 
 def _touched(request: Write | Delete | Transaction) -> Sequence[str]:

@@ -360,7 +360,7 @@ class Compactor:
             dropped = not tip.manifest.files() <= manifest.files()
             await self._commit_manifest(manifest)
             async with self._turn:
-                await threads.run(install, manifest, segments)
+                await threads.write(install, manifest, segments)
         self._indexing.set()
         if dropped:
             self._context.store.litter = True

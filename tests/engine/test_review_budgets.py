@@ -58,6 +58,7 @@ async def test_every_verb_that_takes_a_filter_keeps_to_the_budget(open_store: Op
         await store.flush()
     calls: list[Callable[[], Awaitable[Any]]] = [
         lambda: store.get(where_document=REGEX),
+        lambda: store.api.count(SCOPE, store.id, where_document=REGEX),
         lambda: store.query([1.0] * 4, where_document=REGEX),
         lambda: store.api.delete(SCOPE, store.id, DeleteRequest(where_document=REGEX)),
         lambda: store.api.search(SCOPE, store.id, SearchRequest([{"filter": {"#document": REGEX}}])),
