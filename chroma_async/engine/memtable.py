@@ -5,8 +5,8 @@ moment, and never look past it. So nothing a reader sees ever changes, without a
 old one) and lists only get longer.
 
 Columns are built by the same code as a chunk's. The newest rows (fewer than ``SEAL_ROWS``) are still dictionaries and are judged one by
-one; older ones are sealed into column blocks whose sizes double, so that a filter looks at few blocks and a row is re-coded at most
-log2 times.
+one; older ones are sealed into column blocks whose sizes double up to ``MOST_BLOCK_ROWS``, so that a filter looks at few blocks and a row
+is re-coded a few times at most.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ T = TypeVar("T", bound=np.generic)
 
 #: Rows that are judged one by one before they are sealed into columns: about 0.3 ms of Python at the most.
 SEAL_ROWS = 256
+#: Two blocks of up to half as many rows are joined; larger ones would make writers wait, and a filter has few of these to look at.
+MOST_BLOCK_ROWS = 2048
 #: What may be copied on the event loop when an array grows.
 MOVED_AT_ONCE_BYTES = 1 << 20
 
@@ -179,7 +181,7 @@ class Memtable:
             return
         metadatas = self.metadatas[sealed : self.rows]
         blocks = [*self.blocks, Block(sealed, Columns.build(metadatas), Postings.build(metadatas))]
-        while len(blocks) > 1 and blocks[-1].columns.rows >= blocks[-2].columns.rows:
+        while len(blocks) > 1 and blocks[-2].columns.rows <= min(blocks[-1].columns.rows, MOST_BLOCK_ROWS // 2):
             last, before = blocks.pop(), blocks.pop()
             columns, postings = Columns.concat([before.columns, last.columns]), Postings.concat([before.postings, last.postings])
             blocks.append(Block(before.start, columns, postings))

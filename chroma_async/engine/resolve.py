@@ -84,10 +84,16 @@ class FoldedRow:
 NOBODY = Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
+#: Types of values that set a key and that nobody can change afterwards.
+_PLAIN = frozenset({str, int, float, bool})
+
+
 def merged(metadata: Metadata | None, patch: MetadataPatch | None) -> Metadata | None:
     """Metadata after a patch: ``None`` and ``[]`` remove a key, other values set it; without keys it reads as null."""
     if not patch:
         return metadata
+    if _PLAIN.issuperset(map(type, patch.values())):
+        return {**(metadata or {}), **patch}  # type: ignore[dict-item]
     result = dict(metadata or {})
     for key, value in patch.items():
         if value is None or value == []:

@@ -57,14 +57,16 @@ class Column:
     def build(cls, key: str, type: ValueType, rows: int, at: Sequence[int], values: Sequence[Scalar]) -> Column:
         """From (row, value) pairs, ascending by row."""
         scalar = type.removesuffix("[]")
+        everywhere = scalar == type and len(at) == rows
+        where = np.arange(rows) if everywhere else np.asarray(at, np.int64)
         if scalar != "str":
-            return cls.packed(key, type, rows, np.asarray(at, np.int64), np.asarray(values, _DTYPES[scalar]), None)
-        strings: list[str] = [str(value) for value in values]
+            return cls.packed(key, type, rows, where, np.asarray(values, _DTYPES[scalar]), None)
+        strings = list(map(str, values))
         distinct = sorted(set(strings))
         codes = {string: code for code, string in enumerate(distinct)}
         coded = np.fromiter(map(codes.__getitem__, strings), _DTYPES["str"], len(strings))
         # Python orders strings by code point, which is the order of their UTF-8 bytes.
-        return cls.packed(key, type, rows, np.asarray(at, np.int64), coded, Strings.build(distinct))
+        return cls.packed(key, type, rows, where, coded, Strings.build(distinct))
 
     @classmethod
     def packed(cls, key: str, type: ValueType, rows: int, at: Ints, values: Array, dictionary: Strings | None) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,10 @@ MAX_COLUMNS = 1024
 
 _TYPES: dict[type, ValueType] = {str: "str", int: "int", float: "float", bool: "bool", dict: "sparse"}
 _ARRAYS: dict[type, ValueType] = {str: "str[]", int: "int[]", float: "float[]", bool: "bool[]"}
+
+
+#: Rows and values of equal length, ascending by row; a row of an array repeats.
+_Entries: TypeAlias = tuple[Sequence[int], Sequence[Scalar]]
 
 
 class Columns:
@@ -46,27 +51,14 @@ class Columns:
         :raises TypeError: a value of another type.
         :raises OverflowError: an integer beyond 64 bits.
         """
-        gathered: dict[ValueType, dict[str, tuple[list[int], list[Scalar]]]] = {}
-        for row, metadata in enumerate(metadatas):
-            if not metadata:
-                continue
-            for key, value in metadata.items():
-                kind = _TYPES.get(type(value)) or _type_of(value)
-                if kind is None:
-                    continue
-                entries = gathered.setdefault(kind, {}).get(key)
-                if entries is None:
-                    entries = gathered[kind][key] = ([], [])
-                if isinstance(value, list):
-                    entries[0].extend([row] * len(value))
-                    entries[1].extend(value)
-                else:
-                    entries[0].append(row)
-                    # Of a sparse vector a column keeps that it is there.
-                    entries[1].append(True if isinstance(value, dict) else value)
-        columns = [
-            Column.build(key, kind, len(metadatas), at, values) for kind, by_key in gathered.items() for key, (at, values) in by_key.items()
-        ]
+        gathered: dict[tuple[str, ValueType], list[_Entries]] = {}
+        for keys, rows in _by_keys(metadatas).items():
+            # Rows with the same keys are turned on their side all at once.
+            held = zip(*(metadatas[row].values() for row in rows), strict=True)  # type: ignore[union-attr]
+            for key, values in zip(keys, held, strict=True):
+                for kind, entries in _by_type(rows, values):
+                    gathered.setdefault((key, kind), []).append(entries)
+        columns = [Column.build(key, kind, len(metadatas), *_in_order(parts)) for (key, kind), parts in gathered.items()]
         return cls._limited(len(metadatas), columns, Overflow.build([]), limit)
 
     @classmethod
@@ -133,6 +125,51 @@ class Columns:
         fullest = sorted(columns, key=lambda column: column.count, reverse=True)
         moved = Overflow.build([entry for column in fullest[limit:] for entry in _entries(column)])
         return cls(rows, fullest[:limit], Overflow.concat([(0, overflow), (0, moved)]))
+
+
+def _by_keys(metadatas: Sequence[Metadata | None]) -> dict[tuple[str, ...], list[int]]:
+    """The rows that have the same keys in the same order, ascending."""
+    shapes: dict[tuple[str, ...], list[int]] = {}
+    for row, metadata in enumerate(metadatas):
+        if metadata:
+            keys = tuple(metadata)
+            if keys in shapes:
+                shapes[keys].append(row)
+            else:
+                shapes[keys] = [row]
+    return shapes
+
+
+def _by_type(rows: list[int], values: tuple[MetadataValue, ...]) -> list[tuple[ValueType, _Entries]]:
+    """One key's values by the type of the column that they belong to."""
+    types = set(map(type, values))
+    plain = _TYPES.get(types.pop()) if len(types) == 1 else None
+    if plain is not None and plain != "sparse":
+        return [(plain, (rows, values))]  # type: ignore[list-item]
+    found: dict[ValueType, tuple[list[int], list[Scalar]]] = {}
+    for row, value in zip(rows, values, strict=True):
+        kind = _TYPES.get(type(value)) or _type_of(value)
+        if kind is None:
+            continue
+        at, held = found.setdefault(kind, ([], []))
+        if isinstance(value, list):
+            at.extend([row] * len(value))
+            held.extend(value)
+        else:
+            at.append(row)
+            # Of a sparse vector a column keeps that it is there.
+            held.append(True if isinstance(value, dict) else value)
+    return list(found.items())
+
+
+def _in_order(parts: list[_Entries]) -> _Entries:
+    """Entries of different rows as one, ascending by row."""
+    if len(parts) == 1:
+        return parts[0]
+    at = np.concatenate([rows for rows, _ in parts])
+    values = [value for _, part in parts for value in part]
+    order = np.argsort(at, kind="stable").tolist()
+    return at[order].tolist(), [values[index] for index in order]
 
 
 def _type_of(value: MetadataValue) -> ValueType | None:
