@@ -24,6 +24,8 @@ MAX_PATTERN_CHARS = 10_000
 #: Seconds of matching that one pattern object may use where no budget is in force, over all its texts.
 REGEX_BUDGET_S = 10.0
 
+#: Patterns up to this length are remembered in numbers.
+SHORT_CHARS = 200
 #: Steps below which a search is let run without a clock; the clock costs 2 microseconds a search.
 _UNTIMED_STEPS = 200_000
 
@@ -115,14 +117,21 @@ def required_literal(source: str) -> str | None:
     return literal or None
 
 
-@lru_cache(maxsize=256)
 def _translated(source: str) -> Node:
-    return translate(source)
+    return _translate_short(source) if len(source) <= SHORT_CHARS else _translate_long(source)
 
 
-@lru_cache(maxsize=256)
 def _compiled(source: str) -> regex.Pattern[str]:
+    return _compile_short(source) if len(source) <= SHORT_CHARS else _compile_long(source)
+
+
+def _compile(source: str) -> regex.Pattern[str]:
     try:
         return regex.compile(_translated(source).text, flags=regex.VERSION1, cache_pattern=False)
     except RecursionError:
         raise InvalidArgumentError("the regex nests too deep") from None
+
+
+# Many short patterns are remembered and few long ones: a compiled pattern of 10,000 characters takes some 3 MB.
+_translate_short, _translate_long = lru_cache(256)(translate), lru_cache(8)(translate)
+_compile_short, _compile_long = lru_cache(256)(_compile), lru_cache(8)(_compile)
