@@ -192,3 +192,20 @@ async def test_a_deleted_or_closing_collection_waits_for_no_index(open_store: Op
     await asyncio.wait_for(store.api.delete_collection(SCOPE, "docs"), 10)
     await asyncio.wait([waiting])
     waiting.exception()
+
+
+async def test_connections_to_a_file_in_memory_share_it(open_store: Open) -> None:
+    store = await open_store(disk=False)
+    await store.add(["a"], documents=["x" * 10_000_000])
+    await store.flush()
+    (segment,) = (await store.collection()).version.segments
+    before = resident_bytes()
+    connections = [segment.segment.chunks[0]._documents.connect() for _ in range(20)]
+    assert resident_bytes() - before < 50_000_000
+    assert {connection.execute("SELECT length(document) FROM rows").fetchone() for connection in connections} == {(10_000_000,)}
+    for connection in connections:
+        connection.close()
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -12,6 +12,8 @@ from chroma_async.errors import CorruptionError, UnavailableError
 from chroma_async.format.files import FileRef
 from chroma_async.storage.local.staged import checksum
 
+#: Pages that a connection keeps; the system keeps all that are read often. SQLite's own choice is 2 MB, of each of hundreds of connections.
+CACHE_KIB = 512
 #: A smaller file is read: a map would hold a descriptor and whole pages, and small collections are many.
 MAPPED_FROM_BYTES = 128 * 1024
 
@@ -69,6 +71,7 @@ class LocalBlob:
         try:
             # SQLite opens lazily; this reads the header.
             connection.execute("PRAGMA schema_version").fetchone()
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         except sqlite3.Error as error:
             connection.close()
             raise CorruptionError(f"{self._path}: {error}", self.ref.name) from error

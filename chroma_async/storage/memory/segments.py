@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import uuid
+import weakref
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,33 +16,75 @@ from chroma_async.storage import refusals
 from chroma_async.storage.base import Buffer
 
 
-class MemoryBlob:
-    """:class:`~chroma_async.storage.base.Blob` over ``bytes``."""
+class MemoryFile:
+    """``bytes`` under a name."""
 
-    def __init__(self, ref: FileRef, content: bytes) -> None:
-        self.ref = ref
+    def __init__(self, content: bytes) -> None:
         self._content = content
+        self.size, self.crc32 = len(content), zlib.crc32(content)
+
+    def content(self) -> bytes:
+        return self._content
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection to a private copy of the database that the bytes are."""
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            connection.deserialize(self._content)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+class MemoryDatabase:
+    """An SQLite database under a name: all connections to it share its pages. It is gone when the last of them is closed; this object
+    keeps one open for as long as it lives.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, address: str) -> None:
+        content = connection.serialize()
+        self.size, self.crc32 = len(content), zlib.crc32(content)
+        self._connection = connection
+        self._address = address
+        self._lock = threading.Lock()
+        weakref.finalize(self, connection.close).atexit = False
+
+    def content(self) -> bytes:
+        with self._lock:
+            return self._connection.serialize()
+
+    def connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._address}&mode=ro", uri=True, check_same_thread=False)
+
+
+class MemoryBlob:
+    """:class:`~chroma_async.storage.base.Blob` over what is in memory."""
+
+    def __init__(self, ref: FileRef, file: MemoryFile | MemoryDatabase) -> None:
+        self.ref = ref
+        self._file = file
 
     def buffer(self) -> memoryview:
-        return memoryview(self._content)
+        return memoryview(self._file.content())
 
     def path(self) -> Path | None:
         return None
 
     def connect(self) -> sqlite3.Connection:
-        """A connection to a private copy of the database."""
-        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        connection: sqlite3.Connection | None = None
         try:
-            connection.deserialize(self._content)
+            connection = self._file.connect()
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA schema_version").fetchone()
         except sqlite3.Error as error:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise CorruptionError(f"{self.ref.name}: {error}", self.ref.name) from error
         return connection
 
     def verify(self) -> None:
-        if zlib.crc32(self._content) != self.ref.crc32:
+        if zlib.crc32(self._file.content()) != self.ref.crc32:
             raise CorruptionError(f"{self.ref.name} fails its checksum", self.ref.name)
 
 
@@ -65,7 +109,7 @@ class MemoryStagedFile:
         if not self._open:
             raise InternalError(f"staged file {self._name} is finished")
         self._open = False
-        return self._store.put(self._name, bytes(self._content))
+        return self._store.put(self._name, MemoryFile(bytes(self._content)))
 
     def discard(self) -> None:
         if self._open:
@@ -80,7 +124,9 @@ class MemoryStagedDatabase:
         self._store = store
         self._name = name
         self._open = True
-        self.connection = sqlite3.connect(":memory:", check_same_thread=False)
+        # SQLite's memdb shares what has the same name in one process, if the name begins with a slash.
+        self._address = f"file:/chroma-async-{uuid.uuid4().hex}?vfs=memdb"
+        self.connection = sqlite3.connect(self._address, uri=True, check_same_thread=False)
         # Writes the header: a database without a page cannot be serialized.
         self.connection.execute("PRAGMA user_version = 0")
 
@@ -89,9 +135,7 @@ class MemoryStagedDatabase:
             raise InternalError(f"staged database {self._name} is finished")
         self._open = False
         self.connection.commit()
-        content = self.connection.serialize()
-        self.connection.close()
-        return self._store.put(self._name, content)
+        return self._store.put(self._name, MemoryDatabase(self.connection, self._address))
 
     def discard(self) -> None:
         if self._open:
@@ -105,7 +149,7 @@ class MemorySegmentStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, MemoryFile | MemoryDatabase] = {}
         self._staged: dict[str, MemoryStagedFile | MemoryStagedDatabase] = {}
         self._closed = False
 
@@ -128,12 +172,12 @@ class MemorySegmentStore:
             staged = self._staged[name] = MemoryStagedDatabase(self, name)
             return staged
 
-    def put(self, name: str, content: bytes) -> FileRef:
+    def put(self, name: str, file: MemoryFile | MemoryDatabase) -> FileRef:
         """Make a staged file openable; called by the staged file."""
         with self._lock:
             self._staged.pop(name, None)
-            self._files[name] = content
-        return FileRef(name, len(content), zlib.crc32(content))
+            self._files[name] = file
+        return FileRef(name, file.size, file.crc32)
 
     def abandon(self, name: str) -> None:
         """Forget a staged file; called by the staged file."""
@@ -144,12 +188,12 @@ class MemorySegmentStore:
         with self._lock:
             if self._closed:
                 raise refusals.closed("segment store")
-            content = self._files.get(ref.name)
-        if content is None:
+            file = self._files.get(ref.name)
+        if file is None:
             raise CorruptionError(f"{ref.name} is missing", ref.name)
-        if len(content) != ref.bytes:
-            raise CorruptionError(f"{ref.name} has {len(content)} bytes, not {ref.bytes}", ref.name)
-        return MemoryBlob(ref, content)
+        if file.size != ref.bytes:
+            raise CorruptionError(f"{ref.name} has {file.size} bytes, not {ref.bytes}", ref.name)
+        return MemoryBlob(ref, file)
 
     def list(self) -> list[str]:
         with self._lock:
@@ -162,7 +206,7 @@ class MemorySegmentStore:
 
     def size_bytes(self) -> int:
         with self._lock:
-            return sum(map(len, self._files.values()))
+            return sum(file.size for file in self._files.values())
 
     def close(self) -> None:
         with self._lock:
