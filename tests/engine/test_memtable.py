@@ -124,7 +124,6 @@ def test_an_older_view_finds_the_row_that_was_the_newest_then() -> None:
     assert not now.alive.contains([1]).any()
 
 
-
 def test_norms_are_rounded_once() -> None:
     table = Memtable()
     rows = np.array([[3e18, 4e18], [1e-23, 0], [0, 0]], dtype=np.float32)
