@@ -43,6 +43,8 @@ class Chunk:
         if verify:
             for blob in blobs:
                 blob.verify()
+        # Held to be named among the files that are read.
+        self._blobs = blobs
         vectors, columns, self._documents, *postings = blobs
         self._vectors = VectorsFile.open(vectors.buffer(), entry.vectors.name)
         self._table = RowTable.open(columns.buffer(), entry.columns.name)

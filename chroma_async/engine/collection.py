@@ -314,7 +314,7 @@ class Collection:
         await self._queue.drained()
         ended = refusal or ClosedError(f"collection {self.row.name!r} is closed")
         self._queue.refuse(ended)
-        await self._compactor.aclose(flush=flush)
+        await self._compactor.aclose(flush=flush, ended=ended)
         # What it held is let go now, not when the garbage collector comes by: the janitor asks who reads a file.
         self._ended = ended
         self.tokens.clear()

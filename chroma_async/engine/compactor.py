@@ -84,6 +84,7 @@ class Compactor:
         self._indexing = asyncio.Event()
         self._hurried = False
         self._stop = threading.Event()
+        self._reason: ChromaError = ClosedError("the collection is closed")
         self._flush_retry = _Retry()
         self._maintenance_retry = _Retry()
         #: Why flushing does not get on, if it does not.
@@ -164,8 +165,10 @@ class Compactor:
 
     async def tick(self) -> None:
         """Flush what is idle or old; look for maintenance to do. Called about twice a second."""
+        if self._ended():
+            return
         now = self._context.monotonic()
-        dirty = self._tip.dirty and not self._tip.broken and self._dirty_since is not None
+        dirty = self._tip.dirty and self._dirty_since is not None
         # A turn that is taken is a write's, which freezes what is old when it is done; waiting for it would keep others waiting too.
         if dirty and not self._turn.locked():
             age_s = now - (self._dirty_since or now)
@@ -199,10 +202,10 @@ class Compactor:
     async def flush(self) -> None:
         """Everything written so far is in chunks when it returns. :raises ChromaError: why it is not."""
         async with self._turn:
-            if self._tip.dirty and not self._tip.broken:
+            if self._ended():
+                raise self._end()
+            if self._tip.dirty:
                 self._freeze(start=False)
-        if self._ended():
-            raise self._end()
         wanted = list(self._tip.frozen)
         while any(frozen in self._tip.frozen for frozen in wanted):
             self._trouble = None
@@ -231,13 +234,17 @@ class Compactor:
         """Begin no more jobs, and let those that run end at their next slice."""
         self._stop.set()
 
-    async def aclose(self, *, flush: bool) -> None:
-        """Stop both lanes; a running build ends at its next slice. Idempotent."""
+    async def aclose(self, *, flush: bool, ended: ChromaError) -> None:
+        """Stop both lanes; a running build ends at its next slice. Idempotent.
+
+        :param ended: what those are told who ask for a job from now on, or wait for one.
+        """
         if flush and not self._stop.is_set():
             try:
                 await self.flush()
             except ChromaError as error:
                 logger.warning("flush at close failed, the log keeps the rows: %s", error)
+        self._reason = ended
         self.stop()
         self._flushed.set()
         for task in (self._flushing, self._maintaining):
@@ -255,7 +262,7 @@ class Compactor:
     def _end(self) -> ChromaError:
         if self._tip.broken:
             return PoisonedError("a write is durable but was not applied; the collection is whole again when the store is reopened")
-        return ClosedError("the collection is closed")
+        return self._reason
 
     def _states(self) -> list[SegmentState]:
         """The segments as policies see them."""

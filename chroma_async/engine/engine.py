@@ -28,7 +28,7 @@ from chroma_async.engine.retention import Retention
 from chroma_async.engine.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
-from chroma_async.errors import ChromaError, ClosedError, InvalidArgumentError, PoisonedError, WrongLoopError
+from chroma_async.errors import ChromaError, ClosedError, CorruptionError, InvalidArgumentError, PoisonedError, WrongLoopError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.schema.schema import SOURCE_FUNCTION
@@ -344,7 +344,12 @@ class Engine:
 
     async def _load_once(self, row: CollectionRow) -> Collection:
         try:
-            collection = await Collection.load(row, self.context)
+            try:
+                collection = await Collection.load(row, self.context)
+            except CorruptionError:
+                # Files that are missing are those of a collection that was just deleted.
+                await self.context.backends.catalog.find_collection(row.id)
+                raise
             try:
                 # It may have been deleted since its row was read: what is not in the catalog must not take writes.
                 await self.context.backends.catalog.find_collection(row.id)

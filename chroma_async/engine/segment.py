@@ -54,6 +54,9 @@ class Segment:
     trigrams: tuple[TrigramIndex, ...]
     connections: Connections = field(repr=False)
     masks: Masks = field(repr=False)
+    #: Files that it consists of besides its chunks, held so that the janitor leaves them: a job of a collection that was just deleted may
+    #: open them again.
+    held: tuple[Blob, ...] = field(default=(), repr=False)
     #: Its name in ``masks``.
     owner: int = field(init=False, repr=False)
     bases: Ints = field(init=False, repr=False)
@@ -284,14 +287,17 @@ class SegmentOpener:
 
         :raises CorruptionError: a chunk or the alive bitmap is missing or damaged; names the file.
         """
+        graph = self._open_graph(entry)
+        held = (entry.alive, entry.graph.file if graph is not None and entry.graph is not None else None)
         return Segment(
             entry=entry,
             chunks=tuple(self._open_chunk(chunk) for chunk in entry.chunks),
             alive=self._open_alive(entry),
-            graph=self._open_graph(entry),
+            graph=graph,
             trigrams=tuple(self._open_trigrams(entry)),
             connections=self._connections,
             masks=self._masks,
+            held=tuple(self._store.open(file) for file in held if file is not None),
         )
 
     def _open_chunk(self, entry: ChunkEntry) -> Chunk:

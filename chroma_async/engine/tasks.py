@@ -7,9 +7,14 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from chroma_async.errors import ChromaError
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+#: From this HTTP status on an error is the store's own.
+INTERNAL = 500
 
 
 class Tasks:
@@ -44,7 +49,7 @@ class Tasks:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if not task.done():
-                task.add_done_callback(self._finished)
+                task.add_done_callback(_missed)
             raise
 
     async def aclose(self) -> None:
@@ -56,3 +61,12 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("background task %r failed", task.get_name(), exc_info=error)
+
+
+def _missed(task: asyncio.Task[Any]) -> None:
+    """Say what the caller would have been told. A refusal is no failure."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        if isinstance(error, ChromaError) and error.code() < INTERNAL:
+            logger.info("%s was refused after its caller had left: %s", task.get_name(), error)
+        else:
+            logger.error("%s failed after its caller had left", task.get_name(), exc_info=error)

@@ -52,9 +52,11 @@ class Tip:
 
         :param changes: each batch with its victims, as places of the current version.
         """
-        self.broken = True
-        self._apply(changes)
-        self.broken = False
+        try:
+            self._apply(changes)
+        except BaseException:
+            self.broken = True
+            raise
 
     def _apply(self, changes: Iterable[tuple[LogBatch, Places]]) -> None:
         dead: dict[int, list[Ints]] = {}

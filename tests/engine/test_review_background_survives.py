@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from chroma_async.errors import PoisonedError, UnavailableError
-from tests.engine.gate import HeldCatalog, held
+from chroma_async.engine import jobs
+from chroma_async.errors import NotFoundError, PoisonedError, UnavailableError
+from tests.engine.gate import HeldCatalog, JobGate, held
 from tests.engine.settling import settled
-from tests.engine.store import SCOPE, Clock, Store
+from tests.engine.store import SCOPE, Clock, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
 
@@ -107,7 +108,7 @@ async def test_garbage_that_is_still_read_is_deleted_once_nobody_reads_it(open_s
     await store.finish()
     clock.now += 10
     await store.engine.tick()
-    assert len(segment_files(tmp_path)) == 4
+    assert len(segment_files(tmp_path)) == 6
     del reader
     clock.now += 10
     await store.engine.tick()
@@ -161,3 +162,57 @@ async def test_a_deletion_is_done_when_the_log_cannot_be_trimmed_and_the_trim_is
     assert await log.collections() != {}
     await store.engine.tick()
     assert await log.collections() == {}
+
+
+async def test_a_sweep_leaves_what_jobs_of_a_deleted_collection_still_need(
+    disk: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chroma_async.engine.compactor")
+    await disk.add([f"a{n}" for n in range(40)], vectors(range(40)))
+    await disk.finish()
+    await disk.add([f"b{n}" for n in range(40)], vectors(range(40)))
+    await disk.delete(["a2"])
+    await disk.flush()
+    gate = JobGate(monkeypatch, jobs, "build_graph")
+    clock.now += 3
+    await disk.engine.tick()
+    await gate.reached()
+    catalog = disk.engine.context.backends.catalog
+    delete, deleted, passage = catalog.delete_collection, asyncio.Event(), asyncio.Event()
+
+    async def delete_slowly(*arguments: Any) -> Any:
+        result = await delete(*arguments)
+        deleted.set()
+        await passage.wait()
+        return result
+
+    monkeypatch.setattr(catalog, "delete_collection", delete_slowly)
+    deleting = asyncio.ensure_future(disk.api.delete_collection(SCOPE, "docs"))
+    await deleted.wait()
+    await disk.engine.sweep()
+    gate.open()
+    while not caplog.messages:  # noqa: ASYNC110 - how the job ended is only told to the log
+        await asyncio.sleep(0)
+    passage.set()
+    await deleting
+    assert [message for message in caplog.messages if "it was deleted" not in message] == []
+
+
+async def test_a_load_whose_files_are_swept_says_that_the_collection_was_deleted(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store()
+    await store.add(["a"])
+    await store.flush()
+    await store.engine.aclose()
+    again = await open_store()
+    catalog = again.engine.context.backends.catalog
+    load = catalog.load_manifest
+
+    async def load_late(id: Any) -> Any:
+        manifest = await load(id)
+        await catalog.delete_collection(SCOPE, "docs")
+        await again.engine.sweep()
+        return manifest
+
+    monkeypatch.setattr(catalog, "load_manifest", load_late)
+    with pytest.raises(NotFoundError):
+        await Store(again.engine, again.api, store.info).ids()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from chroma_async.engine.compacting import compact_store
 from chroma_async.engine.memtable import Memtable
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError, PoisonedError
+from chroma_async.format.logbatch import LogBatch
 from tests.engine.store import SCOPE, TINY, Clock, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
@@ -178,3 +180,31 @@ async def test_a_check_passes_over_what_is_deleted_meanwhile(disk: Store) -> Non
                 await disk.api.delete_collection(SCOPE, other.info.name)
         await disk.engine.sweep()
     assert levels == {"ok"}
+
+
+async def test_a_compaction_of_a_collection_that_is_deleted_meanwhile_says_so(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add([f"a{n}" for n in range(40)], vectors(range(40)))
+    collection = await disk.collection()
+    await disk.api.delete_collection(SCOPE, "docs")
+    for job in (collection.flush, collection.finish):
+        with pytest.raises(NotFoundError):
+            await job()
+
+
+async def test_a_write_that_is_being_applied_does_not_look_like_one_that_failed(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await disk.add([f"a{n}" for n in range(20)], vectors(range(20)))
+    tip = (await disk.collection())._tip
+    gate, reached = threading.Event(), threading.Event()
+    append = Memtable.append
+
+    def slow(self: Memtable, batch: LogBatch) -> None:
+        reached.set()
+        assert gate.wait(10)
+        append(self, batch)
+
+    monkeypatch.setattr(Memtable, "append", slow)
+    writing = asyncio.ensure_future(disk.add([f"b{n}" for n in range(40)], vectors(range(40))))
+    await asyncio.to_thread(reached.wait, 10)
+    assert not tip.broken
+    gate.set()
+    await writing
