@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from chroma_async.api.collection_view import CollectionView
 from chroma_async.api.embedding import Embedder, call, configuration_to_update
 from chroma_async.api.filters import check_where, check_where_document
 from chroma_async.api.functions import AttachedFunction, check_params, function_id, read_params
-from chroma_async.api.questions import Questions, payloads
 from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
-from chroma_async.api.search_result import SearchResult, search_result
 from chroma_async.api.transaction import ATTEMPTS, Transaction, run
 from chroma_async.api.validate import (
     as_list,
@@ -43,6 +41,9 @@ from chroma_async.types import (
     SearchRequest,
     WriteKind,
 )
+
+if TYPE_CHECKING:
+    from chroma_async.api.search_result import SearchResult
 
 T = TypeVar("T")
 
@@ -289,6 +290,10 @@ class AsyncCollection(CollectionView):
         :raises ValidationError, ValidationTypeError: the arguments, or a text that nothing embeds.
         :raises InvalidArgumentError, UnprocessableError: a search is outside the grammar, or a score is no finite number.
         """
+        # Imported when they are first used: most programs never search by rank expressions.
+        from chroma_async.api.questions import Questions, payloads
+        from chroma_async.api.search_result import search_result
+
         with refusing("search"):
             level = _read_level(read_level)
             questions = Questions(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from chroma_async.api.embedding import AnyFunction, DataLoader, Embedder, check_conflict
 from chroma_async.api.protocol import ChromaAPI
-from chroma_async.api.schema import Schema
 from chroma_async.api.sparse import SparseEmbedder
 from chroma_async.types import CollectionInfo, Json, Scope
 
 if TYPE_CHECKING:
     from chroma_async.api.client import AsyncClient
+    from chroma_async.api.schema import Schema
 
 
 class CollectionView:
@@ -66,6 +66,9 @@ class CollectionView:
     @property
     def schema(self) -> Schema:
         """Which indexes exist for which metadata keys, with the functions that it names. Changing it changes nothing in the store."""
+        # Imported when it is first used: its many classes are a tenth of what importing the client would cost.
+        from chroma_async.api.schema import Schema
+
         functions = self._client.functions
         return Schema.read(self._info.schema, functions.dense, functions.sparse)
 

@@ -12,6 +12,9 @@ import pytest
 import chroma_async
 
 BUDGET_S = 0.25
+#: What its libraries alone take of that where the budget was set. The same processor is up to twice as slow when its host is busy: then
+#: the budget grows by as much as the libraries' own time does, and by nothing else.
+LIBRARIES_S = 0.18
 
 
 def run(code: str, cache: Path) -> str:
@@ -23,9 +26,13 @@ def run(code: str, cache: Path) -> str:
 
 def test_importing_the_http_client_takes_under_a_quarter_of_a_second_of_processor_time(tmp_path: Path) -> None:
     # Processor time of the importing thread: what other programs do meanwhile does not count.
-    code = "import time; begun = time.thread_time(); import chroma_async.client.http; print(time.thread_time() - begun)"
-    run(code, tmp_path)  # compiles
-    assert min(float(run(code, tmp_path)) for _ in range(5)) < BUDGET_S
+    code = "import time; begun = time.thread_time(); import {}; print(time.thread_time() - begun)"
+    ours, libraries = code.format("chroma_async.client.http"), code.format("aiohttp, numpy, orjson")
+    run(ours, tmp_path)  # compiles
+    # In turns, so that both see the same machine.
+    taken = [(float(run(ours, tmp_path)), float(run(libraries, tmp_path))) for _ in range(7)]
+    slowness = max(1.0, min(alone for _, alone in taken) / LIBRARIES_S)
+    assert min(together for together, _ in taken) < BUDGET_S * slowness, taken
 
 
 @pytest.mark.parametrize(
