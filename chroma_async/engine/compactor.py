@@ -111,6 +111,8 @@ class Compactor:
             if self._trouble is not None:
                 failure = PoisonedError if isinstance(self._trouble, PoisonedError) else UnavailableError
                 raise failure(f"writes wait for a flush that fails: {self._trouble}") from self._trouble
+            if self._ended():
+                raise self._end()
             self.start_flush()
             self._flushed.clear()
             await self._flushed.wait()

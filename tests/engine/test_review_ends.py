@@ -208,3 +208,12 @@ async def test_a_write_that_is_being_applied_does_not_look_like_one_that_failed(
     assert not tip.broken
     gate.set()
     await writing
+
+
+async def test_a_write_does_not_wait_for_a_flush_that_never_comes(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store(settings=replace(TINY, memtable_rows=1, frozen_memtables=2))
+    await store.add(["a"])
+    await store.add(["b"])
+    (await store.collection())._tip.broken = True
+    with pytest.raises(PoisonedError):
+        await asyncio.wait_for(store.add(["c"]), 10)
