@@ -74,8 +74,8 @@ class Settings:
     is_persistent: bool = True
     #: Read-only SQLite connections kept open to chunk files, store-wide.
     sqlite_connections: int = 256
-    #: Size of the write-ahead file at which the log is checkpointed. Writes wait meanwhile, so it is better done often than at length.
-    log_checkpoint_bytes: int = 8 * MIB
+    #: Size of the write-ahead file at which the log is checkpointed. Writes wait for its end, so it is better done often than at length.
+    log_checkpoint_bytes: int = 16 * MIB
 
     # Writing
     #: Bytes of writes that may wait in one collection's queue; more wait outside (in process) or get 429 (HTTP).

@@ -23,7 +23,7 @@ from chroma_async.threads import Threads
 #: The parts of a data directory, beside ``LOCK`` and ``FORMAT``.
 CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY = "catalog.sqlite", "log.sqlite", "segments"
 #: Free space that the log keeps, in checkpoints: what memtables that wait to be flushed will ask for again.
-SPARE_CHECKPOINTS = 8
+SPARE_CHECKPOINTS = 4
 
 
 async def open_backends(
@@ -67,6 +67,7 @@ async def _open_directory(
         log = await SqliteLog.open(
             directory / LOG_FILE,
             threads.serial("log"),
+            threads.serial("checkpoint"),
             wal_bytes=log_checkpoint_bytes,
             spare_bytes=SPARE_CHECKPOINTS * log_checkpoint_bytes,
             doubt=doubt,

@@ -177,8 +177,8 @@ async def test_the_write_ahead_file_stays_near_its_bound(tmp_path: Path, threads
         for seq in range(1, 200):
             await backends.log.append([entry(A, seq)])
             largest = max(largest, wal.stat().st_size)
-        # The transaction that passes the bound, and one that was asked for before the checkpoint.
-        assert largest < 3 * CHECKPOINT_BYTES
+        # Appends go on during a checkpoint until the file is four times as large; one may be under way then.
+        assert largest < 6 * CHECKPOINT_BYTES
 
 
 @pytest.mark.parametrize("file", [CATALOG_FILE, LOG_FILE])
@@ -244,8 +244,8 @@ async def test_a_full_disk_loses_nothing_and_the_append_may_be_retried(tmp_path:
         connections.append(connect(path))
         return connections[-1]
 
-    thread = threads.serial("log")
-    log = await SqliteLog.open(tmp_path / LOG_FILE, thread, wal_bytes=1 << 20, spare_bytes=1 << 20, connector=connecting)
+    thread, beside = threads.serial("log"), threads.serial("checkpoint")
+    log = await SqliteLog.open(tmp_path / LOG_FILE, thread, beside, wal_bytes=1 << 20, spare_bytes=1 << 20, connector=connecting)
     await log.append([entry(A, 1)])
     await thread.run(lambda: connections[0].execute("PRAGMA max_page_count = 12").fetchall())
     with pytest.raises(UnavailableError) as caught:

@@ -1,8 +1,10 @@
-"""A trim of many bytes is made in slices, between which appends have their turn."""
+"""What takes long in the log does not hold appends up: a trim is made in slices, and a checkpoint beside the writer but for its end."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from chroma_async.storage.base import LogEntry
-from chroma_async.storage.sqlite.log import SLICE_BYTES, SLICE_ENTRIES, SqliteLog
+from chroma_async.storage.sqlite.log import MOST_GROWTH, SLICE_BYTES, SLICE_ENTRIES, SqliteLog, connect
 from chroma_async.threads import Threads
 
 A, B = UUID(int=1), UUID(int=2)
@@ -23,7 +25,9 @@ def entry(collection: UUID, seq: int, size: int) -> LogEntry:
 
 @pytest.fixture
 async def log(tmp_path: Path, threads: Threads) -> AsyncIterator[SqliteLog]:
-    log = await SqliteLog.open(tmp_path / "log.sqlite", threads.serial("log"), wal_bytes=4 * MIB, spare_bytes=MIB)
+    log = await SqliteLog.open(
+        tmp_path / "log.sqlite", threads.serial("log"), threads.serial("checkpoint"), wal_bytes=4 * MIB, spare_bytes=MIB
+    )
     yield log
     await log.aclose()
 
@@ -68,3 +72,59 @@ async def test_closing_ends_a_trim_at_its_next_slice(log: SqliteLog) -> None:
     await asyncio.sleep(0)
     await log.aclose()
     await trimming
+
+
+class Watched(sqlite3.Connection):
+    """A connection whose copying waits for ``go_on``, or fails."""
+
+    begun, go_on = threading.Event(), threading.Event()
+    fails = False
+
+    def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:  # type: ignore[override]
+        if "PASSIVE" in sql:
+            self.begun.set()
+            assert self.go_on.wait(10)
+            if self.fails:
+                raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_appends_go_on_while_the_write_ahead_file_is_copied_and_a_failure_of_that_costs_nothing(
+    tmp_path: Path, threads: Threads, fails: bool
+) -> None:
+    class Connection(Watched):
+        begun, go_on = threading.Event(), threading.Event()
+
+    Connection.fails = fails
+
+    def connecting(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
+
+    path, wal = tmp_path / "log.sqlite", tmp_path / "log.sqlite-wal"
+    bounds = {"wal_bytes": MIB, "spare_bytes": MIB}
+    log = await SqliteLog.open(path, threads.serial("log"), threads.serial("beside"), connector=connecting, **bounds)
+    await log.append([entry(A, 1, 2 * MIB)])
+    await asyncio.to_thread(Connection.begun.wait, 10)
+    await log.append([entry(A, 2, MIB)])
+    await log.append([entry(A, 3, 10)])
+    assert wal.stat().st_size > 3 * MIB
+    Connection.go_on.set()
+    number = 0
+    while wal.stat().st_size > MIB:
+        number += 1
+        await log.append([entry(B, number, 10)])
+    await log.aclose()
+    assert not wal.exists()
+    again = await SqliteLog.open(path, threads.serial("log"), threads.serial("beside"), connector=connect, **bounds)
+    assert [held.first for held in await again.read(A, 0)] == [1, 2, 3]
+    assert len(await again.read(B, 0)) == number
+    await again.aclose()
+
+
+async def test_appends_that_outrun_the_copying_wait_for_it(log: SqliteLog, tmp_path: Path) -> None:
+    largest = 0
+    for seq in range(1, 200):
+        await log.append([entry(A, seq, MIB)])
+        largest = max(largest, (tmp_path / "log.sqlite-wal").stat().st_size)
+    assert largest < (MOST_GROWTH + 2) * 4 * MIB

@@ -16,6 +16,7 @@ and nobody was told that it was durable.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,10 +27,13 @@ from chroma_async.errors import CorruptionError, PoisonedError, StoreError, Unav
 from chroma_async.storage import refusals
 from chroma_async.storage.base import LogEntry
 from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.sqlite.backfill import Backfill
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
 from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity, seal
 from chroma_async.threads import SerialThread
 from chroma_async.types import Seq
+
+logger = logging.getLogger(__name__)
 
 #: Version of the tables below.
 LOG_VERSION = 1
@@ -57,6 +61,8 @@ PRAGMA user_version = {LOG_VERSION};
 COMMIT;
 """
 _INSERT = "INSERT INTO entries (collection, first, last, body_crc32, facts_crc32, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+#: Growth of SQLite's write-ahead file, in checkpoints, at which appends wait for the one under way.
+MOST_GROWTH = 4.0
 #: What one transaction of a trim deletes, or gives back to the disk: few milliseconds, between which appends have their turn.
 SLICE_BYTES, SLICE_ENTRIES = 2 << 20, 512
 #: Of the oldest entries the last seq and the size; reading a size reads no body.
@@ -81,7 +87,7 @@ class LogFile:
     """The blocking side; every method runs in the log's thread."""
 
     def __init__(self, path: Path, wal_bytes: int, spare_bytes: int, connector: Connector, doubt: Doubt) -> None:
-        self._path = path
+        self.path = path
         self._wal_bytes = wal_bytes
         self._spare_bytes = spare_bytes
         self._doubt = doubt
@@ -113,15 +119,15 @@ class LogFile:
         run("PRAGMA wal_autocheckpoint = 0").fetchone()
         (version,) = run("PRAGMA user_version").fetchone()
         if version > LOG_VERSION:
-            raise StoreError(f"{self._path} has version {version}; this release reads up to {LOG_VERSION}. Install a newer release")
+            raise StoreError(f"{self.path} has version {version}; this release reads up to {LOG_VERSION}. Install a newer release")
         (answer,) = run(INTEGRITY_CHECK).fetchone()
-        check_integrity(answer, str(self._path))
+        check_integrity(answer, str(self.path))
         if version == 0:
             self._connection.executescript(_SCHEMA)
         (self.bytes,) = run(_HELD).fetchone()
 
-    def append(self, entries: Sequence[LogEntry]) -> bool:
-        """Whether a checkpoint is due."""
+    def append(self, entries: Sequence[LogEntry]) -> float:
+        """By how many times what makes a checkpoint due SQLite's write-ahead file has grown since the last one."""
         rows = [
             (
                 entry.collection.bytes,
@@ -140,7 +146,7 @@ class LogFile:
         except sqlite3.IntegrityError as error:
             raise refusals.entry_taken(*self._first_taken(entries)) from error
         self.bytes += added
-        return self._checkpoint_due()
+        return self.growth()
 
     def _first_taken(self, entries: Sequence[LogEntry]) -> tuple[UUID, Seq]:
         """Which key the unique index refused."""
@@ -164,14 +170,14 @@ class LogFile:
             raise
         except sqlite3.Error as error:
             self._roll_back()
-            raise write_fault(error, str(self._path)) from error
+            raise write_fault(error, str(self.path)) from error
         except BaseException:
             self._roll_back()
             raise
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            fault = commit_fault(error, str(self._path))
+            fault = commit_fault(error, str(self.path))
             if isinstance(fault, PoisonedError):
                 self._doubt.begin(fault.message())
             self._roll_back()
@@ -184,7 +190,7 @@ class LogFile:
         try:
             self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            self._doubt.begin(f"{self._path}: a rollback failed: {error}")
+            self._doubt.begin(f"{self.path}: a rollback failed: {error}")
 
     def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
         rows = self._fetch(
@@ -212,9 +218,7 @@ class LogFile:
 
     def _verify(self, collection: UUID, first: Seq, last: Seq, content: bytes, crc32: int | None) -> None:
         if _seal(collection, first, last, content) != crc32:
-            raise CorruptionError(
-                f"{self._path}: the entry of collection [{collection}] at seq {first} fails its checksum", str(self._path)
-            )
+            raise CorruptionError(f"{self.path}: the entry of collection [{collection}] at seq {first} fails its checksum", str(self.path))
 
     def collections(self) -> dict[UUID, Seq]:
         return {UUID(bytes=key): last for key, last in self._fetch("SELECT collection, max(last) FROM entries GROUP BY collection")}
@@ -223,10 +227,10 @@ class LogFile:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise read_fault(error, str(self._path)) from error
+            raise read_fault(error, str(self.path)) from error
 
     def trim(self, collection: UUID, upto: Seq) -> bool:
-        """Delete a slice of the entries, the oldest first; then give a slice of free space back. Whether there is more to do."""
+        """Delete a slice of the entries, the oldest first; or else give a slice of free space back. Whether there may be more to do."""
         key = collection.bytes
         oldest = self._fetch(_OLDEST, (key, upto, SLICE_ENTRIES))
         if oldest:
@@ -238,11 +242,7 @@ class LogFile:
             self._transact(lambda: self._connection.execute("DELETE FROM entries WHERE collection = ? AND last <= ?", (key, last)))
             self.bytes -= removed
             return True
-        if self._return_space():
-            return True
-        if self._checkpoint_due():
-            self.checkpoint()
-        return False
+        return self._return_space()
 
     def _return_space(self) -> bool:
         """Shrink the file a little when much of it is free; whether it did. Some is kept: the next appends would only ask for it again."""
@@ -261,7 +261,7 @@ class LogFile:
             self._connection.executescript(script)
         except sqlite3.Error as error:
             self._roll_back()
-            fault = commit_fault(error, str(self._path))
+            fault = commit_fault(error, str(self.path))
             if isinstance(fault, PoisonedError):
                 self._doubt.begin(fault.message())
                 raise fault from error
@@ -272,8 +272,9 @@ class LogFile:
         except OSError:  # no error may follow a commit that succeeded; a checkpoint can wait
             return 0
 
-    def _checkpoint_due(self) -> bool:
-        return self._wal_size() - self._wal_floor > self._wal_bytes
+    def growth(self) -> float:
+        """See :meth:`append`; from 1.0 on a checkpoint is due."""
+        return (self._wal_size() - self._wal_floor) / max(1, self._wal_bytes)
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead file into the main one and cut it. A full disk only puts it off; any other failure poisons."""
@@ -289,9 +290,11 @@ class LogFile:
 class SqliteLog:
     """:class:`~chroma_async.storage.base.Log` in an SQLite file of its own."""
 
-    def __init__(self, file: LogFile, thread: SerialThread) -> None:
+    def __init__(self, file: LogFile, thread: SerialThread, backfill: Backfill, beside: SerialThread) -> None:
         self._file = file
         self._thread = thread
+        self._backfill = backfill
+        self._beside = beside
         self._chore: asyncio.Task[None] | None = None
         self._closing = False
         self._closed = False
@@ -301,14 +304,17 @@ class SqliteLog:
         cls,
         path: Path,
         thread: SerialThread,
+        beside: SerialThread,
         *,
         wal_bytes: int,
         spare_bytes: int,
         connector: Connector = connect,
         doubt: Doubt | None = None,
     ) -> SqliteLog:
-        """Open or create the log. The log owns ``thread`` from here on, also when this fails.
+        """Open or create the log. The log owns both threads from here on, also when this fails.
 
+        :param thread: for all that reads and writes.
+        :param beside: for the part of a checkpoint that need not hold writes up.
         :param wal_bytes: size of SQLite's write-ahead file at which it is checkpointed.
         :param spare_bytes: free space inside the file above which it is given back to the disk.
         :param doubt: the store's.
@@ -316,10 +322,19 @@ class SqliteLog:
         :raises StoreError: a newer release wrote it.
         """
         try:
-            return cls(await thread.run(LogFile, path, wal_bytes, spare_bytes, connector, doubt or Doubt()), thread)
-        except BaseException:
+            file = await thread.run(LogFile, path, wal_bytes, spare_bytes, connector, doubt or Doubt())
+            try:
+                backfill = await beside.run(Backfill, path, connector)
+            except BaseException:
+                await thread.run(file.close)
+                raise
+        except BaseException as error:
             await thread.aclose()
+            await beside.aclose()
+            if isinstance(error, sqlite3.Error | OSError):
+                raise UnavailableError(f"{path}: {error}") from error
             raise
+        return cls(file, thread, backfill, beside)
 
     def _check_open(self) -> None:
         if self._closing:
@@ -329,19 +344,34 @@ class SqliteLog:
         self._check_open()
         if not entries:
             return
-        due = await self._thread.run(self._file.append, entries)
-        if due and self._chore is None and not self._closing:
+        growth = await self._thread.run(self._file.append, entries)
+        if growth >= 1:
+            self._begin_checkpoint()
+        if growth >= MOST_GROWTH and self._chore is not None:
+            # What has been appended is durable; whoever appends faster than the file is copied waits here.
+            await asyncio.wait([self._chore])
+
+    def _begin_checkpoint(self) -> None:
+        if self._chore is None and not self._closing:
             self._chore = asyncio.create_task(self._checkpoint())
 
     async def _checkpoint(self) -> None:
         """Between appends: the thread takes it in turn, and the append that made it due has already answered."""
         try:
+            await self._copy_beside()
             await self._thread.run(self._file.checkpoint)
         except UnavailableError:
             # The log is poisoned by it, and the next append says so to someone who can act on it.
             return
         finally:
             self._chore = None
+
+    async def _copy_beside(self) -> None:
+        """Leave little to the checkpoint that follows."""
+        try:
+            await self._beside.run(self._backfill.run)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("%s: copying the write-ahead file beside the writer failed, the checkpoint does it: %s", self._file.path, error)
 
     async def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
         self._check_open()
@@ -359,6 +389,8 @@ class SqliteLog:
         self._check_open()
         while await self._thread.run(self._file.trim, collection, upto) and not self._closing:
             pass
+        if not self._closing and await self._thread.run(self._file.growth) >= 1:
+            self._begin_checkpoint()
 
     async def size_bytes(self) -> int:
         self._check_open()
@@ -368,14 +400,16 @@ class SqliteLog:
         self._closing = True
         if self._chore is not None:
             await asyncio.wait([self._chore])
-        if not self._closed:
-            await self._thread.run(self._file.close)
-            self._closed = True
-        await self._thread.aclose()
+        await self._close()
 
     async def abandon(self) -> None:
         self._closing = True
+        await self._close()
+
+    async def _close(self) -> None:
         if not self._closed:
+            await self._beside.run(self._backfill.close)
             await self._thread.run(self._file.close)
             self._closed = True
+        await self._beside.aclose()
         await self._thread.aclose()
