@@ -9,13 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chroma_async.api.admin import AsyncAdminClient
-    from chroma_async.api.client import AsyncClient
-    from chroma_async.api.cmek import Cmek
-    from chroma_async.api.collection import AsyncCollection
-    from chroma_async.api.embedding import DataLoader
-    from chroma_async.api.functions import AttachedFunction, Function
-    from chroma_async.api.index_config import (
+    from chroma_async.builders.cmek import Cmek
+    from chroma_async.builders.index_config import (
         BoolInvertedIndexConfig,
         FloatInvertedIndexConfig,
         FtsIndexConfig,
@@ -26,13 +21,18 @@ if TYPE_CHECKING:
         StringInvertedIndexConfig,
         VectorIndexConfig,
     )
-    from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, UserIdentity
-    from chroma_async.api.schema import Schema
-    from chroma_async.api.search import GroupBy, K, Key, Knn, Limit, MaxK, MinK, Rrf, Search, Select, Val
-    from chroma_async.api.search_result import SearchResult
+    from chroma_async.builders.schema import Schema
+    from chroma_async.builders.search import GroupBy, K, Key, Knn, Limit, MaxK, MinK, Rrf, Search, Select, Val
+    from chroma_async.client.admin import AsyncAdminClient
+    from chroma_async.client.client import AsyncClient
+    from chroma_async.client.collection import AsyncCollection
     from chroma_async.client.embedded import AsyncEphemeralClient, AsyncPersistentClient
+    from chroma_async.client.embedding import DataLoader
+    from chroma_async.client.functions import AttachedFunction, Function
     from chroma_async.client.http import AsyncHttpClient
     from chroma_async.client.interop import register_with_chromadb
+    from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, UserIdentity
+    from chroma_async.client.search_result import SearchResult
     from chroma_async.config import ClientSettings, Settings
     from chroma_async.embedding.bm25 import ChromaBm25EmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction
@@ -94,13 +94,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api.admin": ("AsyncAdminClient",),
-    "api.client": ("AsyncClient",),
-    "api.collection": ("AsyncCollection",),
-    "api.cmek": ("Cmek",),
-    "api.embedding": ("DataLoader",),
-    "api.functions": ("AttachedFunction", "Function"),
-    "api.index_config": (
+    "client.admin": ("AsyncAdminClient",),
+    "client.client": ("AsyncClient",),
+    "client.collection": ("AsyncCollection",),
+    "builders.cmek": ("Cmek",),
+    "client.embedding": ("DataLoader",),
+    "client.functions": ("AttachedFunction", "Function"),
+    "builders.index_config": (
         "BoolInvertedIndexConfig",
         "FloatInvertedIndexConfig",
         "FtsIndexConfig",
@@ -111,10 +111,10 @@ _HOMES = {
         "StringInvertedIndexConfig",
         "VectorIndexConfig",
     ),
-    "api.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "UserIdentity"),
-    "api.schema": ("Schema",),
-    "api.search": ("GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rrf", "Search", "Select", "Val"),
-    "api.search_result": ("SearchResult",),
+    "client.results": ("DeleteResult", "GetResult", "Include", "QueryResult", "UserIdentity"),
+    "builders.schema": ("Schema",),
+    "builders.search": ("GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rrf", "Search", "Select", "Val"),
+    "client.search_result": ("SearchResult",),
     "client.embedded": ("AsyncEphemeralClient", "AsyncPersistentClient"),
     "client.http": ("AsyncHttpClient",),
     "client.interop": ("register_with_chromadb",),

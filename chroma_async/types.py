@@ -307,7 +307,7 @@ class GetRequest:
     limit: int | None = None
     offset: int = 0
     include: tuple[IncludeField, ...] = ("documents", "metadatas")
-    #: Raw JSON: metadata keys to order by in place of first insertion; see :mod:`chroma_async.api.paging`.
+    #: Raw JSON: metadata keys to order by in place of first insertion; see :mod:`chroma_async.service.cursor`.
     order_by: Json = None
     #: Where the last page ended; "" begins, ``None`` asks for no cursor.
     cursor: str | None = None

@@ -13,7 +13,7 @@ from chroma_async.config import Settings
 from chroma_async.errors import ChromaError
 
 if TYPE_CHECKING:
-    from chroma_async.api.local import LocalAPI
+    from chroma_async.service.local import LocalAPI
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
 
     :raises click.ClickException: no such directory (unless ``serving``), it is not a store, or another process owns it (exit code 1).
     """
-    from chroma_async.api.local import open_local
+    from chroma_async.service.local import open_local
 
     path = settings.path if settings.is_persistent else None
     if path is not None and not serving and not _exists(path):

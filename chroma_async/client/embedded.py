@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chroma_async.api.client import AsyncClient
-from chroma_async.api.local import open_local
+from chroma_async.client.client import AsyncClient
 from chroma_async.client.opening import Opening
 from chroma_async.config import Settings
+from chroma_async.service.local import open_local
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT
 
 

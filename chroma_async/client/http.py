@@ -1,4 +1,4 @@
-"""A server at the end of a connection: HttpAPI speaks :class:`~chroma_async.api.protocol.ChromaAPI`, AsyncHttpClient wraps it."""
+"""A server at the end of a connection: HttpAPI speaks :class:`~chroma_async.api.ChromaAPI`, AsyncHttpClient wraps it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from chroma_async.api.client import AsyncClient
-from chroma_async.api.offload import Offload
 from chroma_async.client.address import Address, resolve_address
+from chroma_async.client.client import AsyncClient
+from chroma_async.client.offload import Offload
 from chroma_async.client.opening import Opening
 from chroma_async.client.transport import Transport
 from chroma_async.config import ClientSettings

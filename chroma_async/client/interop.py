@@ -11,8 +11,8 @@ import importlib
 import sys
 from typing import Any
 
-from chroma_async.api.admin import AsyncAdminClient
-from chroma_async.api.client import AsyncClient
+from chroma_async.client.admin import AsyncAdminClient
+from chroma_async.client.client import AsyncClient
 
 _MODULE = "chromadb.api.async_api"
 

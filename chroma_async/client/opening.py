@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any
 
-from chroma_async.api.client import AsyncClient
+from chroma_async.client.client import AsyncClient
 from chroma_async.client.interop import register_if_imported
 
 

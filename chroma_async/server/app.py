@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
-from chroma_async.api.protocol import ChromaAPI
+from chroma_async.api import ChromaAPI
 from chroma_async.config import Settings
 from chroma_async.server.docs import document_routes
 from chroma_async.server.middleware import envelope

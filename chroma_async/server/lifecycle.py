@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from chroma_async.api.protocol import ChromaAPI
+from chroma_async.api import ChromaAPI
 from chroma_async.config import Settings
 from chroma_async.server.app import create_app
 from chroma_async.server.service import SERVICE, Run

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 
 from aiohttp import web
 
-from chroma_async.api.protocol import ChromaAPI
+from chroma_async.api import ChromaAPI
 from chroma_async.config import Settings
 
 T = TypeVar("T")

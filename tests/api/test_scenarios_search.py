@@ -10,7 +10,7 @@ import chromadb.execution.expression as theirs
 import numpy as np
 import pytest
 
-from chroma_async.api import search as ours
+from chroma_async.builders import search as ours
 from chroma_async.errors import UnprocessableError, ValidationTypeError
 from tests.api.conftest import Store, opened
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.api.local import LocalAPI
-from chroma_async.api.opening import Lease
 from chroma_async.distance import exact_top_k
 from chroma_async.engine.checking import check_store
 from chroma_async.engine.engine import Engine
+from chroma_async.service.local import LocalAPI
+from chroma_async.service.sharing import Lease
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import SEGMENTS_DIRECTORY
 from chroma_async.types import CollectionInfo, Floats, GetRequest, QueryRequest, RecordBatch, Rows, Space, WriteKind

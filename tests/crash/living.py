@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chroma_async.api.local import LocalAPI
-from chroma_async.api.opening import Lease
 from chroma_async.config import Settings
 from chroma_async.engine.engine import Engine
+from chroma_async.service.local import LocalAPI
+from chroma_async.service.sharing import Lease
 from chroma_async.storage.local.filesystem import FileSystem
 from tests.crash.history import SETTINGS, STEPS
 from tests.crash.images import Image

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import numpy as np
 
-from chroma_async.api.local import LocalAPI
 from chroma_async.engine.collection import Collection
+from chroma_async.service.local import LocalAPI
 from chroma_async.types import (
     ConditionalCommit,
     DeleteRequest,

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import numpy as np
 
-from chroma_async.api.local import LocalAPI
-from chroma_async.api.opening import Lease
 from chroma_async.config import Settings
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
+from chroma_async.service.local import LocalAPI
+from chroma_async.service.sharing import Lease
 from chroma_async.types import CollectionInfo, DeleteRequest, Floats, GetRequest, QueryRequest, RecordBatch, Rows, Scope, WriteKind
 
 SCOPE = Scope()

@@ -10,7 +10,6 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from chroma_async.api.batch import check_batch
 from chroma_async.config import Settings
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
@@ -19,6 +18,7 @@ from chroma_async.engine.query import query
 from chroma_async.engine.resolve import Delete, Write
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.settings import create_settings
+from chroma_async.service.batch import check_batch
 from chroma_async.storage.base import CollectionRow
 from chroma_async.types import RecordBatch, Scope, Space, WriteKind
 from tests.engine.settling import settled

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from chroma_async.api.local import LocalAPI
 from chroma_async.errors import InvalidArgumentError, NotFoundError, UnavailableError
+from chroma_async.service.local import LocalAPI
 from chroma_async.storage.base import Backends
 from chroma_async.types import GetRequest
 from tests.engine.settling import settled

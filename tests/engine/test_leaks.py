@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chroma_async.api.local import open_local
 from chroma_async.client.embedded import AsyncEphemeralClient, AsyncPersistentClient
+from chroma_async.service.local import open_local
 from chroma_async.types import GetRequest, QueryRequest, RecordBatch, WriteKind
 from tests.engine.store import SCOPE, TINY, Clock, Store, vectors
 

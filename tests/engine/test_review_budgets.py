@@ -95,7 +95,7 @@ async def test_heavy_filters_are_parsed_in_a_thread(store: Store, request_: dict
         threads.append(threading.get_ident())
         return parse(*arguments, **named)
 
-    monkeypatch.setattr("chroma_async.api.conditions.parse", noted)
+    monkeypatch.setattr("chroma_async.service.filters.parse", noted)
     await store.ids(**request_)
     await store.ids(where={"k": 1}, where_document={"$contains": "x"})
     assert threads[0] != threading.get_ident()

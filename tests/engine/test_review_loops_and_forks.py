@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from chroma_async.api.local import LocalAPI, open_local
 from chroma_async.config import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.errors import ClosedError, ForkedError, LockedError, WrongLoopError
+from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import CollectionInfo, GetRequest, RecordBatch, WriteKind
 from tests.engine.store import SCOPE, vectors
 

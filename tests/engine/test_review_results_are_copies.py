@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.api.client import AsyncClient
+from chroma_async.client.client import AsyncClient
 from chroma_async.types import GetRequest, IncludeField, QueryRequest
 from tests.engine.store import SCOPE, Store, vectors
 
@@ -83,4 +83,4 @@ async def test_a_clients_lists_and_arrays_are_copied_as_they_come(store: Store) 
     assert read["metadatas"] == [{"k": 1, "l": [1, 2]}, {"m": "n"}]
     assert read["embeddings"] is not None
     assert np.array_equal(read["embeddings"], vectors([1, 2]))
-    client._affinity.closed = True  # type: ignore[union-attr]
+    client._loop_guard.closed = True  # type: ignore[union-attr]

@@ -10,13 +10,13 @@ from dataclasses import replace
 from aiohttp import web
 
 import chroma_async
-from chroma_async.api.local import LocalAPI
-from chroma_async.api.opening import Lease
-from chroma_async.api.protocol import ChromaAPI
+from chroma_async.api import ChromaAPI
 from chroma_async.config import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.engine.plan import PlanSettings
 from chroma_async.server.app import create_app
+from chroma_async.service.local import LocalAPI
+from chroma_async.service.sharing import Lease
 
 #: So small that every kind of job happens within a few dozen rows.
 SETTINGS = Settings(

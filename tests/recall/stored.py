@@ -13,8 +13,8 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from chroma_async.api.local import LocalAPI, open_local
 from chroma_async.config import Settings
+from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import Bools, DeleteRequest, Floats, Ints, QueryRequest, RecordBatch, Scope, Space, WriteKind
 from tests.recall.mixture import Mixture
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "chroma_async"
+#: Folders whose own files stand above or below their rooms, so that each of these files is judged by itself.
+OPEN_PLAN = {"engine", "storage"}
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,13 @@ class Module:
     lines: int
 
     @property
-    def part(self) -> str:
-        """The folder under the package, or for a file at its top the file's name."""
-        parts = self.name.split(".")
-        return parts[1] if len(parts) > 1 else ""
+    def room(self) -> str:
+        """The folder that it lies in, dotted and without the package; a file at the top of the package, of ``engine`` or of ``storage``
+        is a room of its own. The package's root, which only names what is public, is ``""``."""
+        below = self.name.split(".")[1:]
+        if self.file.name == "__init__.py" or len(below) == 1 or (len(below) == 2 and below[0] in OPEN_PLAN):
+            return ".".join(below)
+        return ".".join(below[:-1])
 
     def imports(self) -> Iterator[Import]:
         """Every import, those for the type checker alone left out."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.api.batch import check_batch
 from chroma_async.errors import ChromaError, InvalidArgumentError, InvalidDimensionException, UnprocessableError
+from chroma_async.service.batch import check_batch
 from chroma_async.types import RecordBatch, WriteKind
 
 ONE = np.ones((1, 2), dtype=np.float32)

@@ -15,9 +15,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from chroma_async.api.client import AsyncClient
-from chroma_async.api.offload import Offload
-from chroma_async.api.validate import embedding_values
+from chroma_async.client.client import AsyncClient
+from chroma_async.client.offload import Offload
+from chroma_async.client.validate import embedding_values
 from chroma_async.embedding import registry
 from chroma_async.errors import ClosedError, DuplicateIDError, ForkedError, NotFoundError, UniqueConstraintError, WrongLoopError
 from chroma_async.types import ReadLevel, RecordBatch

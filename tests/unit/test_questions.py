@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chroma_async import K, Knn, Rrf, Search, SparseVector
-from chroma_async.api.client import AsyncClient
-from chroma_async.api.collection import AsyncCollection
+from chroma_async.client.client import AsyncClient
+from chroma_async.client.collection import AsyncCollection
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import ReadLevel
 from tests.unit.fake_api import FakeAPI

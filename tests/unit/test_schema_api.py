@@ -12,9 +12,9 @@ from chromadb.api.types import CmekProvider as TheirProvider
 from chromadb.api.types import Schema as TheirSchema
 from chromadb.utils.embedding_functions import ChromaBm25EmbeddingFunction, HuggingFaceEmbeddingServer
 
-from chroma_async.api import index_config, schema
-from chroma_async.api.cmek import Cmek
-from chroma_async.api.index_config import (
+from chroma_async.builders import index_config, schema
+from chroma_async.builders.cmek import Cmek
+from chroma_async.builders.index_config import (
     FtsIndexConfig,
     HnswIndexConfig,
     IntInvertedIndexConfig,
@@ -23,7 +23,7 @@ from chroma_async.api.index_config import (
     StringInvertedIndexConfig,
     VectorIndexConfig,
 )
-from chroma_async.api.schema import Schema
+from chroma_async.builders.schema import Schema
 from chroma_async.embedding.huggingface import HuggingFaceEmbeddingServer as OurServer
 from chroma_async.embedding.unbuilt import UnbuiltFunction
 from chroma_async.errors import ValidationError, ValidationTypeError

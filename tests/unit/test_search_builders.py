@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chroma_async
-from chroma_async.api import search as ours
-from chroma_async.api.keys import Condition, K
+from chroma_async.builders import search as ours
+from chroma_async.builders.conditions import Condition, K
 from chroma_async.errors import ValidationError, ValidationTypeError
 
 BRIEFLY = settings(deadline=None, derandomize=True, max_examples=150)

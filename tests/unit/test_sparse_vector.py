@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import chroma_async
-from chroma_async.api.offload import Offload
-from chroma_async.api.results import with_sparse_vectors
-from chroma_async.api.sparse import SparseEmbedder
-from chroma_async.api.validate import check_collection_metadata, check_metadata
+from chroma_async.client.offload import Offload
+from chroma_async.client.results import with_sparse_vectors
+from chroma_async.client.sparse import SparseEmbedder
+from chroma_async.client.validate import check_collection_metadata, check_metadata
 from chroma_async.errors import ValidationError
 from chroma_async.types import SparseVector
 

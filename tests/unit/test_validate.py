@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_async.api.filters import check_where, check_where_document
-from chroma_async.api.validate import (
+from chroma_async.client.filters import check_where, check_where_document
+from chroma_async.client.validate import (
     check_batch_size,
     check_collection_metadata,
     check_embeddings,

@@ -102,7 +102,7 @@ class Lease:
 
 
 async def share_engine(path: str | None, settings: Settings, *, refuse_when_full: bool) -> Lease:
-    """See :func:`chroma_async.api.local.open_local`."""
+    """See :func:`chroma_async.service.local.open_local`."""
     if path is None:
         return Lease(await Engine.open(None, settings, refuse_when_full=refuse_when_full), None)
     loop = asyncio.get_running_loop()

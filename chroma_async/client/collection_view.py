@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from chroma_async.api.embedding import AnyFunction, DataLoader, Embedder, check_conflict
-from chroma_async.api.protocol import ChromaAPI
-from chroma_async.api.sparse import SparseEmbedder
+from chroma_async.api import ChromaAPI
+from chroma_async.client.embedding import AnyFunction, DataLoader, Embedder, check_conflict
+from chroma_async.client.sparse import SparseEmbedder
 from chroma_async.types import CollectionInfo, Json, Scope
 
 if TYPE_CHECKING:
-    from chroma_async.api.client import AsyncClient
-    from chroma_async.api.schema import Schema
+    from chroma_async.builders.schema import Schema
+    from chroma_async.client.client import AsyncClient
 
 
 class CollectionView:
@@ -67,7 +67,7 @@ class CollectionView:
     def schema(self) -> Schema:
         """Which indexes exist for which metadata keys, with the functions that it names. Changing it changes nothing in the store."""
         # Imported when it is first used: its many classes are a tenth of what importing the client would cost.
-        from chroma_async.api.schema import Schema
+        from chroma_async.builders.schema import Schema
 
         functions = self._client.functions
         return Schema.read(self._info.schema, functions.dense, functions.sparse)

@@ -1,4 +1,4 @@
-"""Rank expressions: ``Knn("a question") * 0.8 + Val(0.2)``. Lower scores are better; see :class:`~chroma_async.api.search.Search`.
+"""Rank expressions: ``Knn("a question") * 0.8 + Val(0.2)``. Lower scores are better; see :class:`~chroma_async.builders.search.Search`.
 
 Immutable; the operators make new ones. Chains of ``+``, ``*``, ``max`` and ``min`` become one node.
 """
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chroma_async.api.keys import Key, key_text
+from chroma_async.builders.conditions import Key, key_text
 from chroma_async.errors import ValidationError, ValidationTypeError
 
 DEFAULT_LIMIT = 16

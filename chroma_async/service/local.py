@@ -8,10 +8,6 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
-from chroma_async.api.batch import check_batch
-from chroma_async.api.conditions import condition, is_light
-from chroma_async.api.opening import Lease, share_engine
-from chroma_async.api.paging import read_cursor, read_order, write_cursor
 from chroma_async.config import Settings
 from chroma_async.engine.checking import Finding, check_store
 from chroma_async.engine.compacting import Step, compact_store
@@ -30,6 +26,10 @@ from chroma_async.schema.settings import create_settings
 from chroma_async.search.ast import SparseKnn, knns
 from chroma_async.search.parse import check as check_searches
 from chroma_async.search.parse import parse as parse_searches
+from chroma_async.service.batch import check_batch
+from chroma_async.service.cursor import read_cursor, read_order, write_cursor
+from chroma_async.service.filters import condition, is_light
+from chroma_async.service.sharing import Lease, share_engine
 from chroma_async.storage.base import Catalog, CollectionRow
 from chroma_async.storage.slices import in_slices
 from chroma_async.types import (
@@ -72,7 +72,7 @@ INLINE_SEARCHES = 8
 
 
 class LocalAPI:
-    """See :class:`chroma_async.api.protocol.ChromaAPI`. Made by :func:`open_local`."""
+    """See :class:`chroma_async.api.ChromaAPI`. Made by :func:`open_local`."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease

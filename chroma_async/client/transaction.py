@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chroma_async.api.filters import check_where, check_where_document
-from chroma_async.api.results import GetResult, get_result
-from chroma_async.api.validate import check_ids, check_include, check_window, refusing
+from chroma_async.client.filters import check_where, check_where_document
+from chroma_async.client.results import GetResult, get_result
+from chroma_async.client.validate import check_ids, check_include, check_window, refusing
 from chroma_async.errors import ConditionalWriteConflictError, StaleReadError, ValidationError
 from chroma_async.types import CommitOutcome, ConditionalCommit, GetRequest, Operation, RecordBatch, WriteKind
 
 if TYPE_CHECKING:
-    from chroma_async.api.collection import AsyncCollection
+    from chroma_async.client.collection import AsyncCollection
 
 T = TypeVar("T")
 

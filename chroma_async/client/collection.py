@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from chroma_async.api.arguments import Columns, columns, expiry, known_rows, one_source, row_count
-from chroma_async.api.collection_view import CollectionView
-from chroma_async.api.embedding import Embedder, call, configuration_to_update
-from chroma_async.api.filters import check_where, check_where_document
-from chroma_async.api.functions import AttachedFunction, check_params, function_id, read_params
-from chroma_async.api.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
-from chroma_async.api.transaction import ATTEMPTS, Transaction, run
-from chroma_async.api.validate import (
+from chroma_async.client.collection_view import CollectionView
+from chroma_async.client.embedding import Embedder, call, configuration_to_update
+from chroma_async.client.filters import check_where, check_where_document
+from chroma_async.client.functions import AttachedFunction, check_params, function_id, read_params
+from chroma_async.client.record_arguments import RecordColumns, columns, expiry, known_rows, one_source, row_count
+from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
+from chroma_async.client.transaction import ATTEMPTS, Transaction, run
+from chroma_async.client.validate import (
     as_list,
     check_batch_size,
     check_collection_metadata,
@@ -43,7 +43,7 @@ from chroma_async.types import (
 )
 
 if TYPE_CHECKING:
-    from chroma_async.api.search_result import SearchResult
+    from chroma_async.client.search_result import SearchResult
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class AsyncCollection(CollectionView):
                 batch = given.with_embeddings(await self._embedder.documents(await self._load(values) if name == "uris" else values))
         return replace(batch, expires_at=ends)
 
-    async def _embedded_update(self, given: Columns, source: list[Any]) -> RecordBatch:
+    async def _embedded_update(self, given: RecordColumns, source: list[Any]) -> RecordBatch:
         values, present = known_rows(source)
         if not values:
             return given.with_embeddings(None)
@@ -152,7 +152,7 @@ class AsyncCollection(CollectionView):
         embeddings[present] = vectors
         return given.with_embeddings(embeddings, present)
 
-    async def _columns(self, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> Columns:
+    async def _columns(self, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> RecordColumns:
         """Checked before anything is paid for: the batch limit is known before an embedding function runs.
 
         Sparse vectors that the schema knows how to make are in the metadata.
@@ -283,7 +283,7 @@ class AsyncCollection(CollectionView):
         return await self._load(rows.uris or [])
 
     async def search(self, searches: Any, read_level: ReadLevel | str = ReadLevel.INDEX_AND_WAL) -> SearchResult:
-        """The answers to one search or several, each a :class:`~chroma_async.api.search.Search` or its dictionary.
+        """The answers to one search or several, each a :class:`~chroma_async.builders.search.Search` or its dictionary.
 
         Texts in rank expressions are embedded: by the collection's function, or under another key by the sparse function in the schema.
 
@@ -291,13 +291,13 @@ class AsyncCollection(CollectionView):
         :raises InvalidArgumentError, UnprocessableError: a search is outside the grammar, or a score is no finite number.
         """
         # Imported when they are first used: most programs never search by rank expressions.
-        from chroma_async.api.questions import Questions, payloads
-        from chroma_async.api.search_result import search_result
+        from chroma_async.client.rank_embedding import RankEmbedding, payloads
+        from chroma_async.client.search_result import search_result
 
         with refusing("search"):
             level = _read_level(read_level)
-            questions = Questions(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)
-            asked = await questions.answered(payloads(searches))
+            rank_embedding = RankEmbedding(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)
+            asked = await rank_embedding.answered(payloads(searches))
         return search_result(await self.api.search(self._scope, self.id, SearchRequest(asked, level)))
 
     async def delete(
@@ -341,8 +341,9 @@ class AsyncCollection(CollectionView):
         return await self.api.count(self._scope, self.id, level, where=filters[0], where_document=filters[1])
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
-        """A transaction: ``work`` reads and writes through the :class:`~chroma_async.api.transaction.Transaction` that it is given. What it
-        writes takes effect together, if nothing that it read was changed meanwhile; else it is called again, ``attempts`` times at most.
+        """A transaction: ``work`` reads and writes through the :class:`~chroma_async.client.transaction.Transaction` that it is given.
+        What it writes takes effect together, if nothing that it read was changed meanwhile; else it is called again, ``attempts`` times
+        at most.
 
         :raises ConditionalWriteConflictError: others were faster each time; nothing was written.
         """
@@ -369,7 +370,7 @@ class AsyncCollection(CollectionView):
     async def attach_function(
         self, function: Any, name: str, output_collection: str, params: dict[str, Any] | None = None
     ) -> tuple[AttachedFunction, bool]:
-        """Keep what a built-in function (:class:`~chroma_async.api.functions.Function`, or its name) makes of this collection in a new
+        """Keep what a built-in function (:class:`~chroma_async.client.functions.Function`, or its name) makes of this collection in a new
         collection, from now on. The second of the result says whether it is new: it is not when the same one is attached already.
 
         :raises ValidationError: the arguments. :raises InvalidArgumentError: parameters, of which no function has any.

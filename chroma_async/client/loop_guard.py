@@ -8,7 +8,7 @@ import os
 from chroma_async.errors import ClosedError, ForkedError, WrongLoopError
 
 
-class Affinity:
+class LoopGuard:
     """Made inside a running loop; ``check`` is called before every use."""
 
     def __init__(self, what: str) -> None:

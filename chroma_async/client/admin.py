@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chroma_async.api.affinity import Affinity
-from chroma_async.api.protocol import ChromaAPI
-from chroma_async.api.results import DatabaseResult, TenantResult
-from chroma_async.api.validate import check_name, check_window
+from chroma_async.api import ChromaAPI
+from chroma_async.client.loop_guard import LoopGuard
+from chroma_async.client.results import DatabaseResult, TenantResult
+from chroma_async.client.validate import check_name, check_window
 from chroma_async.types import DEFAULT_TENANT, Database
 
 
 class AsyncAdminClient:
     """Reached as ``client.admin``. Lives as long as the client that it came from, on that client's event loop."""
 
-    def __init__(self, api: ChromaAPI, affinity: Affinity) -> None:
+    def __init__(self, api: ChromaAPI, loop_guard: LoopGuard) -> None:
         self._connected = api
-        self._affinity = affinity
+        self._loop_guard = loop_guard
 
     @property
     def _api(self) -> ChromaAPI:
-        self._affinity.check()
+        self._loop_guard.check()
         return self._connected
 
     async def create_tenant(self, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chroma_async.api.results import with_sparse_vectors
+from chroma_async.client.results import with_sparse_vectors
 from chroma_async.types import SearchRows
 
 

@@ -1,4 +1,4 @@
-"""AsyncClient: chromadb's async client over any :class:`~chroma_async.api.protocol.ChromaAPI`, with an end to its life."""
+"""AsyncClient: chromadb's async client over any :class:`~chroma_async.api.ChromaAPI`, with an end to its life."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from chroma_async.api.admin import AsyncAdminClient
-from chroma_async.api.affinity import Affinity
-from chroma_async.api.collection import AsyncCollection
-from chroma_async.api.embedding import AnyFunction, DataLoader, check_conflict, check_function, functions_in, settings_to_create
-from chroma_async.api.offload import Offload
-from chroma_async.api.protocol import ChromaAPI
-from chroma_async.api.results import UserIdentity
-from chroma_async.api.validate import check_collection_metadata, check_name, check_window, refusing
+from chroma_async.api import ChromaAPI
+from chroma_async.client.admin import AsyncAdminClient
+from chroma_async.client.collection import AsyncCollection
+from chroma_async.client.embedding import AnyFunction, DataLoader, check_conflict, check_function, functions_in, settings_to_create
+from chroma_async.client.loop_guard import LoopGuard
+from chroma_async.client.offload import Offload
+from chroma_async.client.results import UserIdentity
+from chroma_async.client.validate import check_collection_metadata, check_name, check_window, refusing
 from chroma_async.embedding.pool import Functions
 from chroma_async.errors import ValidationTypeError
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
@@ -31,7 +31,7 @@ class AsyncClient:
     :param offload: where embedding functions, data loaders and the conversion of large batches run; the client closes it.
     """
 
-    _affinity: Affinity | None = None
+    _loop_guard: LoopGuard | None = None
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class AsyncClient:
         self._settings = settings
         self._api = api
         self._max_batch_size: int | None = None
-        self._affinity = Affinity(f"this {type(self).__name__}")
-        self.admin = AsyncAdminClient(api, self._affinity)
+        self._loop_guard = LoopGuard(f"this {type(self).__name__}")
+        self.admin = AsyncAdminClient(api, self._loop_guard)
 
     @property
     def api(self) -> ChromaAPI:
         """The verbs on typed data, below this class. :raises ClosedError, WrongLoopError, ForkedError: it cannot be used from here."""
-        assert self._affinity is not None
-        self._affinity.check()
+        assert self._loop_guard is not None
+        self._loop_guard.check()
         return self._api
 
     @property
@@ -89,10 +89,10 @@ class AsyncClient:
 
     async def aclose(self) -> None:
         """End the connection or the engine's use. Idempotent. :raises WrongLoopError, ForkedError: it cannot be closed from here."""
-        if self._affinity is None or self._affinity.closed:
+        if self._loop_guard is None or self._loop_guard.closed:
             return
-        self._affinity.check()
-        self._affinity.closed = True
+        self._loop_guard.check()
+        self._loop_guard.closed = True
         try:
             await self._api.aclose()
         finally:
@@ -107,7 +107,7 @@ class AsyncClient:
 
     def __del__(self) -> None:
         # A finalizer may run on any thread and after the loop has ended, so it says what was forgotten and does nothing about it.
-        if self._affinity is not None and not self._affinity.closed:
+        if self._loop_guard is not None and not self._loop_guard.closed:
             warnings.warn(f"{self!r} was never closed; use `async with`, or await aclose()", ResourceWarning, stacklevel=1, source=self)
 
     def get_settings(self) -> Any:
@@ -177,7 +177,7 @@ class AsyncClient:
     ) -> AsyncCollection:
         """A new collection, or with ``get_or_create`` the one of that name, unchanged.
 
-        ``schema`` is a :class:`~chroma_async.api.schema.Schema`, chromadb's, or JSON. Without an embedding function here, in the
+        ``schema`` is a :class:`~chroma_async.builders.schema.Schema`, chromadb's, or JSON. Without an embedding function here, in the
         configuration or in the schema, every write and query brings embeddings.
 
         :raises ValidationError, ValidationTypeError, InvalidArgumentError, UnprocessableError: the arguments.

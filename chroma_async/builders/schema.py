@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from chroma_async.api.cmek import Cmek
-from chroma_async.api.index_config import (
+from chroma_async.builders.cmek import Cmek
+from chroma_async.builders.index_config import (
     DOCUMENT_KEY,
     BoolInvertedIndexConfig,
     FloatInvertedIndexConfig,

@@ -14,8 +14,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from chroma_async.api.offload import Offload
-from chroma_async.api.validate import check_embeddings, embedding_values
+from chroma_async.client.offload import Offload
+from chroma_async.client.validate import check_embeddings, embedding_values
 from chroma_async.embedding.pool import Functions
 from chroma_async.embedding.protocol import describe, described_name, function_name
 from chroma_async.embedding.unbuilt import UnbuiltFunction

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chroma_async.api.embedding import call
-from chroma_async.api.offload import Offload
-from chroma_async.api.validate import check_metadata
+from chroma_async.client.embedding import call
+from chroma_async.client.offload import Offload
+from chroma_async.client.validate import check_metadata
 from chroma_async.embedding.protocol import described_name
 from chroma_async.errors import ValidationError
 from chroma_async.types import Json, MetadataPatch, SparseValue

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.api.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
+from chroma_async.client.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
 from chroma_async.errors import ValidationError
 from chroma_async.types import Bools, Floats, MetadataPatch, RecordBatch
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class RecordColumns:
     """All of a batch but its embeddings, checked, with equal lengths."""
 
     ids: list[str]
@@ -32,9 +32,9 @@ class Columns:
         )
 
 
-def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> Columns:
-    """:raises ValidationError, ValidationTypeError, DuplicateIDError: see :mod:`chroma_async.api.validate`."""
-    checked = Columns(
+def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> RecordColumns:
+    """:raises ValidationError, ValidationTypeError, DuplicateIDError: see :mod:`chroma_async.client.validate`."""
+    checked = RecordColumns(
         ids=list(check_ids(ids)),
         metadatas=None if metadatas is None else check_metadatas(metadatas),
         documents=None if documents is None else list(check_texts(documents, "documents")),

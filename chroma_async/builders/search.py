@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chroma_async.api.keys import Condition, K, Key, key_text
-from chroma_async.api.ranks import Knn, Rank, Rrf, Val, is_rank, whole
+from chroma_async.builders.conditions import Condition, K, Key, key_text
+from chroma_async.builders.ranks import Knn, Rank, Rrf, Val, is_rank, whole
 from chroma_async.errors import ValidationError, ValidationTypeError
 
 __all__ = ["Aggregate", "GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rank", "Rrf", "Search", "Select", "Val"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from chroma_async.api.embedding import Embedder, call
-from chroma_async.api.keys import Key
-from chroma_async.api.offload import Offload
+from chroma_async.builders.conditions import Key
+from chroma_async.client.embedding import Embedder, call
+from chroma_async.client.offload import Offload
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import Json
 
@@ -37,7 +37,7 @@ def _payload(search: Any) -> dict[str, Json]:
     return dict(said)
 
 
-class Questions:
+class RankEmbedding:
     """Answers the texts of searches. Dense ones go to the collection's function in one call, sparse ones to the function of their key."""
 
     def __init__(
