@@ -1,7 +1,7 @@
 """Chroma's BM25: sparse vectors of English texts, the same token for token, hash for hash and bit for bit as chromadb's ``chroma_bm25``.
 
 A vector holds the term-frequency half of BM25. The other half, how rare a term is among all records, is the store's: an index with
-``bm25: true`` multiplies it in when it is searched (:func:`chroma_async.engine.sparse.sparse_knn`).
+``bm25: true`` multiplies it in when it is searched (:func:`chroma_async.engine.read.sparse.sparse_knn`).
 
 The stemmer is the ``snowballstemmer`` package, which ``chroma-async[bm25]`` brings.
 """

@@ -11,17 +11,17 @@ from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from chroma_async.config import Settings
-from chroma_async.engine.commit_queue import CommitQueue
-from chroma_async.engine.compactor import Compactor
+from chroma_async.engine.compaction.compactor import Compactor
+from chroma_async.engine.compaction.jobs import IndexOptions, Progress
 from chroma_async.engine.context import Context
-from chroma_async.engine.expiry import may_expire, visible
-from chroma_async.engine.jobs import IndexOptions, Progress
-from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
-from chroma_async.engine.resolve import NOTHING, Delete, Write
-from chroma_async.engine.tip import Tip
-from chroma_async.engine.transaction import ReadTokens, Transaction
-from chroma_async.engine.version import Version
+from chroma_async.engine.snapshot.expiry import may_expire, visible
+from chroma_async.engine.snapshot.version import Version
+from chroma_async.engine.write.commit_queue import CommitQueue
+from chroma_async.engine.write.live_state import Tip
+from chroma_async.engine.write.resolve import NOTHING, Delete, Write
+from chroma_async.engine.write.transaction import ReadTokens, Transaction
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts
@@ -82,7 +82,11 @@ class Collection:
             tip,
             self._known,
             turn,
-            context,
+            context.log_writer,
+            context.tasks,
+            context.threads,
+            context.settings,
+            refuse_when_full=context.refuse_when_full,
             learn=self._learn,
             written=self._compactor.written,
             admit=self._compactor.admit,
@@ -200,7 +204,7 @@ class Collection:
     async def write(self, request: Write | Delete) -> int:
         """How many rows were deleted, inserted (add, upsert) or changed (update).
 
-        See :meth:`CommitQueue.submit <chroma_async.engine.commit_queue.CommitQueue.submit>`.
+        See :meth:`CommitQueue.submit <chroma_async.engine.write.commit_queue.CommitQueue.submit>`.
         """
         return (await self._queue.submit(request)).count
 
@@ -276,7 +280,7 @@ class Collection:
         return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
 
     def at_rest(self) -> AbstractAsyncContextManager[tuple[Manifest, Seq]]:
-        """See :meth:`Compactor.at_rest <chroma_async.engine.compactor.Compactor.at_rest>`."""
+        """See :meth:`Compactor.at_rest <chroma_async.engine.compaction.compactor.Compactor.at_rest>`."""
         return self._compactor.at_rest()
 
     async def flush(self) -> None:

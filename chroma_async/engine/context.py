@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chroma_async.config import Settings
-from chroma_async.engine.connections import Connections
-from chroma_async.engine.log_writer import LogWriter
-from chroma_async.engine.pins import PinningStore
-from chroma_async.engine.plan import PlanSettings
-from chroma_async.engine.retention import Retention
-from chroma_async.engine.segment import SegmentOpener
+from chroma_async.engine.read.search_plan import PlanSettings
+from chroma_async.engine.snapshot.file_pins import PinningStore
+from chroma_async.engine.snapshot.segment import SegmentOpener
+from chroma_async.engine.snapshot.sqlite_pool import Connections
 from chroma_async.engine.tasks import Tasks
+from chroma_async.engine.write.log_writer import LogWriter
+from chroma_async.engine.write.retention import Retention
 from chroma_async.storage.base import Backends
 from chroma_async.threads import Threads
 

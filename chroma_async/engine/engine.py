@@ -14,20 +14,20 @@ from uuid import UUID
 
 from chroma_async.config import Settings
 from chroma_async.engine.collection import Collection, with_facts
-from chroma_async.engine.commit_queue import gone
-from chroma_async.engine.connections import Connections
+from chroma_async.engine.compaction.janitor import Janitor
 from chroma_async.engine.context import Context
-from chroma_async.engine.functions import Functions
-from chroma_async.engine.janitor import Janitor
-from chroma_async.engine.log_writer import LogWriter
-from chroma_async.engine.masks import Masks
-from chroma_async.engine.pins import PinningStore
-from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.functions.attached_functions import Functions
+from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.recovery import forked, pending_facts
-from chroma_async.engine.retention import Retention
-from chroma_async.engine.segment import SegmentOpener
+from chroma_async.engine.snapshot.file_pins import PinningStore
+from chroma_async.engine.snapshot.filter_cache import Masks
+from chroma_async.engine.snapshot.segment import SegmentOpener
+from chroma_async.engine.snapshot.sqlite_pool import Connections
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
+from chroma_async.engine.write.commit_queue import gone
+from chroma_async.engine.write.log_writer import LogWriter
+from chroma_async.engine.write.retention import Retention
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, InvalidArgumentError, PoisonedError, WrongLoopError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import numpy as np
 
-from chroma_async.engine.segment import Segment, SegmentOpener
-from chroma_async.engine.tip import Tip
-from chroma_async.engine.version import Places
+from chroma_async.engine.snapshot.segment import Segment, SegmentOpener
+from chroma_async.engine.snapshot.version import Places
+from chroma_async.engine.write.live_state import Tip
 from chroma_async.errors import CorruptionError
 from chroma_async.format.logbatch import Facts, LogBatch, decode
 from chroma_async.format.manifest import Manifest, Tail

@@ -70,3 +70,17 @@ def _missed(task: asyncio.Task[Any]) -> None:
             logger.info("%s was refused after its caller had left: %s", task.get_name(), error)
         else:
             logger.error("%s failed after its caller had left", task.get_name(), exc_info=error)
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def kept(error: E) -> E:
+    """The same error without the frames that it came through, its causes included: whoever keeps it would keep alive what those held,
+    whole batches and opened files.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

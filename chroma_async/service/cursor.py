@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from chroma_async.engine.ordering import Mark
+from chroma_async.engine.read.ordering import Mark
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.types import Json, OrderBy
 

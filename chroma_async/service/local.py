@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from chroma_async.config import Settings
-from chroma_async.engine.checking import Finding, check_store
-from chroma_async.engine.compacting import Step, compact_store
+from chroma_async.engine.admin.check_store import Finding, check_store
+from chroma_async.engine.admin.compact_store import Step, compact_store
 from chroma_async.engine.engine import Engine
-from chroma_async.engine.get import count_matching, get, get_page
-from chroma_async.engine.query import query
-from chroma_async.engine.resolve import Delete, Write
-from chroma_async.engine.search import SearchOptions, search_each
-from chroma_async.engine.transaction import Transaction
+from chroma_async.engine.read.get import count_matching, get, get_page
+from chroma_async.engine.read.query import query
+from chroma_async.engine.read.search import SearchOptions, search_each
+from chroma_async.engine.write.resolve import Delete, Write
+from chroma_async.engine.write.transaction import Transaction
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
 from chroma_async.filter.ast import Filter
 from chroma_async.schema.filtering import check_filter, sparse_weighting

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chroma_async.engine.checking import check_store
+from chroma_async.engine.admin.check_store import check_store
 from chroma_async.errors import CorruptionError
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
 from chroma_async.types import GetRequest

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.engine import compactor, indexing, jobs, policy
+from chroma_async.engine.compaction import compaction_policy as policy
+from chroma_async.engine.compaction import compactor, indexing, jobs
 from chroma_async.errors import ClosedError, PoisonedError, UnavailableError
 from chroma_async.types import Rows
 from tests.engine.gate import HeldCatalog, JobGate, held, lanes_end

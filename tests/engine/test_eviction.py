@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from chroma_async.engine import jobs
+from chroma_async.engine.compaction import jobs
 from tests.engine.gate import JobGate, lanes_end
 from tests.engine.store import SCOPE, TINY, Clock, Store, same, vectors
 

@@ -13,9 +13,9 @@ import pytest
 from chroma_async.config import Settings
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
-from chroma_async.engine.get import get
-from chroma_async.engine.query import query
-from chroma_async.engine.resolve import Delete, Write
+from chroma_async.engine.read.get import get
+from chroma_async.engine.read.query import query
+from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.settings import create_settings
 from chroma_async.service.batch import check_batch

@@ -11,9 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from chroma_async.engine import compactor, jobs
-from chroma_async.engine.connections import Connections
-from chroma_async.engine.pins import PinningStore
+from chroma_async.engine.compaction import compactor, jobs
+from chroma_async.engine.snapshot.file_pins import PinningStore
+from chroma_async.engine.snapshot.sqlite_pool import Connections
 from chroma_async.errors import ChromaError, UnavailableError
 from chroma_async.storage.memory.segments import MemorySegmentStore
 from tests.engine.gate import HeldCatalog, JobGate, held

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.engine.likely import SPARE, confirmed, may_be_likely, with_spare
+from chroma_async.engine.read.text_candidates import SPARE, confirmed, may_be_likely, with_spare
 from chroma_async.filter.evaluate import matches
 from chroma_async.filter.parse import parse
 from chroma_async.types import Json

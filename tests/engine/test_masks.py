@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chroma_async.engine.masks import Kept, Masks
-from chroma_async.engine.version import SegmentView
+from chroma_async.engine.snapshot.filter_cache import Kept, Masks
+from chroma_async.engine.snapshot.version import SegmentView
 from chroma_async.filter.ast import And, Equals, Filter, IdIn, OneOf
 from chroma_async.filter.parse import parse
 from chroma_async.format.bitmap import Bitmap

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.engine.memtable import SEAL_ROWS, Memtable, MemtableView
+from chroma_async.engine.snapshot.memtable import SEAL_ROWS, Memtable, MemtableView
 from chroma_async.filter.ast import ArrayHas, Compare, DocumentContains, DocumentMatches, Equals, Filter, IdIn, Not, OneOf, Or
 from chroma_async.filter.evaluate import matches
 from chroma_async.format.logbatch import LogBatch

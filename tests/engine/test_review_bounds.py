@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chroma_async.engine.memtable import Memtable
-from chroma_async.engine.resolve import Delete, Write
+from chroma_async.engine.snapshot.memtable import Memtable
+from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import RateLimitError
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.types import RecordBatch, WriteKind

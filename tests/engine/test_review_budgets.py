@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chroma_async.engine.masks import Kept, Masks
+from chroma_async.engine.snapshot.filter_cache import Kept, Masks
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
 from chroma_async.filter.ast import DocumentContains, Equals
 from chroma_async.filter.evaluate import predicate

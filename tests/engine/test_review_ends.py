@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from chroma_async.engine.compacting import compact_store
-from chroma_async.engine.memtable import Memtable
+from chroma_async.engine.admin.compact_store import compact_store
+from chroma_async.engine.snapshot.memtable import Memtable
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError, PoisonedError
 from chroma_async.format.logbatch import LogBatch
 from tests.engine.store import SCOPE, TINY, Clock, Store, vectors

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chroma_async.engine import expiry
+from chroma_async.engine.snapshot import expiry
 from chroma_async.errors import PayloadTooLargeError
 from tests.engine.gate import HeldLog, held
 from tests.engine.settling import settled
@@ -41,7 +41,7 @@ async def test_expired_rows_are_found_in_threads(open_store: Open, monkeypatch: 
         return find(*arguments)
 
     monkeypatch.setattr(expiry, "due", noted)
-    monkeypatch.setattr("chroma_async.engine.commit_queue.due", noted)
+    monkeypatch.setattr("chroma_async.engine.write.commit_queue.due", noted)
     ids = [f"a{n}" for n in range(40)]
     for flushed in (False, True):
         wall.seconds = END - 10
@@ -82,7 +82,7 @@ async def test_the_ticker_does_not_wait_for_the_log(open_store: Open, clock: Clo
 
 
 async def test_a_request_too_large_for_the_log_is_refused_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chroma_async.engine.commit_queue.MAX_ENTRY_BYTES", 100_000)
+    monkeypatch.setattr("chroma_async.engine.write.commit_queue.MAX_ENTRY_BYTES", 100_000)
     small, large = await asyncio.gather(
         store.add(["a"], documents=["x"]), store.add(["b"], documents=["x" * 100_000]), return_exceptions=True
     )

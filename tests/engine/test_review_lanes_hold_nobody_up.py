@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chroma_async.engine.indexing import build_graph
+from chroma_async.engine.compaction.indexing import build_graph
 from tests.engine.store import Store
 
 
@@ -62,7 +62,7 @@ async def test_flushes_go_on_while_another_collections_build_delays_the_commit_o
         loop.call_soon_threadsafe(built.set)
         return result
 
-    monkeypatch.setattr("chroma_async.engine.jobs.build_graph", build_then_busy)
+    monkeypatch.setattr("chroma_async.engine.compaction.jobs.build_graph", build_then_busy)
     finishing = asyncio.ensure_future(disk.finish())
     await built.wait()
     await disk.add(["late"])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_async.engine.search import SearchOptions, search, search_each
-from chroma_async.engine.version import Version
+from chroma_async.engine.read.search import SearchOptions, search, search_each
+from chroma_async.engine.snapshot.version import Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException, UnprocessableError
 from chroma_async.search.ast import Search
 from chroma_async.search.parse import check, parse

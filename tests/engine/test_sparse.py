@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.engine.checking import check_store
-from chroma_async.engine.get import allowed_parts
-from chroma_async.engine.sparse import sparse_knn
-from chroma_async.engine.version import Version
+from chroma_async.engine.admin.check_store import check_store
+from chroma_async.engine.read.get import allowed_parts
+from chroma_async.engine.read.sparse import sparse_knn
+from chroma_async.engine.snapshot.version import Version
 from chroma_async.filter.parse import parse
 from tests.engine.store import Store
 
@@ -116,7 +116,7 @@ class World:
 
     @staticmethod
     def _matching(version: Version, where: Any) -> Any:
-        from chroma_async.engine.get import choose
+        from chroma_async.engine.read.get import choose
 
         return choose(version, parse(where, None), None, None, 0)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chroma_async.engine.version import SegmentView
+from chroma_async.engine.snapshot.version import SegmentView
 from tests.engine.store import TINY, Store, same, sound, vectors
 
 Open = Callable[..., Awaitable[Store]]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from chroma_async.engine.checking import check_store
+from chroma_async.engine.admin.check_store import check_store
 from chroma_async.engine.collection import Collection
 from chroma_async.errors import ChromaError, InvalidArgumentError
 from chroma_async.types import DeleteRequest, Floats, GetRequest, IncludeField, QueryRequest, RecordBatch, Rows, Scope, Space, WriteKind

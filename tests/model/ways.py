@@ -13,7 +13,7 @@ import chroma_async
 from chroma_async.api import ChromaAPI
 from chroma_async.config import Settings
 from chroma_async.engine.engine import Engine
-from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.server.app import create_app
 from chroma_async.service.local import LocalAPI
 from chroma_async.service.sharing import Lease

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from chroma_async.engine.nearest import nearest
-from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.read.nearest import nearest
+from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import GraphOptions, SegmentVectors, VectorChunk, Verdict
 from chroma_async.index.hnsw import Graph, GraphBuilder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.types import Space
 from tests.recall.mixture import Built, Mixture, build, mixture

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.engine.folds import OutputRow, count_records, statistics
-from chroma_async.engine.memtable import SEAL_ROWS, Memtable
-from chroma_async.engine.version import Version
+from chroma_async.engine.functions.builtin_functions import OutputRow, count_records, statistics
+from chroma_async.engine.snapshot.memtable import SEAL_ROWS, Memtable
+from chroma_async.engine.snapshot.version import Version
 from chroma_async.format.columns import MAX_COLUMNS
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.types import Metadata

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chroma_async.distance import exact_top_k
-from chroma_async.engine.nearest import nearest
-from chroma_async.engine.plan import PlanSettings
+from chroma_async.engine.read.nearest import nearest
+from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import GraphOptions
 from chroma_async.index.hnsw import GraphBuilder, encode_chunk

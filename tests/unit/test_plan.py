@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from chroma_async.engine.plan import Answered, Codes, Exact, FilteredGraph, GraphSearch, PlanSettings, Situation, plan, refine, widen
+from chroma_async.engine.read.search_plan import (
+    Answered,
+    Codes,
+    Exact,
+    FilteredGraph,
+    GraphSearch,
+    PlanSettings,
+    Situation,
+    plan,
+    refine,
+    widen,
+)
 
 SETTINGS = PlanSettings()
 

@@ -1,0 +1,1 @@
+"""Attached functions: what they make of a collection, kept in another."""
