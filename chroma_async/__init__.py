@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from chroma_async.client.interop import register_with_chromadb
     from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, UserIdentity
     from chroma_async.client.search_result import SearchResult
-    from chroma_async.config import ClientSettings, Settings
+    from chroma_async.config.settings import ClientSettings, Settings
     from chroma_async.embedding.bm25 import ChromaBm25EmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction
     from chroma_async.embedding.registry import register_embedding_function, register_sparse_embedding_function
@@ -118,7 +118,7 @@ _HOMES = {
     "client.embedded": ("AsyncEphemeralClient", "AsyncPersistentClient"),
     "client.http": ("AsyncHttpClient",),
     "client.interop": ("register_with_chromadb",),
-    "config": ("ClientSettings", "Settings"),
+    "config.settings": ("ClientSettings", "Settings"),
     "embedding.bm25": ("ChromaBm25EmbeddingFunction",),
     "embedding.protocol": ("EmbeddingFunction", "SparseEmbeddingFunction"),
     "embedding.registry": ("register_embedding_function", "register_sparse_embedding_function"),

@@ -40,7 +40,7 @@ IncludeField: TypeAlias = Literal["documents", "metadatas", "embeddings", "uris"
 
 
 class Space(StrEnum):
-    """How two vectors are compared. Smaller is closer for all three; see :mod:`chroma_async.distance`."""
+    """How two vectors are compared. Smaller is closer for all three; see :mod:`chroma_async.index.distance`."""
 
     L2 = "l2"
     COSINE = "cosine"
@@ -299,7 +299,8 @@ class OrderBy:
 
 @dataclass(frozen=True, slots=True)
 class GetRequest:
-    """A read by ids or filter. ``where`` and ``where_document`` are raw JSON; :mod:`chroma_async.filter.parse` judges them."""
+    """A read by ids or filter. ``where`` and ``where_document`` are raw JSON; :mod:`chroma_async.query_language.filter_parse` judges
+    them."""
 
     ids: list[str] | None = None
     where: Json = None
@@ -331,7 +332,7 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """Searches by rank expressions. Each is raw JSON; :mod:`chroma_async.search.parse` judges it."""
+    """Searches by rank expressions. Each is raw JSON; :mod:`chroma_async.query_language.search_parse` judges it."""
 
     searches: list[Json]
     read_level: ReadLevel = ReadLevel.INDEX_AND_WAL

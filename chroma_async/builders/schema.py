@@ -27,8 +27,8 @@ from chroma_async.builders.index_config import (
     VectorIndexConfig,
     key_name,
 )
+from chroma_async.embedding.missing_function import build_dense, build_sparse
 from chroma_async.embedding.protocol import described_name
-from chroma_async.embedding.unbuilt import build_dense, build_sparse
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import Json
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from chroma_async.cli import options, store
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 
 COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from chroma_async.config import LOG_LEVELS, Settings, SettingsError, resolve_settings
+from chroma_async.config.loading import resolve_settings
+from chroma_async.config.settings import LOG_LEVELS, Settings, SettingsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

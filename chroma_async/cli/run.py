@@ -14,7 +14,7 @@ import click
 
 from chroma_async.cli import options, store
 from chroma_async.cli.commands import package_version
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 

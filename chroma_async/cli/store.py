@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import ChromaError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from yarl import URL
 
-from chroma_async.config import ClientSettings
+from chroma_async.config.settings import ClientSettings
 from chroma_async.errors import ValidationError
 
 API_PATH = "/api/v2"

@@ -13,7 +13,7 @@ from typing import Any
 
 from chroma_async.client.client import AsyncClient
 from chroma_async.client.opening import Opening
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.service.local import open_local
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT
 
@@ -23,7 +23,7 @@ def AsyncPersistentClient(  # noqa: N802 - chromadb's name
 ) -> Opening:
     """A client of the store in the directory ``path``, which is made when missing: ``await`` it, or enter it with ``async with``.
 
-    ``settings`` is :class:`~chroma_async.config.Settings`, or chromadb's, of which ``allow_reset`` is read.
+    ``settings`` is :class:`~chroma_async.config.settings.Settings`, or chromadb's, of which ``allow_reset`` is read.
 
     On opening: :class:`~chroma_async.errors.LockedError` when another process owns it, :class:`~chroma_async.errors.ForeignDirectoryError`
     when it holds another program's files, ValidationError when it is open here with other settings.

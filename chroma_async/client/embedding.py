@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 from chroma_async.client.offload import Offload
 from chroma_async.client.validate import check_embeddings, embedding_values
+from chroma_async.embedding.missing_function import UnbuiltFunction
 from chroma_async.embedding.pool import Functions
 from chroma_async.embedding.protocol import describe, described_name, function_name
-from chroma_async.embedding.unbuilt import UnbuiltFunction
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import CollectionInfo, Floats, Json
 

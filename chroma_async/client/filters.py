@@ -1,7 +1,7 @@
 """The first look at ``where`` and ``where_document``: mistakes that need no collection to be seen, refused before anything is sent.
 
-What passes here goes on unchanged; :mod:`chroma_async.filter.parse` decides what it means. The walk keeps its own stack, so the depth of a
-filter is bounded by whoever parses it, not by Python's.
+What passes here goes on unchanged; :mod:`chroma_async.query_language.filter_parse` decides what it means. The walk keeps its own stack, so
+the depth of a filter is bounded by whoever parses it, not by Python's.
 """
 
 from __future__ import annotations

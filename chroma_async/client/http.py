@@ -14,7 +14,7 @@ from chroma_async.client.client import AsyncClient
 from chroma_async.client.offload import Offload
 from chroma_async.client.opening import Opening
 from chroma_async.client.transport import Transport
-from chroma_async.config import ClientSettings
+from chroma_async.config.settings import ClientSettings
 from chroma_async.errors import ProtocolError
 from chroma_async.types import (
     DEFAULT_DATABASE,
@@ -323,7 +323,7 @@ def AsyncHttpClient(  # noqa: N802 - chromadb's name
     """A client of a server: ``await`` it, or enter it with ``async with``.
 
     :param host: a name or address, or a URL (``https://h/prefix``), which then also says port and TLS.
-    :param settings: chromadb's Settings, or :class:`~chroma_async.config.ClientSettings`.
+    :param settings: chromadb's Settings, or :class:`~chroma_async.config.settings.ClientSettings`.
     :param token: sent as ``x-chroma-token``.
     :param ssl_verify: ``False`` trusts anyone; a path names a file or folder of certificates to trust. Default: the system's authorities.
     :param client_settings: timeouts, pool and retries; ``None`` for a timeout there waits for ever.

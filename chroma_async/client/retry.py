@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from chroma_async.config import ClientSettings
+from chroma_async.config.settings import ClientSettings
 from chroma_async.errors import ChromaError, ConnectError, ProtocolError, RequestTimeoutError, TLSError, TransportError
 
 

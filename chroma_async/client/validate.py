@@ -4,7 +4,7 @@ Every function here takes what a caller passed and gives back what the layers be
 :class:`~chroma_async.errors.ValidationError` (a ValueError), :class:`~chroma_async.errors.ValidationTypeError` (a TypeError) or
 :class:`~chroma_async.errors.DuplicateIDError`. Inside ``with refusing("add"):`` their texts end with " in add.".
 
-Filters are only looked at here for the mistakes that callers make; :mod:`chroma_async.filter.parse` judges them.
+Filters are only looked at here for the mistakes that callers make; :mod:`chroma_async.query_language.filter_parse` judges them.
 """
 
 from __future__ import annotations

@@ -9,14 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chroma_async.embedding.cohere import CohereEmbeddingFunction
     from chroma_async.embedding.default import DefaultEmbeddingFunction
-    from chroma_async.embedding.huggingface import HuggingFaceEmbeddingFunction, HuggingFaceEmbeddingServer
-    from chroma_async.embedding.jina import JinaEmbeddingFunction
-    from chroma_async.embedding.limits import Limits, Waiting
-    from chroma_async.embedding.ollama import OllamaEmbeddingFunction
     from chroma_async.embedding.onnx import ONNXMiniLM_L6_V2
-    from chroma_async.embedding.openai import OpenAIEmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, Embeddings, SparseEmbeddingFunction, SparseEmbeddings
     from chroma_async.embedding.registry import (
         config_to_embedding_function,
@@ -29,7 +23,13 @@ if TYPE_CHECKING:
     )
     from chroma_async.embedding.secrets import trust_embedding_origins
     from chroma_async.embedding.sentence_transformer import SentenceTransformerEmbeddingFunction
-    from chroma_async.embedding.voyageai import VoyageAIEmbeddingFunction
+    from chroma_async.embedding.services.cohere import CohereEmbeddingFunction
+    from chroma_async.embedding.services.huggingface import HuggingFaceEmbeddingFunction, HuggingFaceEmbeddingServer
+    from chroma_async.embedding.services.jina import JinaEmbeddingFunction
+    from chroma_async.embedding.services.limits import Limits, Waiting
+    from chroma_async.embedding.services.ollama import OllamaEmbeddingFunction
+    from chroma_async.embedding.services.openai import OpenAIEmbeddingFunction
+    from chroma_async.embedding.services.voyageai import VoyageAIEmbeddingFunction
 
 __all__ = [
     "CohereEmbeddingFunction",
@@ -59,14 +59,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cohere": ("CohereEmbeddingFunction",),
+    "services.cohere": ("CohereEmbeddingFunction",),
     "default": ("DefaultEmbeddingFunction",),
-    "huggingface": ("HuggingFaceEmbeddingFunction", "HuggingFaceEmbeddingServer"),
-    "jina": ("JinaEmbeddingFunction",),
-    "limits": ("Limits", "Waiting"),
-    "ollama": ("OllamaEmbeddingFunction",),
+    "services.huggingface": ("HuggingFaceEmbeddingFunction", "HuggingFaceEmbeddingServer"),
+    "services.jina": ("JinaEmbeddingFunction",),
+    "services.limits": ("Limits", "Waiting"),
+    "services.ollama": ("OllamaEmbeddingFunction",),
     "onnx": ("ONNXMiniLM_L6_V2",),
-    "openai": ("OpenAIEmbeddingFunction",),
+    "services.openai": ("OpenAIEmbeddingFunction",),
     "protocol": ("EmbeddingFunction", "Embeddings", "SparseEmbeddingFunction", "SparseEmbeddings"),
     "registry": (
         "config_to_embedding_function",
@@ -79,7 +79,7 @@ _HOMES = {
     ),
     "secrets": ("trust_embedding_origins",),
     "sentence_transformer": ("SentenceTransformerEmbeddingFunction",),
-    "voyageai": ("VoyageAIEmbeddingFunction",),
+    "services.voyageai": ("VoyageAIEmbeddingFunction",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

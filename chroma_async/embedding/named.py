@@ -28,6 +28,9 @@ class NamedFunction(EmbeddingFunction[list[Any]]):
     #: Those that decide what vectors come out: with another value, vectors do not belong into the same collection.
     fixed: ClassVar[tuple[str, ...]] = ("model_name",)
 
+    #: Whether it holds connections that it opens again when it is called after ``aclose``: ending them takes nothing from anybody.
+    reconnects: ClassVar[bool] = False
+
     #: Whether it was built from a configuration, which somebody else may have written.
     stored: bool = False
 

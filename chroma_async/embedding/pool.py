@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chroma_async.embedding.missing_function import UnbuiltFunction, build_dense, build_sparse
+from chroma_async.embedding.named import NamedFunction
 from chroma_async.embedding.protocol import describe, function_name
-from chroma_async.embedding.unbuilt import UnbuiltFunction, build_dense, build_sparse
 from chroma_async.types import Json
 
 
@@ -35,7 +36,7 @@ class Functions:
         self._own(function)
 
     def dense(self, description: Mapping[str, Json]) -> Any:
-        """The function of ``{"name", "config"}``, or an :class:`~chroma_async.embedding.unbuilt.UnbuiltFunction`."""
+        """The function of ``{"name", "config"}``, or an :class:`~chroma_async.embedding.missing_function.UnbuiltFunction`."""
         return self._get(self._dense, description, build_dense)
 
     def sparse(self, description: Mapping[str, Json]) -> Any:
@@ -53,10 +54,7 @@ class Functions:
         return known[text]
 
     def _own(self, function: Any) -> None:
-        from chroma_async.embedding.remote import RemoteFunction
-
-        # These connect again when they are called again, so ending their connections takes nothing from anybody.
-        if isinstance(function, RemoteFunction):
+        if isinstance(function, NamedFunction) and function.reconnects:
             self._owned.append(function)
 
     async def aclose(self) -> None:

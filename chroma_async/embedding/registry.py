@@ -17,16 +17,16 @@ _C = TypeVar("_C", bound=type[Any])
 
 #: Name -> module of this package and class.
 _BUILT_IN: dict[str, tuple[str, str]] = {
-    "cohere": ("cohere", "CohereEmbeddingFunction"),
+    "cohere": ("services.cohere", "CohereEmbeddingFunction"),
     "default": ("default", "DefaultEmbeddingFunction"),
-    "huggingface": ("huggingface", "HuggingFaceEmbeddingFunction"),
-    "huggingface_server": ("huggingface", "HuggingFaceEmbeddingServer"),
-    "jina": ("jina", "JinaEmbeddingFunction"),
-    "ollama": ("ollama", "OllamaEmbeddingFunction"),
+    "huggingface": ("services.huggingface", "HuggingFaceEmbeddingFunction"),
+    "huggingface_server": ("services.huggingface", "HuggingFaceEmbeddingServer"),
+    "jina": ("services.jina", "JinaEmbeddingFunction"),
+    "ollama": ("services.ollama", "OllamaEmbeddingFunction"),
     "onnx_mini_lm_l6_v2": ("onnx", "ONNXMiniLM_L6_V2"),
-    "openai": ("openai", "OpenAIEmbeddingFunction"),
+    "openai": ("services.openai", "OpenAIEmbeddingFunction"),
     "sentence_transformer": ("sentence_transformer", "SentenceTransformerEmbeddingFunction"),
-    "voyageai": ("voyageai", "VoyageAIEmbeddingFunction"),
+    "voyageai": ("services.voyageai", "VoyageAIEmbeddingFunction"),
 }
 _BUILT_IN_SPARSE: dict[str, tuple[str, str]] = {
     "chroma_bm25": ("bm25", "ChromaBm25EmbeddingFunction"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.compactor import Compactor
 from chroma_async.engine.compaction.jobs import IndexOptions, Progress
 from chroma_async.engine.context import Context
@@ -23,14 +23,14 @@ from chroma_async.engine.write.live_state import Tip
 from chroma_async.engine.write.resolve import NOTHING, Delete, Write
 from chroma_async.engine.write.transaction import ReadTokens, Transaction
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
-from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts
 from chroma_async.format.manifest import Manifest
 from chroma_async.index.base import GraphOptions
-from chroma_async.schema.filtering import full_text_enabled
+from chroma_async.query_language.filter_rules import full_text_enabled
+from chroma_async.rust_regex.patterns import Budget
+from chroma_async.schema.collection_settings import update_settings
 from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
-from chroma_async.schema.settings import update_settings
 from chroma_async.storage.base import CollectionRow, ManifestCommit
 from chroma_async.storage.local import blob
 from chroma_async.threads import Run

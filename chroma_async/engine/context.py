@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.segment import SegmentOpener

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.collection import Collection, with_facts
 from chroma_async.engine.compaction.janitor import Janitor
 from chroma_async.engine.context import Context
@@ -31,7 +31,7 @@ from chroma_async.engine.write.retention import Retention
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, InvalidArgumentError, PoisonedError, WrongLoopError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
-from chroma_async.schema.schema import SOURCE_FUNCTION
+from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
 from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.filesystem import FileSystem

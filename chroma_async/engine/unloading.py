@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from uuid import UUID
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.collection import Collection
 
 #: Collections that are looked at in one step of the event loop: some 0.2 ms.

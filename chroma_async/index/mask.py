@@ -1,6 +1,6 @@
 """The rows of one part that satisfy a filter, found by columns.
 
-They are exactly those for which :func:`chroma_async.filter.evaluate.matches` holds.
+They are exactly those for which :func:`chroma_async.query_language.filter_evaluate.matches` holds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from chroma_async.filter.ast import (
+from chroma_async.format import comparison
+from chroma_async.format.column import Column
+from chroma_async.format.columns import Columns
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -28,12 +31,9 @@ from chroma_async.filter.ast import (
     TextLike,
     TextMatches,
 )
-from chroma_async.filter.evaluate import predicate
-from chroma_async.filter.like import compile_like
-from chroma_async.filter.patterns import REGEX_BUDGET_S, compile_pattern, required_literal
-from chroma_async.format import comparison
-from chroma_async.format.column import Column
-from chroma_async.format.columns import Columns
+from chroma_async.query_language.filter_evaluate import predicate
+from chroma_async.query_language.like import compile_like
+from chroma_async.rust_regex.patterns import REGEX_BUDGET_S, compile_pattern, required_literal
 from chroma_async.types import Bools, Ints
 
 _ColumnClause: TypeAlias = Equals | Compare | OneOf | ArrayHas | HasKey | TextMatches | TextLike

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema import hnsw, spann
 from chroma_async.schema.embedding import is_default_function, read_embedding_function
-from chroma_async.schema.shape import read_object
+from chroma_async.schema.json_shape import read_object
 from chroma_async.types import Json, Scalar
 
 

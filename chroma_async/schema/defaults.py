@@ -7,7 +7,7 @@ from typing import Any
 
 from chroma_async.schema import hnsw, spann
 from chroma_async.schema.embedding import UNKNOWN, is_default_function
-from chroma_async.schema.schema import DOCUMENT_KEY, EMBEDDING_KEY, INDEXES
+from chroma_async.schema.read import DOCUMENT_KEY, EMBEDDING_KEY, INDEXES
 from chroma_async.types import Json
 
 
@@ -81,7 +81,7 @@ def _config_default(name: str, config: Mapping[str, Json], plain: Mapping[str, J
 def complete(schema: Mapping[str, Json], num_threads: int) -> dict[str, Json]:
     """Fill a schema up from the defaults: ``defaults`` itself, ``#document`` and ``#embedding``. Other keys stay as they were given.
 
-    :param schema: as :func:`chroma_async.schema.schema.read_schema` returns it.
+    :param schema: as :func:`chroma_async.schema.read.read_schema` returns it.
     """
     plain = default_schema(hnsw.default_options(num_threads))
     keys = {key: _complete_types(schema["keys"].get(key, {}), types) for key, types in plain["keys"].items()}

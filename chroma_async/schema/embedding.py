@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chroma_async.schema.shape import read_choice, read_object, read_string, refuse
+from chroma_async.schema.json_shape import read_choice, read_object, read_string, refuse
 from chroma_async.types import Json
 
 #: The name under which clients persist the function they fall back to.

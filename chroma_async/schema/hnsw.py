@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.schema.shape import read_choice, read_fields, read_number, read_unsigned
+from chroma_async.schema.json_shape import read_choice, read_fields, read_number, read_unsigned
 from chroma_async.types import Json, Scalar, Space
 
 #: Defaults of everything but ``num_threads``, which is the host's CPU count.

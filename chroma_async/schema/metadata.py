@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.schema.shape import kind_of, read_object, refuse
+from chroma_async.schema.json_shape import kind_of, read_object, refuse
 from chroma_async.schema.sparse import looks_sparse
 from chroma_async.schema.text import check_text
 from chroma_async.types import Json, Scalar

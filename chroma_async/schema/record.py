@@ -9,8 +9,8 @@ from copy import deepcopy
 from math import copysign, isfinite
 
 from chroma_async.errors import InvalidArgumentError
+from chroma_async.schema.json_shape import kind_of, refuse
 from chroma_async.schema.metadata import check_key, check_scalar
-from chroma_async.schema.shape import kind_of, refuse
 from chroma_async.schema.sparse import check_sparse, looks_sparse
 from chroma_async.schema.text import is_storable
 from chroma_async.types import Json, Metadata, MetadataPatch, MetadataValue, WriteKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chroma_async.schema.shape import U32, read_choice, read_fields, read_number, read_unsigned
+from chroma_async.schema.json_shape import U32, read_choice, read_fields, read_number, read_unsigned
 from chroma_async.types import Json, Space
 
 _U32_DEFAULTS: dict[str, Json] = {

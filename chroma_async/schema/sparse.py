@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.schema.shape import U32
+from chroma_async.schema.json_shape import U32
 from chroma_async.schema.text import check_texts
 from chroma_async.types import Json, SparseValue
 

@@ -10,7 +10,7 @@ from functools import partial
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.server.docs import document_routes
 from chroma_async.server.middleware import envelope
 from chroma_async.server.route import Route

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
 from chroma_async.server.service import SERVICE, Run
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chroma_async.filter.ast import Filter
-from chroma_async.filter.parse import parse
-from chroma_async.schema.filtering import check_filter
+from chroma_async.query_language.filter_ast import Filter
+from chroma_async.query_language.filter_parse import parse
+from chroma_async.query_language.filter_rules import check_filter
 from chroma_async.threads import Run
 from chroma_async.types import Json
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.admin.check_store import Finding, check_store
 from chroma_async.engine.admin.compact_store import Step, compact_store
 from chroma_async.engine.engine import Engine
@@ -18,14 +18,14 @@ from chroma_async.engine.read.search import SearchOptions, search_each
 from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.engine.write.transaction import Transaction
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
-from chroma_async.filter.ast import Filter
-from chroma_async.schema.filtering import check_filter, sparse_weighting
+from chroma_async.query_language.filter_ast import Filter
+from chroma_async.query_language.filter_rules import check_filter, sparse_weighting
+from chroma_async.query_language.search_ast import SparseKnn, knns
+from chroma_async.query_language.search_parse import check as check_searches
+from chroma_async.query_language.search_parse import parse as parse_searches
+from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name, check_database_name, check_tenant_name
-from chroma_async.schema.settings import create_settings
-from chroma_async.search.ast import SparseKnn, knns
-from chroma_async.search.parse import check as check_searches
-from chroma_async.search.parse import parse as parse_searches
 from chroma_async.service.batch import check_batch
 from chroma_async.service.cursor import read_cursor, read_order, write_cursor
 from chroma_async.service.filters import condition, is_light

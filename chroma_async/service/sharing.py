@@ -11,7 +11,7 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.errors import ClosedError, ValidationError, WrongLoopError
 

@@ -126,7 +126,7 @@ def parse_count(raw: bytes) -> tuple[Json, Json, ReadLevel]:
 
 
 def parse_search(raw: bytes) -> SearchRequest:
-    """The body of search. What each search says is judged later, by :mod:`chroma_async.search.parse`."""
+    """The body of search. What each search says is judged later, by :mod:`chroma_async.query_language.search_parse`."""
     body = parse_body(raw, _SEARCH_FIELDS)
     searches = required(body, "searches")
     if type(searches) is not list:

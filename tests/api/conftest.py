@@ -24,7 +24,7 @@ from chromadb.api.shared_system_client import SharedSystemClient
 
 import chroma_async
 from chroma_async import errors
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
 from chroma_async.service.local import open_local
 from chroma_async.threads import Lane

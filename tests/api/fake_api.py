@@ -12,7 +12,7 @@ import aiohttp
 import numpy as np
 from aiohttp import web
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
 from chroma_async.server.app import create_app
 from chroma_async.server.service import Run

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 import chroma_async
 from chroma_async.client.client import AsyncClient
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import InvalidArgumentError, NotFoundError, UniqueConstraintError, ValidationError
 from chroma_async.server.app import create_app
 from chroma_async.service.local import open_local

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chroma_async import AsyncClient, AsyncEphemeralClient, AsyncPersistentClient
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import ClosedError, LockedError, NotFoundError, ResetDisabledError, WrongLoopError
 
 

@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from chroma_async import errors
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from tests.api.fake_api import COLLECTION_ID, FakeAPI, served
 
 COLLECTION = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{COLLECTION_ID}"

@@ -8,7 +8,7 @@ import socket
 import aiohttp
 import pytest
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.server.lifecycle import StopRequest, serve
 from tests.api.fake_api import COLLECTION_ID, FakeAPI
 

@@ -15,7 +15,7 @@ from chromadb.utils.embedding_functions import HuggingFaceEmbeddingServer as The
 import chroma_async
 from chroma_async import HnswIndexConfig, IntInvertedIndexConfig, Schema, StringInvertedIndexConfig, VectorIndexConfig
 from chroma_async.embedding import HuggingFaceEmbeddingServer, OpenAIEmbeddingFunction, secrets, trust_embedding_origins
-from chroma_async.embedding.unbuilt import UnbuiltFunction
+from chroma_async.embedding.missing_function import UnbuiltFunction
 from chroma_async.errors import InvalidArgumentError, ModelMissingError, ValidationError
 from tests.api.conftest import Store, opened
 from tests.unit.embedding_service import Service, serving_elsewhere, vector

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.types import Operation, RecordBatch, Space, WriteKind
 from tests.crash.model import (
     Act,

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.distance import exact_top_k
 from chroma_async.engine.admin.check_store import check_store
 from chroma_async.engine.engine import Engine
+from chroma_async.index.distance import exact_top_k
 from chroma_async.service.local import LocalAPI
 from chroma_async.service.sharing import Lease
 from chroma_async.storage.local.filesystem import FileSystem

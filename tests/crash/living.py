@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.service.local import LocalAPI
 from chroma_async.service.sharing import Lease

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.filter.evaluate import matches
-from chroma_async.filter.parse import parse as parse_filter
+from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_parse import parse as parse_filter
 
 HIGHEST = float(np.finfo(np.float32).max)
 

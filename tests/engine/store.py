@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
 from chroma_async.service.local import LocalAPI

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from blockbuster import blockbuster_ctx
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import (
     CollectionInfo,

@@ -10,14 +10,14 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
 from chroma_async.engine.read.get import get
 from chroma_async.engine.read.query import query
 from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.schema.settings import create_settings
+from chroma_async.schema.collection_settings import create_settings
 from chroma_async.service.batch import check_batch
 from chroma_async.storage.base import CollectionRow
 from chroma_async.types import RecordBatch, Scope, Space, WriteKind

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import InvalidArgumentError, NotFoundError, UniqueConstraintError
 from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import CollectionInfo, DeleteRequest, GetRequest, ReadLevel, RecordBatch, Scope, WriteKind

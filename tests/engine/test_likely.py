@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chroma_async.engine.read.text_candidates import SPARE, confirmed, may_be_likely, with_spare
-from chroma_async.filter.evaluate import matches
-from chroma_async.filter.parse import parse
+from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_parse import parse
 from chroma_async.types import Json
 from tests.engine.store import Store
 

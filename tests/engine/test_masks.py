@@ -10,9 +10,9 @@ import pytest
 
 from chroma_async.engine.snapshot.filter_cache import Kept, Masks
 from chroma_async.engine.snapshot.version import SegmentView
-from chroma_async.filter.ast import And, Equals, Filter, IdIn, OneOf
-from chroma_async.filter.parse import parse
 from chroma_async.format.bitmap import Bitmap
+from chroma_async.query_language.filter_ast import And, Equals, Filter, IdIn, OneOf
+from chroma_async.query_language.filter_parse import parse
 from tests.engine.store import TINY, Store
 
 OpenStore = Callable[..., Awaitable[Store]]

@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 
 from chroma_async.engine.snapshot.memtable import SEAL_ROWS, Memtable, MemtableView
-from chroma_async.filter.ast import ArrayHas, Compare, DocumentContains, DocumentMatches, Equals, Filter, IdIn, Not, OneOf, Or
-from chroma_async.filter.evaluate import matches
 from chroma_async.format.logbatch import LogBatch
+from chroma_async.query_language.filter_ast import (
+    ArrayHas,
+    Compare,
+    DocumentContains,
+    DocumentMatches,
+    Equals,
+    Filter,
+    IdIn,
+    Not,
+    OneOf,
+    Or,
+)
+from chroma_async.query_language.filter_evaluate import matches
 
 FILTERS: list[Filter] = [
     Equals("k", 1),

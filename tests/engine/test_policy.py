@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.compaction_policy import (
     ChunkState,
     Index,

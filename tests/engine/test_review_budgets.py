@@ -11,11 +11,11 @@ import pytest
 
 from chroma_async.engine.snapshot.filter_cache import Kept, Masks
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
-from chroma_async.filter.ast import DocumentContains, Equals
-from chroma_async.filter.evaluate import predicate
-from chroma_async.filter.parse import parse
-from chroma_async.filter.patterns import Budget
 from chroma_async.format.bitmap import Bitmap
+from chroma_async.query_language.filter_ast import DocumentContains, Equals
+from chroma_async.query_language.filter_evaluate import predicate
+from chroma_async.query_language.filter_parse import parse
+from chroma_async.rust_regex.patterns import Budget
 from chroma_async.types import DeleteRequest, SearchRequest
 from tests.engine.store import SCOPE, TINY, Store, vectors
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.errors import ClosedError, ForkedError, LockedError, WrongLoopError
 from chroma_async.service.local import LocalAPI, open_local

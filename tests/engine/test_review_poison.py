@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import FencedError, PoisonedError
 from chroma_async.server.app import create_app
 from tests.engine.gate import held

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from chroma_async.engine.read.search import SearchOptions, search, search_each
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException, UnprocessableError
-from chroma_async.search.ast import Search
-from chroma_async.search.parse import check, parse
+from chroma_async.query_language.search_ast import Search
+from chroma_async.query_language.search_parse import check, parse
 from chroma_async.types import ReadLevel, Rows, SearchRequest, SearchRows, Space
 from tests.engine.brute import Record
 from tests.engine.brute import search as by_hand

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.errors import ClosedError, ForkedError, LockedError, ValidationError, WrongLoopError
 from chroma_async.service.local import open_local
 from chroma_async.types import GetRequest, RecordBatch, WriteKind

@@ -14,7 +14,7 @@ from chroma_async.engine.admin.check_store import check_store
 from chroma_async.engine.read.get import allowed_parts
 from chroma_async.engine.read.sparse import sparse_knn
 from chroma_async.engine.snapshot.version import Version
-from chroma_async.filter.parse import parse
+from chroma_async.query_language.filter_parse import parse
 from tests.engine.store import Store
 
 KEY = "body"

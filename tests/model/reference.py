@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.distance import distances
-from chroma_async.filter.evaluate import predicate
-from chroma_async.filter.parse import parse
+from chroma_async.index.distance import distances
+from chroma_async.query_language.filter_evaluate import predicate
+from chroma_async.query_language.filter_parse import parse
 from chroma_async.types import Floats, Json, Space
 
 HIDDEN = "chroma:"

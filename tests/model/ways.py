@@ -11,7 +11,7 @@ from aiohttp import web
 
 import chroma_async
 from chroma_async.api import ChromaAPI
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.server.app import create_app

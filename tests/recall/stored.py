@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import Bools, DeleteRequest, Floats, Ints, QueryRequest, RecordBatch, Scope, Space, WriteKind
 from tests.recall.mixture import Mixture

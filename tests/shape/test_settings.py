@@ -8,10 +8,10 @@ from dataclasses import fields
 
 import pytest
 
-from chroma_async.config import ClientSettings, Settings
+from chroma_async.config.settings import ClientSettings, Settings
 from tests.shape.source import PACKAGE, modules
 
-CONFIG = (PACKAGE / "config.py").read_text("utf-8").splitlines()
+CONFIG = (PACKAGE / "config" / "settings.py").read_text("utf-8").splitlines()
 KINDS = {"Settings": Settings, "ClientSettings": ClientSettings}
 NAMES = [(kind, item.name) for kind, cls in KINDS.items() for item in fields(cls)]
 
@@ -33,7 +33,7 @@ def test_every_setting_is_read_somewhere(kind: str, name: str) -> None:
     readers = [
         module.name
         for module in modules()
-        if module.name != "chroma_async.config"
+        if module.name != "chroma_async.config.settings"
         and any(
             (isinstance(node, ast.Attribute) and node.attr == name)
             or (isinstance(node, ast.arg | ast.keyword) and node.arg == name)

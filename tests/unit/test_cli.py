@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
 from chroma_async.cli import healthcheck, main, store
-from chroma_async.config import Settings, load_settings
+from chroma_async.config.loading import load_settings
+from chroma_async.config.settings import Settings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

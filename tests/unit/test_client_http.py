@@ -22,7 +22,7 @@ from chroma_async.client.address import resolve_address
 from chroma_async.client.http import AsyncHttpClient, HttpAPI
 from chroma_async.client.offload import Offload
 from chroma_async.client.retry import Retries
-from chroma_async.config import ClientSettings
+from chroma_async.config.settings import ClientSettings
 from chroma_async.errors import (
     AuthorizationError,
     ChromaError,

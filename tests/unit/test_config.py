@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chroma_async.config import ClientSettings, Settings, SettingsError, load_client_settings, load_settings, resolve_settings
+from chroma_async.config.loading import load_client_settings, load_settings, resolve_settings
+from chroma_async.config.settings import ClientSettings, Settings, SettingsError
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chroma_async.errors import InvalidArgumentError
+from chroma_async.schema.collection_settings import create_settings, update_settings
 from chroma_async.schema.configuration import configuration_json
 from chroma_async.schema.hnsw import HnswOptions, space_of
-from chroma_async.schema.settings import create_settings, update_settings
 from chroma_async.types import Space
 
 

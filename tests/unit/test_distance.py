@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_async.distance import distances, exact_top_k, smallest
+from chroma_async.index.distance import distances, exact_top_k, smallest
 from chroma_async.types import Floats, Space
 
 

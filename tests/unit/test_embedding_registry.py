@@ -22,10 +22,10 @@ from chroma_async.embedding import (
     register_sparse_embedding_function,
     sparse_known_embedding_functions,
 )
-from chroma_async.embedding.ollama import OllamaEmbeddingFunction
+from chroma_async.embedding.missing_function import UnbuiltFunction
 from chroma_async.embedding.pool import Functions
 from chroma_async.embedding.protocol import describe
-from chroma_async.embedding.unbuilt import UnbuiltFunction
+from chroma_async.embedding.services.ollama import OllamaEmbeddingFunction
 from chroma_async.errors import ValidationError
 
 
@@ -186,7 +186,7 @@ def test_naming_a_function_imports_no_other_and_no_model_library() -> None:
         "print(*(n for n in sys.modules if n.startswith(('chroma_async.embedding.', 'onnx', 'tokenizers', 'sentence_'))))"
     )
     loaded = set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
-    assert "chroma_async.embedding.ollama" in loaded
+    assert "chroma_async.embedding.services.ollama" in loaded
     assert not {name for name in loaded if name.endswith(("openai", "onnx", "onnxruntime", "tokenizers", "bm25", "models"))}
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from chroma_async.embedding import HuggingFaceEmbeddingServer, Limits, OllamaEmbeddingFunction, OpenAIEmbeddingFunction, Waiting, secrets
-from chroma_async.embedding.answers import vectors
-from chroma_async.embedding.limits import retry_after_s, wait_s
 from chroma_async.embedding.registry import config_to_embedding_function
+from chroma_async.embedding.services.answers import vectors
+from chroma_async.embedding.services.limits import retry_after_s, wait_s
 from chroma_async.errors import ChromaError, EmbeddingAnswerError, EmbeddingRefusedError, EmbeddingUnavailableError, ValidationError
 from tests.unit.embedding_service import Refusal, Service, serving, vector
 

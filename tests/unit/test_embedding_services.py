@@ -23,7 +23,7 @@ from chroma_async.embedding import (
     config_to_embedding_function,
     known_embedding_functions,
 )
-from chroma_async.embedding.remote import RemoteFunction
+from chroma_async.embedding.services.remote import RemoteFunction
 from chroma_async.errors import EmbeddingAnswerError, ValidationError
 from tests.unit.embedding_service import Refusal, Service, serving, vector
 

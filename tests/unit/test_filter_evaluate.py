@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.evaluate import matches, predicate
-from chroma_async.filter.parse import parse
+from chroma_async.query_language.filter_evaluate import matches, predicate
+from chroma_async.query_language.filter_parse import parse
 
 RECORDS: dict[str, tuple[Any, str | None]] = {
     "int1": ({"a": 1}, "x"),

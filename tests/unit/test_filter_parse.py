@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.ast import (
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -22,7 +22,7 @@ from chroma_async.filter.ast import (
     OneOf,
     Or,
 )
-from chroma_async.filter.parse import parse
+from chroma_async.query_language.filter_parse import parse
 
 ACCEPTED: list[tuple[Any, Any]] = [
     ({"a": 1}, Equals("a", 1)),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.patterns import compile_pattern, required_literal
+from chroma_async.rust_regex.patterns import compile_pattern, required_literal
 
 _RECORDED = json.loads(Path(__file__).with_name("rust_regex_facts.json").read_text())
 TEXTS: list[str] = _RECORDED["texts"]

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.ast import Filter, HasKey, Not, TextLike, TextMatches
-from chroma_async.filter.evaluate import matches
-from chroma_async.filter.like import compile_like
-from chroma_async.filter.parse import parse
 from chroma_async.format.columns import Columns
 from chroma_async.index.mask import evaluate_mask
+from chroma_async.query_language.filter_ast import Filter, HasKey, Not, TextLike, TextMatches
+from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_parse import parse
+from chroma_async.query_language.like import compile_like
 
 LETTERS = st.text(alphabet="ab%_\\.\n", max_size=8)
 VALUES = st.one_of(LETTERS, st.integers(-3, 3), st.booleans(), st.floats(-2, 2), st.lists(LETTERS, min_size=1, max_size=3))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.distance import distances
 from chroma_async.index.base import SegmentVectors, VectorChunk
+from chroma_async.index.distance import distances
 from chroma_async.index.kernels import Scorer, set_threads
 from chroma_async.types import Floats, Space
 

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_async.filter.ast import (
+from chroma_async.format.columns import Columns
+from chroma_async.format.ids import Ids
+from chroma_async.index.mask import evaluate_mask
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -26,10 +29,7 @@ from chroma_async.filter.ast import (
     OneOf,
     Or,
 )
-from chroma_async.filter.evaluate import matches
-from chroma_async.format.columns import Columns
-from chroma_async.format.ids import Ids
-from chroma_async.index.mask import evaluate_mask
+from chroma_async.query_language.filter_evaluate import matches
 from chroma_async.types import Bools, Ints
 
 

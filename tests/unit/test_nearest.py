@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.distance import exact_top_k
 from chroma_async.engine.read.nearest import nearest
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import GraphOptions
+from chroma_async.index.distance import exact_top_k
 from chroma_async.index.hnsw import GraphBuilder, encode_chunk
 from chroma_async.types import Floats, Ints, Space
 from tests.recall.mixture import GRAPH_FIRST, Built, build, chunks, fill, finish

@@ -24,10 +24,10 @@ from chroma_async.builders.index_config import (
     VectorIndexConfig,
 )
 from chroma_async.builders.schema import Schema
-from chroma_async.embedding.huggingface import HuggingFaceEmbeddingServer as OurServer
-from chroma_async.embedding.unbuilt import UnbuiltFunction
+from chroma_async.embedding.missing_function import UnbuiltFunction
+from chroma_async.embedding.services.huggingface import HuggingFaceEmbeddingServer as OurServer
 from chroma_async.errors import ValidationError, ValidationTypeError
-from chroma_async.schema.schema import read_schema
+from chroma_async.schema.read import read_schema
 
 URL = "http://localhost:8080/embed"
 KEYS = [None, "a", "b", "note", "#document", "#embedding", "#id", ""]

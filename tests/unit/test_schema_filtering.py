@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.ast import (
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -22,8 +22,8 @@ from chroma_async.filter.ast import (
     OneOf,
     Or,
 )
-from chroma_async.schema.filtering import check_filter
-from chroma_async.schema.settings import create_settings
+from chroma_async.query_language.filter_rules import check_filter
+from chroma_async.schema.collection_settings import create_settings
 
 INVERTED = {"string": "string_inverted_index", "int": "int_inverted_index", "float": "float_inverted_index", "bool": "bool_inverted_index"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.keys import KnownKeys, discover, new_keys
-from chroma_async.schema.settings import create_settings
 
 PLAIN = create_settings(None, None, None, num_threads=2).schema
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from chroma_async.errors import ChromaError, InvalidArgumentError, UnprocessableError
+from chroma_async.schema.collection_settings import CollectionSettings, create_settings, update_settings
 from chroma_async.schema.keys import discover, new_keys
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.record import check_metadata
-from chroma_async.schema.settings import CollectionSettings, create_settings, update_settings
 from chroma_async.types import WriteKind
 
 REFERENCE = json.loads((Path(__file__).parent.parent / "data/reference/settings.json").read_text())

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from chroma_async.errors import ChromaError, InvalidArgumentError, UnprocessableError
-from chroma_async.filter.ast import And, DocumentContains, Equals, IdIn
-from chroma_async.search.ast import Aggregate, DenseKnn, Fold, GroupBy, Map, Pair, Search, SparseKnn, Val, knns
-from chroma_async.search.parse import check, parse
+from chroma_async.query_language.filter_ast import And, DocumentContains, Equals, IdIn
+from chroma_async.query_language.search_ast import Aggregate, DenseKnn, Fold, GroupBy, Map, Pair, Search, SparseKnn, Val, knns
+from chroma_async.query_language.search_parse import check, parse
 
 V = {"$val": 1}
 KNN = {"$knn": {"query": [1, 2]}}

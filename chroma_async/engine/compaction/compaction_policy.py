@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, FencedError, InvalidArgumentError, NotFoundError, PoisonedError
 from chroma_async.format.manifest import Manifest
-from chroma_async.schema.schema import SOURCE_FUNCTION
-from chroma_async.schema.settings import create_settings
+from chroma_async.schema.collection_settings import create_settings
+from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, FunctionRow
 from chroma_async.types import Json, Metadata, MetadataPatch, RecordBatch, Scope, Seq, WriteKind

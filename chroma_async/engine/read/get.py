@@ -8,9 +8,9 @@ import numpy as np
 
 from chroma_async.engine.read.ordering import Mark, ordered, start_after
 from chroma_async.engine.snapshot.version import Places, Version
-from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.pages import page
+from chroma_async.query_language.filter_ast import Filter
 from chroma_async.schema.record import HIDDEN_PREFIX
 from chroma_async.types import IncludeField, Ints, Metadata, OrderBy, Rows
 

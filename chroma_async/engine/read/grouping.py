@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chroma_async.search.ast import SCORE, Aggregate
+from chroma_async.query_language.search_ast import SCORE, Aggregate
 from chroma_async.types import Floats, Ints, Metadata, MetadataValue
 
 #: A value in the one order that all values have: the family first, then the value within it.

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chroma_async.distance import smallest
 from chroma_async.engine.read.search_plan import (
     Answered,
     Codes,
@@ -28,6 +27,7 @@ from chroma_async.engine.read.search_plan import (
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
+from chroma_async.index.distance import smallest
 from chroma_async.index.hnsw import Graph
 from chroma_async.index.kernels import Scorer
 from chroma_async.types import Bools, Floats, Ints, Space

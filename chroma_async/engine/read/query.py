@@ -14,9 +14,9 @@ from chroma_async.engine.read.text_candidates import confirmed, may_be_likely, w
 from chroma_async.engine.snapshot.memtable import MemtableView
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException
-from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
+from chroma_async.query_language.filter_ast import Filter
 from chroma_async.types import Floats, IncludeField, Ints, Rows, Space
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chroma_async.search.ast import DenseKnn, Fold, FoldOperator, Map, Pair, Rank, SparseKnn, Val
+from chroma_async.query_language.search_ast import DenseKnn, Fold, FoldOperator, Map, Pair, Rank, SparseKnn, Val
 from chroma_async.types import Floats, Ints
 
 #: Answers a nearest-neighbour search: the rows it found, nearest first, each once, and their distances.

@@ -21,7 +21,7 @@ from chroma_async.engine.read.sparse import sparse_knn
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.format.bitmap import Bitmap
-from chroma_async.search.ast import DOCUMENT, EMBEDDING, METADATA, SCORE, SPECIAL_KEYS, DenseKnn, Search, SparseKnn, knns
+from chroma_async.query_language.search_ast import DOCUMENT, EMBEDDING, METADATA, SCORE, SPECIAL_KEYS, DenseKnn, Search, SparseKnn, knns
 from chroma_async.threads import Run
 from chroma_async.types import Floats, IncludeField, Ints, Metadata, Rows, SearchRows, Space
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from chroma_async.engine.snapshot.version import Places, Version
-from chroma_async.filter.ast import And, DocumentContains, DocumentMatches, Filter, Not, Or
-from chroma_async.filter.evaluate import predicate
+from chroma_async.query_language.filter_ast import And, DocumentContains, DocumentMatches, Filter, Not, Or
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.types import Floats
 
 #: Results beyond those asked for: this many, and this share of them.

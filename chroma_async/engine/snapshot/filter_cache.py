@@ -10,7 +10,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from chroma_async.filter.ast import (
+from chroma_async.format.bitmap import Bitmap
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     DocumentContains,
@@ -24,7 +25,6 @@ from chroma_async.filter.ast import (
     TextLike,
     TextMatches,
 )
-from chroma_async.format.bitmap import Bitmap
 
 _owners = itertools.count()
 #: Bytes of an entry besides its bitmaps and its filter.

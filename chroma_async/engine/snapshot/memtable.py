@@ -21,14 +21,14 @@ import numpy.typing as npt
 
 from chroma_async.engine.snapshot.expiry_index import Endings, endings
 from chroma_async.engine.snapshot.memory_estimates import deletions_bytes, rows_bytes
-from chroma_async.filter.ast import Filter
-from chroma_async.filter.evaluate import predicate
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.columns import Columns
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.format.pages import BirthOrder
 from chroma_async.format.postings import Postings
 from chroma_async.index.mask import evaluate_mask
+from chroma_async.query_language.filter_ast import Filter
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.schema.record import EXPIRES_KEY, copied
 from chroma_async.types import Bools, Floats, Ints, Metadata
 

@@ -17,7 +17,6 @@ from chroma_async.engine.snapshot.filter_cache import Kept, Masks, new_owner
 from chroma_async.engine.snapshot.scatter import Contents, Share, by_owner, chosen, spread
 from chroma_async.engine.snapshot.sqlite_pool import Connections
 from chroma_async.errors import CorruptionError
-from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
 from chroma_async.format.ids import Hashes
@@ -28,6 +27,7 @@ from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.hnsw import Graph, encode_chunk
 from chroma_async.index.mask import evaluate_mask
+from chroma_async.query_language.filter_ast import Filter
 from chroma_async.storage.base import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata, Space
 

@@ -12,10 +12,10 @@ import numpy as np
 from chroma_async.engine.snapshot.memtable import MemtableView
 from chroma_async.engine.snapshot.scatter import Contents, by_owner, chosen, spread
 from chroma_async.engine.snapshot.segment import Segment
-from chroma_async.filter.ast import Filter
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.ids import Hashes, hash_ids
 from chroma_async.format.pages import BirthOrder
+from chroma_async.query_language.filter_ast import Filter
 from chroma_async.types import Bools, Floats, Ints, Metadata, Seq
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from chroma_async.config import Settings
+from chroma_async.config.settings import Settings
 from chroma_async.engine.snapshot.expiry import due, may_expire
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.engine.tasks import Tasks
@@ -27,8 +27,8 @@ from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
 from chroma_async.engine.write.transaction import Transaction, resolve_transaction
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PayloadTooLargeError, PoisonedError, RateLimitError
-from chroma_async.filter.patterns import Budget
 from chroma_async.format.logbatch import Facts, LogBatch, encode
+from chroma_async.rust_regex.patterns import Budget
 from chroma_async.schema.keys import KnownKeys
 from chroma_async.storage.base import MAX_ENTRY_BYTES, LogEntry
 from chroma_async.threads import Threads

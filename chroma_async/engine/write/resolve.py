@@ -17,8 +17,8 @@ from chroma_async.engine.read.get import choose
 from chroma_async.engine.snapshot.memory_estimates import deletions_bytes, rows_bytes
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.errors import InvalidDimensionException
-from chroma_async.filter.ast import Filter
 from chroma_async.format.logbatch import Facts, LogBatch
+from chroma_async.query_language.filter_ast import Filter
 from chroma_async.schema.keys import KnownKeys
 from chroma_async.types import Floats, Ints, Metadata, MetadataPatch, RecordBatch, Seq, WriteKind
 

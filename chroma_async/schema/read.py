@@ -15,7 +15,7 @@ import re
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema import hnsw, spann
 from chroma_async.schema.embedding import read_embedding_function
-from chroma_async.schema.shape import read_choice, read_fields, read_flag, read_object, read_string, refuse, resolve_aliases
+from chroma_async.schema.json_shape import read_choice, read_fields, read_flag, read_object, read_string, refuse, resolve_aliases
 from chroma_async.types import Json
 
 DOCUMENT_KEY = "#document"

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from yarl import URL
 
-from chroma_async.embedding.answers import Answer
-from chroma_async.embedding.limits import Limits, Waiting
 from chroma_async.embedding.named import TEXT, WHOLE, Field
-from chroma_async.embedding.remote import Question, RemoteFunction
 from chroma_async.embedding.secrets import checked_url
+from chroma_async.embedding.services.answers import Answer
+from chroma_async.embedding.services.limits import Limits, Waiting
+from chroma_async.embedding.services.remote import Question, RemoteFunction
 
 #: The path of Ollama's older route, which chromadb's users have in their addresses.
 _OLD_ROUTE = "/api/embeddings"

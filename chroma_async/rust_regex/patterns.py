@@ -16,8 +16,8 @@ from types import TracebackType
 import regex
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.nodes import Node
-from chroma_async.filter.translate import translate
+from chroma_async.rust_regex.nodes import Node
+from chroma_async.rust_regex.translate import translate
 
 #: Longest pattern by default, in characters. Compiling takes about 4 microseconds a character.
 MAX_PATTERN_CHARS = 10_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from chroma_async.embedding.answers import Answer, in_order
-from chroma_async.embedding.limits import Limits, Waiting
 from chroma_async.embedding.named import OBJECT, TEXT, WHOLE, Field
-from chroma_async.embedding.remote import Question, RemoteFunction
 from chroma_async.embedding.secrets import ApiKey, checked_url, refuse_secret_headers
+from chroma_async.embedding.services.answers import Answer, in_order
+from chroma_async.embedding.services.limits import Limits, Waiting
+from chroma_async.embedding.services.remote import Question, RemoteFunction
 from chroma_async.errors import ValidationError
 
 _OWN = "https://api.openai.com"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter import charsets
-from chroma_async.filter.nodes import EMPTY, Node, alternation, concatenation, group, repetition
-from chroma_async.filter.setsyntax import SetReader
+from chroma_async.rust_regex import char_sets as charsets
+from chroma_async.rust_regex.nodes import EMPTY, Node, alternation, concatenation, group, repetition
+from chroma_async.rust_regex.set_syntax import SetReader
 
 #: Rust's default limit on nested groups, brackets and repetitions.
 MAX_DEPTH = 250

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from chroma_async.embedding.answers import Answer
-from chroma_async.embedding.limits import Limits, Waiting
 from chroma_async.embedding.named import TEXT, Field
-from chroma_async.embedding.remote import Question, RemoteFunction
 from chroma_async.embedding.secrets import ApiKey, checked_url
+from chroma_async.embedding.services.answers import Answer
+from chroma_async.embedding.services.limits import Limits, Waiting
+from chroma_async.embedding.services.remote import Question, RemoteFunction
 
 _OWN = "https://router.huggingface.co"
 _USUAL = ("HUGGINGFACE_API_KEY", "HF_TOKEN")

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.ast import (
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -36,7 +36,7 @@ from chroma_async.filter.ast import (
     TextLike,
     TextMatches,
 )
-from chroma_async.filter.patterns import MAX_PATTERN_CHARS, compile_pattern
+from chroma_async.rust_regex.patterns import MAX_PATTERN_CHARS, compile_pattern
 from chroma_async.types import Json, Scalar
 
 DOCUMENT_KEY = "#document"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from chroma_async.embedding.answers import Answer, in_order
-from chroma_async.embedding.limits import Limits, Waiting
 from chroma_async.embedding.named import FLAG, TEXT, Field
-from chroma_async.embedding.remote import Question, RemoteFunction
 from chroma_async.embedding.secrets import ApiKey
+from chroma_async.embedding.services.answers import Answer, in_order
+from chroma_async.embedding.services.limits import Limits, Waiting
+from chroma_async.embedding.services.remote import Question, RemoteFunction
 
 _OWN = "https://api.voyageai.com"
 

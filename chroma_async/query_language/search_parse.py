@@ -24,12 +24,10 @@ from typing import TypeVar
 import numpy as np
 
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
-from chroma_async.filter.ast import Filter
-from chroma_async.filter.parse import MAX_LEVELS
-from chroma_async.filter.parse import parse as parse_filter
-from chroma_async.filter.patterns import MAX_PATTERN_CHARS
-from chroma_async.schema.sparse import check_sparse, looks_sparse
-from chroma_async.search.ast import (
+from chroma_async.query_language.filter_ast import Filter
+from chroma_async.query_language.filter_parse import MAX_LEVELS
+from chroma_async.query_language.filter_parse import parse as parse_filter
+from chroma_async.query_language.search_ast import (
     EMBEDDING,
     SCORE,
     SPECIAL_KEYS,
@@ -48,6 +46,8 @@ from chroma_async.search.ast import (
     Val,
     knns,
 )
+from chroma_async.rust_regex.patterns import MAX_PATTERN_CHARS
+from chroma_async.schema.sparse import check_sparse, looks_sparse
 from chroma_async.types import Floats, Json
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from chroma_async.filter.ast import Filter
+from chroma_async.query_language.filter_ast import Filter
 from chroma_async.types import Floats, Ints
 
 FoldOperator: TypeAlias = Literal["sum", "mul", "max", "min"]
@@ -46,7 +46,8 @@ class DenseKnn:
 class SparseKnn:
     """The same by inner product with a sparse vector, over the sparse vectors under a metadata key.
 
-    ``indices`` and ``values`` are as they came; :func:`chroma_async.search.parse.check` holds them to the rules. ``tokens`` counts labels.
+    ``indices`` and ``values`` are as they came; :func:`chroma_async.query_language.search_parse.check` holds them to the rules. ``tokens``
+    counts labels.
     """
 
     key: str

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TypeAlias
 
-from chroma_async.filter.ast import (
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -24,8 +24,8 @@ from chroma_async.filter.ast import (
     TextLike,
     TextMatches,
 )
-from chroma_async.filter.like import compile_like
-from chroma_async.filter.patterns import REGEX_BUDGET_S, compile_pattern
+from chroma_async.query_language.like import compile_like
+from chroma_async.rust_regex.patterns import REGEX_BUDGET_S, compile_pattern
 from chroma_async.types import Metadata, Scalar
 
 #: (id, metadata, document) -> does the record satisfy the filter?

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chroma_async.filter import charsets
+from chroma_async.rust_regex import char_sets as charsets
 
 if TYPE_CHECKING:
-    from chroma_async.filter.translate import Escape, Reader
+    from chroma_async.rust_regex.translate import Escape, Reader
 
 _OPERATORS: dict[str, Callable[[str, str], str]] = {
     "&&": charsets.intersection,

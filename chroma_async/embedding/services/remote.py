@@ -19,10 +19,10 @@ import aiohttp
 import numpy as np
 import orjson
 
-from chroma_async.embedding.answers import Answer, refusal, vectors
-from chroma_async.embedding.limits import Limits, Waiting, retry_after_s, wait_s
 from chroma_async.embedding.named import NamedFunction, texts_of
 from chroma_async.embedding.secrets import ApiKey, is_trusted, origin
+from chroma_async.embedding.services.answers import Answer, refusal, vectors
+from chroma_async.embedding.services.limits import Limits, Waiting, retry_after_s, wait_s
 from chroma_async.errors import EmbeddingAnswerError, EmbeddingError, EmbeddingRefusedError, EmbeddingUnavailableError, ValidationError
 from chroma_async.threads import Lane
 from chroma_async.types import Floats
@@ -90,6 +90,7 @@ class RemoteFunction(NamedFunction):
     origins: ClassVar[tuple[str, ...]] = ()
     #: Texts that the service takes at once.
     batch_size: ClassVar[int] = 64
+    reconnects = True
 
     def __init__(self, key: ApiKey | None, limits: Limits | None, waiting: Waiting | None, base_url: str | None = None) -> None:
         self._key = key

@@ -100,7 +100,7 @@ class HasKey:
 
 @dataclass(frozen=True, slots=True)
 class TextMatches:
-    """The key holds a string in which ``pattern`` (see :mod:`chroma_async.filter.patterns`) matches somewhere; arrays never match."""
+    """The key holds a string in which ``pattern`` (see :mod:`chroma_async.rust_regex.patterns`) matches somewhere; arrays never match."""
 
     key: str
     pattern: str
@@ -108,7 +108,7 @@ class TextMatches:
 
 @dataclass(frozen=True, slots=True)
 class TextLike:
-    """The key holds a string that is like ``pattern`` (see :mod:`chroma_async.filter.like`); arrays never match."""
+    """The key holds a string that is like ``pattern`` (see :mod:`chroma_async.query_language.like`); arrays never match."""
 
     key: str
     pattern: str
@@ -130,7 +130,7 @@ class DocumentContains:
 
 @dataclass(frozen=True, slots=True)
 class DocumentMatches:
-    """The record has a document in which ``pattern`` (see :mod:`chroma_async.filter.patterns`) matches somewhere."""
+    """The record has a document in which ``pattern`` (see :mod:`chroma_async.rust_regex.patterns`) matches somewhere."""
 
     pattern: str
 

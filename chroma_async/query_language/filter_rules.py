@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.filter.ast import (
+from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
     Compare,
@@ -19,7 +19,7 @@ from chroma_async.filter.ast import (
     TextLike,
     TextMatches,
 )
-from chroma_async.schema.schema import DOCUMENT_KEY
+from chroma_async.schema.read import DOCUMENT_KEY
 from chroma_async.types import Json
 
 #: Python type of a literal -> value type, its index, and what error messages call it.

@@ -1,1 +1,0 @@
-"""Search payloads: filter, rank expression, grouping, window and selection, as a tree and as JSON."""
