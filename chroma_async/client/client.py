@@ -16,7 +16,7 @@ from chroma_async.client.loop_guard import LoopGuard
 from chroma_async.client.offload import Offload
 from chroma_async.client.results import UserIdentity
 from chroma_async.client.validate import check_collection_metadata, check_name, check_window, refusing
-from chroma_async.embedding.pool import Functions
+from chroma_async.embedding.pool import FunctionPool
 from chroma_async.errors import ValidationTypeError
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
 
@@ -45,7 +45,7 @@ class AsyncClient:
         self.tenant = tenant
         self.database = database
         self.offload = offload or Offload()
-        self.functions = Functions()
+        self.functions = FunctionPool()
         self._settings = settings
         self._api = api
         self._max_batch_size: int | None = None

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 
 from chroma_async.client.offload import Offload
 from chroma_async.client.validate import check_embeddings, embedding_values
-from chroma_async.embedding.missing_function import UnbuiltFunction
-from chroma_async.embedding.pool import Functions
+from chroma_async.embedding.missing_function import MissingFunction
+from chroma_async.embedding.pool import FunctionPool
 from chroma_async.embedding.protocol import describe, described_name, function_name
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import CollectionInfo, Floats, Json
@@ -164,7 +164,7 @@ def functions_in(schema: Any) -> Iterator[AnyFunction]:
         for kind, name in (("float_list", "vector_index"), ("sparse_vector", "sparse_vector_index")):
             config = getattr(getattr(getattr(value_types, kind, None), name, None), "config", None)
             function = getattr(config, "embedding_function", None)
-            if callable(function) and not isinstance(function, UnbuiltFunction):
+            if callable(function) and not isinstance(function, MissingFunction):
                 yield function
 
 
@@ -210,7 +210,7 @@ def _as_dict(configuration: Any) -> dict[str, Any]:
 class Embedder:
     """The function of one collection: the one that was given, else the one that its configuration names."""
 
-    def __init__(self, info: CollectionInfo, function: AnyFunction | None, functions: Functions, offload: Offload) -> None:
+    def __init__(self, info: CollectionInfo, function: AnyFunction | None, functions: FunctionPool, offload: Offload) -> None:
         self._info = info
         self._functions = functions
         self._offload = offload
@@ -224,7 +224,7 @@ class Embedder:
         if self.function is not None and chosen:
             return self.function
         built = self._functions.dense(description) if description is not None and described_name(description) is not None else None
-        return None if isinstance(built, UnbuiltFunction) else built
+        return None if isinstance(built, MissingFunction) else built
 
     def resolve(self) -> AnyFunction:
         """:raises ValidationError: none was given, and the configuration names none that can be made here."""
@@ -234,7 +234,7 @@ class Embedder:
         description = persisted(self._info)
         built = self._functions.dense(description) if description is not None and described_name(description) is not None else None
         which = "it has none configured"
-        if isinstance(built, UnbuiltFunction):
+        if isinstance(built, MissingFunction):
             which = f"its configuration names {built.name()!r}, which cannot be made here ({built.reason})"
         raise ValidationError(
             f"collection {self._info.name!r} cannot embed: {which}. Pass embeddings, open the collection with "

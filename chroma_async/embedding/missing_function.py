@@ -10,7 +10,7 @@ from chroma_async.errors import ValidationError
 from chroma_async.types import Json
 
 
-class UnbuiltFunction:
+class MissingFunction:
     """Stands for a stored description: describes itself by it, so that a schema that is read and sent back loses nothing."""
 
     def __init__(self, description: Mapping[str, Json], reason: Exception) -> None:
@@ -22,7 +22,7 @@ class UnbuiltFunction:
         return f"<{type(self).__name__} {self.name()!r}: {self.reason}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UnbuiltFunction) and other._description == self._description
+        return isinstance(other, MissingFunction) and other._description == self._description
 
     def __hash__(self) -> int:
         return hash(self.name())
@@ -60,7 +60,7 @@ class UnbuiltFunction:
 
 
 def build_dense(description: Mapping[str, Json]) -> Any:
-    """The function that ``{"name", "config"}`` describes, or an :class:`UnbuiltFunction`."""
+    """The function that ``{"name", "config"}`` describes, or an :class:`MissingFunction`."""
     return _build(description, config_to_embedding_function)
 
 
@@ -73,4 +73,4 @@ def _build(description: Mapping[str, Json], build: Callable[[Mapping[str, Json]]
     try:
         return build(description)
     except Exception as error:  # an application's class may raise anything; it is told when the function is called
-        return UnbuiltFunction(description, error)
+        return MissingFunction(description, error)

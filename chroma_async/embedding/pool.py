@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chroma_async.embedding.missing_function import UnbuiltFunction, build_dense, build_sparse
+from chroma_async.embedding.missing_function import MissingFunction, build_dense, build_sparse
 from chroma_async.embedding.named import NamedFunction
 from chroma_async.embedding.protocol import describe, function_name
 from chroma_async.types import Json
 
 
-class Functions:
+class FunctionPool:
     """What descriptions in collections' configurations stand for: a function that the application brought, else one that is built.
 
     One that an application brought keeps what is not stored with it: its key, its limits, its address.
@@ -36,7 +36,7 @@ class Functions:
         self._own(function)
 
     def dense(self, description: Mapping[str, Json]) -> Any:
-        """The function of ``{"name", "config"}``, or an :class:`~chroma_async.embedding.missing_function.UnbuiltFunction`."""
+        """The function of ``{"name", "config"}``, or an :class:`~chroma_async.embedding.missing_function.MissingFunction`."""
         return self._get(self._dense, description, build_dense)
 
     def sparse(self, description: Mapping[str, Json]) -> Any:
@@ -47,7 +47,7 @@ class Functions:
         text = _text(description)
         if text not in known:
             function = build(description)
-            if isinstance(function, UnbuiltFunction):
+            if isinstance(function, MissingFunction):
                 return function  # its class may yet be registered
             known[text] = function
             self._owned.append(function)

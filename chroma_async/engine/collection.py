@@ -1,4 +1,4 @@
-"""One loaded collection: its row of the catalog, its tip, its commit queue and its compactor."""
+"""One loaded collection: its row of the catalog, its live state, its commit queue and its compactor."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.snapshot.expiry import may_expire, visible
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.engine.write.commit_queue import CommitQueue
-from chroma_async.engine.write.live_state import Tip
+from chroma_async.engine.write.live_state import LiveState
 from chroma_async.engine.write.resolve import NOTHING, Delete, Write
-from chroma_async.engine.write.transaction import ReadTokens, Transaction
+from chroma_async.engine.write.transaction import ReadTokens, TransactionRequest
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.format.logbatch import Facts
 from chroma_async.format.manifest import Manifest
@@ -60,13 +60,13 @@ def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:
 class Collection:
     """Everything about one collection that is in memory. Made by :meth:`load`; belongs to one event loop."""
 
-    def __init__(self, row: CollectionRow, tip: Tip, context: Context) -> None:
+    def __init__(self, row: CollectionRow, live: LiveState, context: Context) -> None:
         self.row = row
         #: Requests that are being served; it is not unloaded while there are any.
         self.users = 0
         self.last_used = context.monotonic()
         self._context = context
-        self._tip = tip
+        self._live = live
         self._known = KnownKeys(row.schema, context.settings.schema_keys)
         self._options = HnswOptions.from_schema(row.schema)
         self._row_changes = asyncio.Lock()
@@ -76,10 +76,10 @@ class Collection:
         #: What conditional reads have seen.
         self.tokens = ReadTokens(context.settings.read_tokens, context.settings.read_token_s, context.monotonic)
         turn = asyncio.Lock()
-        self._compactor = Compactor(tip, turn, context, self._commit_manifest, self._index_options)
+        self._compactor = Compactor(live, turn, context, self._commit_manifest, self._index_options)
         self._queue = CommitQueue(
             row.id,
-            tip,
+            live,
             self._known,
             turn,
             context.log_writer,
@@ -103,8 +103,8 @@ class Collection:
         manifest = Manifest.from_bytes(stored.body, row.id) if stored.version else Manifest(row.id)
         segments = await context.threads.run(open_segments, context.opener, manifest)
         entries = await entries_behind(manifest, context.backends.log)
-        tip, facts = await context.threads.run(replay, manifest, segments, entries, row.dimension)
-        return cls(with_facts(row, facts), tip, context)
+        live, facts = await context.threads.run(replay, manifest, segments, entries, row.dimension)
+        return cls(with_facts(row, facts), live, context)
 
     @property
     def id(self) -> UUID:
@@ -153,12 +153,12 @@ class Collection:
         """The present with what has expired and is still there."""
         if self._ended is not None:
             raise self._ended
-        return self._tip.version
+        return self._live.version
 
     @property
     def seq(self) -> Seq:
         """The last acknowledged operation."""
-        return self._tip.version.seq
+        return self._live.version.seq
 
     def _now_s(self) -> float:
         return self._context.clock() / 1e9
@@ -166,8 +166,8 @@ class Collection:
     @property
     def bytes(self) -> int:
         """Bytes held: the collection itself, memtables, codes, and the files of all segments."""
-        memtables = sum(view.memtable.bytes for view in self._tip.version.memtables)
-        codes = sum(held.bytes for segment in self._tip.segments for held in segment.codes.values())
+        memtables = sum(view.memtable.bytes for view in self._live.version.memtables)
+        codes = sum(held.bytes for segment in self._live.segments for held in segment.codes.values())
         return COLLECTION_BYTES + memtables + codes + self._files()[0]
 
     @property
@@ -177,7 +177,7 @@ class Collection:
 
     def _files(self) -> tuple[int, int]:
         """Size of all files, and how many of them are mapped; looked up once for each manifest."""
-        manifest = self._tip.manifest
+        manifest = self._live.manifest
         if self._measured is None or self._measured[0] is not manifest:
             files = [file for segment in manifest.segments for file in segment.files()]
             mapped = sum(file.bytes >= blob.MAPPED_FROM_BYTES for file in files)
@@ -187,7 +187,7 @@ class Collection:
     @property
     def worth_flushing(self) -> bool:
         """Whether what is not flushed is worth the files of a chunk; if not, it is as well off in the log."""
-        return bool(self._tip.frozen) or self._tip.active.rows > self._context.settings.flush_idle_rows
+        return bool(self._live.frozen) or self._live.active.rows > self._context.settings.flush_idle_rows
 
     @property
     def idle(self) -> bool:
@@ -197,7 +197,7 @@ class Collection:
     @property
     def manifest(self) -> Manifest:
         """What is committed."""
-        return self._tip.manifest
+        return self._live.manifest
 
     # -------------------------------------------------------------------------------------------------------------------------- verbs
 
@@ -208,7 +208,7 @@ class Collection:
         """
         return (await self._queue.submit(request)).count
 
-    async def commit(self, transaction: Transaction) -> tuple[Seq | None, int]:
+    async def commit(self, transaction: TransactionRequest) -> tuple[Seq | None, int]:
         """The seq of the first row that was written or deleted, and how many rows that were.
 
         :raises ConditionalWriteConflictError: what was read has changed; nothing was written.
@@ -265,17 +265,17 @@ class Collection:
         if level is ReadLevel.INDEX_AND_WAL:
             return await self.present()
         async with self.at_rest() as (manifest, _):
-            segments = self._tip.segments
+            segments = self._live.segments
             entries = await entries_behind(manifest, self._context.backends.log) if level is ReadLevel.INDEX_AND_BOUNDED_WAL else []
-        tip, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
-        return await self._context.threads.run(visible, tip.version, self._now_s())
+        live, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
+        return await self._context.threads.run(visible, live.version, self._now_s())
 
     def indexing_status(self) -> IndexingStatus:
         """An operation counts as indexed when it is flushed and, where its segment is large enough to have a graph, in the graph."""
-        manifest = self._tip.manifest
+        manifest = self._live.manifest
         flat = self._context.settings.flat_rows
-        outside = sum(segment.rows - segment.covers for segment in self._tip.segments if segment.rows >= flat)
-        total = self._tip.version.seq
+        outside = sum(segment.rows - segment.covers for segment in self._live.segments if segment.rows >= flat)
+        total = self._live.version.seq
         unindexed = min(total, total - manifest.flushed_seq + outside)
         return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
 
@@ -294,7 +294,7 @@ class Collection:
     async def tick(self) -> None:
         """Called about twice a second."""
         self.tokens.expire()
-        if may_expire(self._tip.version) and self._expiring is None:
+        if may_expire(self._live.version) and self._expiring is None:
             # On its own: a write may have to wait, and then nobody would be looked after.
             self._expiring = self._context.tasks.start(self._delete_expired(), f"expiry of {self.id}")
         await self._compactor.tick()
@@ -322,7 +322,7 @@ class Collection:
         # What it held is let go now, not when the garbage collector comes by: the janitor asks who reads a file.
         self._ended = ended
         self.tokens.clear()
-        self._tip.release()
+        self._live.release()
 
     def abandon(self) -> None:
         """Let running jobs end at their next slice; nobody waits for them."""

@@ -16,13 +16,13 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.collection import Collection, with_facts
 from chroma_async.engine.compaction.janitor import Janitor
 from chroma_async.engine.context import Context
-from chroma_async.engine.functions.attached_functions import Functions
+from chroma_async.engine.functions.attached_functions import AttachedFunctions
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.recovery import forked, pending_facts
 from chroma_async.engine.snapshot.file_pins import PinningStore
-from chroma_async.engine.snapshot.filter_cache import Masks
+from chroma_async.engine.snapshot.filter_cache import FilterCache
 from chroma_async.engine.snapshot.segment import SegmentOpener
-from chroma_async.engine.snapshot.sqlite_pool import Connections
+from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
 from chroma_async.engine.write.commit_queue import gone
@@ -36,7 +36,7 @@ from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailR
 from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
-from chroma_async.storage.sqlite.texts import dump, load
+from chroma_async.storage.sqlite.json_columns import dump, load
 from chroma_async.threads import Threads
 from chroma_async.types import Json, Scope
 
@@ -63,7 +63,7 @@ class Engine:
         self._loaded: OrderedDict[UUID, Collection] = OrderedDict()
         self._loading: dict[UUID, asyncio.Task[Collection]] = {}
         self._janitor = Janitor(context.backends.catalog, context.store, context.threads, lambda: context.log_writer.poisoned is not None)
-        self.functions = Functions(context, self.holding, self._loaded.get)
+        self.functions = AttachedFunctions(context, self.holding, self._loaded.get)
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
@@ -109,9 +109,9 @@ class Engine:
         if wrap is not None:
             backends = wrap(backends)
         tasks = Tasks()
-        log_writer = LogWriter(backends.log, backends.lease, tasks, backends.doubt)
+        log_writer = LogWriter(backends.log, backends.lease, tasks, backends.poison)
         try:
-            store, connections = PinningStore(backends.segments), Connections(settings.sqlite_connections)
+            store, sqlite_pool = PinningStore(backends.segments), SqlitePool(settings.sqlite_connections)
             context = Context(
                 settings=settings,
                 backends=backends,
@@ -120,8 +120,8 @@ class Engine:
                 log_writer=log_writer,
                 retention=Retention(backends.log, await backends.catalog.tails()),
                 store=store,
-                connections=connections,
-                opener=SegmentOpener(store, connections, Masks(settings.filter_cache_bytes), verify=verify),
+                sqlite_pool=sqlite_pool,
+                opener=SegmentOpener(store, sqlite_pool, FilterCache(settings.filter_cache_bytes), verify=verify),
                 plan=PlanSettings(tail_codes_rows=settings.tail_codes_rows),
                 monotonic=monotonic,
                 clock=clock,
@@ -305,7 +305,7 @@ class Engine:
             if flush:
                 await self._janitor.sweep()
         finally:
-            context.connections.close()
+            context.sqlite_pool.close()
             await close_backends(context.backends, context.threads)
             await context.threads.aclose()
 
@@ -314,7 +314,7 @@ class Engine:
         self._closed = True
         for collection in self._loaded.values():
             collection.abandon()
-        self.context.connections.close()
+        self.context.sqlite_pool.close()
         try:
             await abandon_backends(self.context.backends, self.context.threads)
         except ChromaError as error:

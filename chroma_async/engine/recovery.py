@@ -10,7 +10,7 @@ import numpy as np
 
 from chroma_async.engine.snapshot.segment import Segment, SegmentOpener
 from chroma_async.engine.snapshot.version import Places
-from chroma_async.engine.write.live_state import Tip
+from chroma_async.engine.write.live_state import LiveState
 from chroma_async.errors import CorruptionError
 from chroma_async.format.logbatch import Facts, LogBatch, decode
 from chroma_async.format.manifest import Manifest, Tail
@@ -45,12 +45,12 @@ def forked(source: Manifest, fork: UUID, seq: Seq) -> Manifest:
     return replace(source, collection=fork, version=1, tails=tails)
 
 
-def replay(manifest: Manifest, segments: Sequence[Segment], entries: Iterable[LogEntry], dimension: int | None) -> tuple[Tip, Facts]:
-    """The tip that the log leads to, and the facts it carries. Blocking.
+def replay(manifest: Manifest, segments: Sequence[Segment], entries: Iterable[LogEntry], dimension: int | None) -> tuple[LiveState, Facts]:
+    """The live state that the log leads to, and the facts it carries. Blocking.
 
     :raises CorruptionError: an entry is damaged, or names a row that is not there; names the collection and the seq.
     """
-    tip = Tip(manifest, segments, dimension)
+    live = LiveState(manifest, segments, dimension)
     facts = Facts(dimension=None, keys={})
     expected = manifest.flushed_seq + 1
     for entry in entries:
@@ -58,25 +58,25 @@ def replay(manifest: Manifest, segments: Sequence[Segment], entries: Iterable[Lo
         if entry.first != expected:
             raise CorruptionError(f"{name} follows {expected - 1}: entries between them are missing", name)
         batch = decode(entry.body, name)
-        victims = _victims(tip, batch, name)
-        tip.apply([(batch, victims)])
+        victims = _victims(live, batch, name)
+        live.apply([(batch, victims)])
         if batch.facts is not None:
             facts = facts.merge(batch.facts)
         expected = entry.last + 1
-    tip.publish()
-    return tip, facts
+    live.publish()
+    return live, facts
 
 
-def _victims(tip: Tip, batch: LogBatch, name: str) -> Places:
+def _victims(live: LiveState, batch: LogBatch, name: str) -> Places:
     """Where the rows are that a batch replaces or deletes."""
     replacing = np.flatnonzero(batch.victims)
     ids = [batch.ids[row] for row in replacing.tolist()] + batch.deleted_ids
     if not ids:
         return Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    tip.publish()
-    places = tip.version.find(ids)
+    live.publish()
+    places = live.version.find(ids)
     seqs = np.concatenate([batch.victims[replacing], batch.deleted])
-    if not places.present.all() or (tip.version.seqs_at(places) != seqs).any():
+    if not places.present.all() or (live.version.seqs_at(places) != seqs).any():
         raise CorruptionError(f"{name} replaces or deletes rows that are not there", name)
     return places
 

@@ -10,7 +10,7 @@ import numpy as np
 from chroma_async.errors import CorruptionError
 from chroma_async.format.column import Column, ValueType
 from chroma_async.format.frame import Array, Frame
-from chroma_async.format.overflow import Overflow
+from chroma_async.format.spilled_values import SpilledValues
 from chroma_async.types import Ints, Json, Metadata, MetadataValue, Scalar
 
 #: Columns that a chunk may have. Keys that look like data (ids, dates) must not make a file of a million columns.
@@ -28,14 +28,14 @@ class Columns:
     """Immutable. A key whose values have several types has several columns.
 
     :ivar rows: rows, with metadata or without.
-    :ivar overflow: what found no place among the columns. A key may have rows in both.
+    :ivar spilled: what found no place among the columns. A key may have rows in both.
     """
 
-    __slots__ = ("_columns", "overflow", "rows")
+    __slots__ = ("_columns", "rows", "spilled")
 
-    def __init__(self, rows: int, columns: Sequence[Column], overflow: Overflow) -> None:
+    def __init__(self, rows: int, columns: Sequence[Column], spilled: SpilledValues) -> None:
         self.rows = rows
-        self.overflow = overflow
+        self.spilled = spilled
         self._columns: dict[str, list[Column]] = {}
         for column in columns:
             self._columns.setdefault(column.key, []).append(column)
@@ -59,27 +59,27 @@ class Columns:
                 for kind, entries in _by_type(rows, values):
                     gathered.setdefault((key, kind), []).append(entries)
         columns = [Column.build(key, kind, len(metadatas), *_in_order(parts)) for (key, kind), parts in gathered.items()]
-        return cls._limited(len(metadatas), columns, Overflow.build([]), limit)
+        return cls._limited(len(metadatas), columns, SpilledValues.build([]), limit)
 
     @classmethod
     def concat(cls, parts: Sequence[Columns], limit: int = MAX_COLUMNS) -> Columns:
         """The rows of all parts, in order."""
         rows = 0
-        overflows: list[tuple[int, Overflow]] = []
+        spills: list[tuple[int, SpilledValues]] = []
         together: dict[tuple[str, ValueType], list[tuple[int, Column]]] = {}
         for part in parts:
             for column in part.columns:
                 together.setdefault((column.key, column.type), []).append((rows, column))
-            if len(part.overflow):
-                overflows.append((rows, part.overflow))
+            if len(part.spilled):
+                spills.append((rows, part.spilled))
             rows += part.rows
-        return cls._limited(rows, [Column.concat(columns, rows) for columns in together.values()], Overflow.concat(overflows), limit)
+        return cls._limited(rows, [Column.concat(columns, rows) for columns in together.values()], SpilledValues.concat(spills), limit)
 
     def select(self, rows: Ints) -> Columns:
         """Some rows, in the order asked for; -1 is a row without metadata."""
         wanted = np.asarray(rows, np.int64)
         columns = [column.select(wanted) for column in self.columns]
-        return Columns(len(wanted), [column for column in columns if column.count], self.overflow.select(wanted))
+        return Columns(len(wanted), [column for column in columns if column.count], self.spilled.select(wanted))
 
     # ------------------------------------------------------------------------------------------------------------------- reading
 
@@ -99,7 +99,7 @@ class Columns:
         sections: dict[str, Array] = {}
         for index, column in enumerate(self.columns):
             sections |= column.sections(f"{prefix}{index}.")
-        return sections | self.overflow.sections(f"{prefix}overflow.")
+        return sections | self.spilled.sections(f"{prefix}overflow.")
 
     def description(self) -> dict[str, Json]:
         """What :meth:`open` needs besides the sections."""
@@ -113,18 +113,18 @@ class Columns:
             columns = [Column.open(frame, f"{prefix}{index}.", rows, about) for index, about in enumerate(description["columns"])]
         except ValueError as error:
             raise CorruptionError(f"{frame.file}: {error}", frame.file) from error
-        return cls(rows, columns, Overflow.open(frame, f"{prefix}overflow."))
+        return cls(rows, columns, SpilledValues.open(frame, f"{prefix}overflow."))
 
     # -------------------------------------------------------------------------------------------------------------------- inside
 
     @classmethod
-    def _limited(cls, rows: int, columns: list[Column], overflow: Overflow, limit: int) -> Columns:
-        """Keep the ``limit`` fullest columns and move the values of the others to the overflow."""
+    def _limited(cls, rows: int, columns: list[Column], spilled: SpilledValues, limit: int) -> Columns:
+        """Keep the ``limit`` fullest columns and move the values of the others to the spilled values."""
         if len(columns) <= limit:
-            return cls(rows, columns, overflow)
+            return cls(rows, columns, spilled)
         fullest = sorted(columns, key=lambda column: column.count, reverse=True)
-        moved = Overflow.build([entry for column in fullest[limit:] for entry in _entries(column)])
-        return cls(rows, fullest[:limit], Overflow.concat([(0, overflow), (0, moved)]))
+        moved = SpilledValues.build([entry for column in fullest[limit:] for entry in _entries(column)])
+        return cls(rows, fullest[:limit], SpilledValues.concat([(0, spilled), (0, moved)]))
 
 
 def _by_keys(metadatas: Sequence[Metadata | None]) -> dict[tuple[str, ...], list[int]]:

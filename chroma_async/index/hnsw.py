@@ -18,9 +18,9 @@ import numpy as np
 from chroma_async.errors import CorruptionError
 from chroma_async.format.frame import Frame, FrameWriter, Sink
 from chroma_async.index.base import Advice, Codec, GraphOptions, SegmentVectors, VectorChunk, Verdict, default_codec, default_degree
-from chroma_async.index.canary import NEIGHBOURS, examine, judge
 from chroma_async.index.codes import ChunkCodes, Encoding, scan, search
-from chroma_async.index.numbering import Numbering, NumberingBuilder
+from chroma_async.index.node_map import NodeMap, NodeMapBuilder
+from chroma_async.index.recall_check import NEIGHBOURS, examine, judge
 from chroma_async.types import Bytes, Floats, Ints, Json, Space
 
 #: Its type stubs lack most of what is used here.
@@ -44,13 +44,13 @@ class Graph:
     :ivar bytes: size of the file.
     """
 
-    def __init__(self, index: Any, frame: Frame, encoding: Encoding, numbering: Numbering, length: int) -> None:
+    def __init__(self, index: Any, frame: Frame, encoding: Encoding, node_map: NodeMap, length: int) -> None:
         extra = frame.extra
         self._index = index
         self._frame = frame  # the index reads the frame's memory
         self._storage = faiss.downcast_index(index.storage)
         self.encoding = encoding
-        self.numbering = numbering
+        self.node_map = node_map
         self.covers = int(extra["covers"])
         self.degree = int(extra["degree"])
         self.navigable = bool(extra["navigable"])
@@ -65,23 +65,23 @@ class Graph:
 
         :raises CorruptionError: the file is damaged or contradicts itself; names the file.
         """
-        frame, encoding, numbering = _read(buffer, file)
+        frame, encoding, node_map = _read(buffer, file)
         content = frame.array("faiss")
         try:
             index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), content.size))
         except RuntimeError as error:
             raise CorruptionError(f"{file}: the graph cannot be read: {error}", file) from error
-        _check(index, encoding, numbering, file)
-        return cls(index, frame, encoding, numbering, len(buffer))
+        _check(index, encoding, node_map, file)
+        return cls(index, frame, encoding, node_map, len(buffer))
 
     @property
     def rows(self) -> int:
         """Rows that can be found through the graph."""
-        return self.numbering.rows
+        return self.node_map.rows
 
     @property
     def nodes(self) -> int:
-        return len(self.numbering.positions)
+        return len(self.node_map.positions)
 
     @property
     def space(self) -> Space:
@@ -91,7 +91,7 @@ class Graph:
         """Follow the links: at most ``k`` nodes, nearest first.
 
         :param query: float32 ``(d,)`` as a :class:`~chroma_async.index.kernels.Scorer` prepared it.
-        :param chosen: packed bits of the nodes that may be found (:meth:`Numbering.selection`), or ``None`` for all.
+        :param chosen: packed bits of the nodes that may be found (:meth:`NodeMap.selection`), or ``None`` for all.
         """
         return search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, chosen, efSearch=ef)[0]
 
@@ -112,7 +112,7 @@ class Graph:
 class GraphBuilder:
     """A private, growing copy of a graph. Used by one thread; FAISS uses as many cores as that thread allows it."""
 
-    def __init__(self, index: Any, encoding: Encoding, numbers: NumberingBuilder, covers: int, degree: int) -> None:
+    def __init__(self, index: Any, encoding: Encoding, numbers: NodeMapBuilder, covers: int, degree: int) -> None:
         self._index = index
         self._storage = faiss.downcast_index(index.storage)
         self._numbers = numbers
@@ -140,12 +140,12 @@ class GraphBuilder:
             encoding.teach(faiss.downcast_index(index.storage))
         index.is_trained = True
         index.hnsw.efConstruction = max(1, options.ef_construction)
-        return cls(index, encoding, NumberingBuilder(), 0, degree)
+        return cls(index, encoding, NodeMapBuilder(), 0, degree)
 
     @classmethod
     def load(cls, buffer: memoryview, file: str) -> GraphBuilder:
         """A private copy of a saved graph, to be added to. :raises CorruptionError: the file is damaged; names the file."""
-        frame, encoding, numbering = _read(buffer, file)
+        frame, encoding, node_map = _read(buffer, file)
         content = frame.bytes("faiss")
         offset = 0
 
@@ -159,8 +159,8 @@ class GraphBuilder:
             index = faiss.read_index(faiss.PyCallbackIOReader(following))
         except RuntimeError as error:
             raise CorruptionError(f"{file}: the graph cannot be read: {error}", file) from error
-        _check(index, encoding, numbering, file)
-        numbers = NumberingBuilder(numbering, _codes(faiss.downcast_index(index.storage)))
+        _check(index, encoding, node_map, file)
+        numbers = NodeMapBuilder(node_map, _codes(faiss.downcast_index(index.storage)))
         builder = cls(index, encoding, numbers, int(frame.extra["covers"]), int(frame.extra["degree"]))
         counts = frame.extra["counts"]
         builder._seen, builder._values, builder._clipped, builder._uncarried = (int(count) for count in counts)
@@ -212,7 +212,8 @@ class GraphBuilder:
         self._verdict = None
 
     def check(self, segment: SegmentVectors, target: float = 0.99, floor: float = 0.98) -> Verdict:
-        """Compare with an exact scan (see :mod:`chroma_async.index.canary`), choose ef, and advise. Reads all raw rows of the graph once.
+        """Compare with an exact scan (see :mod:`chroma_async.index.recall_check`), choose ef, and advise. Reads all raw rows of the graph
+        once.
 
         :param target: recall at which ef is chosen.
         :param floor: recall at the largest ef below which the graph's links are not to be used.
@@ -287,7 +288,7 @@ def _codes(storage: Any) -> Bytes:
     return codes.reshape(storage.ntotal, width)
 
 
-def _read(buffer: memoryview, file: str) -> tuple[Frame, Encoding, Numbering]:
+def _read(buffer: memoryview, file: str) -> tuple[Frame, Encoding, NodeMap]:
     """Prove every byte and read all but the FAISS part."""
     frame = Frame.open(buffer, KIND, file)
     frame.verify()
@@ -295,12 +296,12 @@ def _read(buffer: memoryview, file: str) -> tuple[Frame, Encoding, Numbering]:
         encoding = Encoding.from_json(frame.extra["encoding"], frame.array("ranges"))
     except (KeyError, ValueError) as error:
         raise CorruptionError(f"{file}: the codec is described wrongly: {error}", file) from error
-    return frame, encoding, Numbering.read(frame, int(frame.extra["covers"]))
+    return frame, encoding, NodeMap.read(frame, int(frame.extra["covers"]))
 
 
-def _check(index: Any, encoding: Encoding, numbering: Numbering, file: str) -> None:
+def _check(index: Any, encoding: Encoding, node_map: NodeMap, file: str) -> None:
     """What FAISS read is what the rest of the file speaks of."""
-    expected = (encoding.dimension, encoding.metric, len(numbering.positions))
+    expected = (encoding.dimension, encoding.metric, len(node_map.positions))
     if (index.d, index.metric_type, index.ntotal) != expected or not isinstance(index, faiss.IndexHNSW):
         raise CorruptionError(
             f"{file}: the graph holds {index.ntotal} nodes of {index.d} dimensions, not {expected[2]} of {expected[0]}", file

@@ -111,9 +111,9 @@ class _Evaluation:
             hits = _hits(clause, column, self._regex_budget_s)
             if hits is not None:
                 found |= column.rows_where(hits)
-        if len(columns.overflow):
+        if len(columns.spilled):
             holds = predicate(clause, regex_budget_s=self._regex_budget_s)
-            for row, value in columns.overflow.of(clause.key):
+            for row, value in columns.spilled.of(clause.key):
                 if holds("", {clause.key: value}, None):
                     found[row] = True
         return found

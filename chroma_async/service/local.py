@@ -16,7 +16,7 @@ from chroma_async.engine.read.get import count_matching, get, get_page
 from chroma_async.engine.read.query import query
 from chroma_async.engine.read.search import SearchOptions, search_each
 from chroma_async.engine.write.resolve import Delete, Write
-from chroma_async.engine.write.transaction import Transaction
+from chroma_async.engine.write.transaction import TransactionRequest
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.query_language.filter_rules import check_filter, sparse_weighting
@@ -326,7 +326,7 @@ class LocalAPI:
         async with self.engine.using(scope, id) as collection:
             then = collection.tokens.at(commit.read_token)
             operations = [await self._operation(operation) for operation in commit.operations]
-            first, count = await collection.commit(Transaction(then, commit.read_ids, operations))
+            first, count = await collection.commit(TransactionRequest(then, commit.read_ids, operations))
             return CommitOutcome(first, count)
 
     async def _operation(self, operation: Operation) -> Write | Delete:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from chroma_async.format.files import FileRef as FileRef
-from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.poison import Poison
 from chroma_async.types import Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -409,4 +409,4 @@ class Backends:
     #: What ``len`` of two equal stores means: the real path, or None for memory.
     location: str | None
     #: Set by whichever of them fails in doubt, and asked by all of them before they write.
-    doubt: Doubt = field(default_factory=Doubt)
+    poison: Poison = field(default_factory=Poison)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from chroma_async.errors import StoreError
 from chroma_async.storage.base import Backends
-from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.local.files import LocalSegmentStore
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
@@ -16,6 +15,7 @@ from chroma_async.storage.memory.catalog import MemoryCatalog
 from chroma_async.storage.memory.lease import MemoryLease
 from chroma_async.storage.memory.log import MemoryLog
 from chroma_async.storage.memory.segments import MemorySegmentStore
+from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.catalog import SqliteCatalog
 from chroma_async.storage.sqlite.log import SqliteLog
 from chroma_async.threads import Threads
@@ -59,26 +59,26 @@ async def _open_directory(
 ) -> Backends:
     lease = LocalLease(directory, threads, files, clock)
     catalog: SqliteCatalog | None = None
-    doubt = Doubt()
+    poison = Poison()
     try:
         await lease.acquire()
         await _make_segments(directory / SEGMENTS_DIRECTORY, threads, files)
-        catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes, doubt=doubt)
+        catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes, poison=poison)
         log = await SqliteLog.open(
             directory / LOG_FILE,
             threads.serial("log"),
             threads.serial("checkpoint"),
             wal_bytes=log_checkpoint_bytes,
             spare_bytes=SPARE_CHECKPOINTS * log_checkpoint_bytes,
-            doubt=doubt,
+            poison=poison,
         )
     except BaseException:
         if catalog is not None:
             await catalog.aclose()
         await lease.release()
         raise
-    segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch, doubt=doubt)
-    return Backends(catalog, log, segments, lease, str(directory), doubt)
+    segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch, poison=poison)
+    return Backends(catalog, log, segments, lease, str(directory), poison)
 
 
 async def _make_segments(directory: Path, threads: Threads, files: FileSystem) -> None:

@@ -15,7 +15,7 @@ from chromadb.utils.embedding_functions import HuggingFaceEmbeddingServer as The
 import chroma_async
 from chroma_async import HnswIndexConfig, IntInvertedIndexConfig, Schema, StringInvertedIndexConfig, VectorIndexConfig
 from chroma_async.embedding import HuggingFaceEmbeddingServer, OpenAIEmbeddingFunction, secrets, trust_embedding_origins
-from chroma_async.embedding.missing_function import UnbuiltFunction
+from chroma_async.embedding.missing_function import MissingFunction
 from chroma_async.errors import InvalidArgumentError, ModelMissingError, ValidationError
 from tests.api.conftest import Store, opened
 from tests.unit.embedding_service import Service, serving_elsewhere, vector
@@ -212,7 +212,7 @@ async def test_names_that_nobody_registered_keep_their_place_until_somebody_does
     collection = await ours.get_collection("docs")
     assert collection.configuration["embedding_function"] is None
     config: Any = collection.schema.keys["#embedding"].float_list.vector_index.config  # type: ignore[union-attr]
-    assert isinstance(config.embedding_function, UnbuiltFunction)
+    assert isinstance(config.embedding_function, MissingFunction)
     with pytest.raises(ValueError, match="'of-another-team', which cannot be made here"):
         await collection.add(ids=["a"], documents=["four"])
 

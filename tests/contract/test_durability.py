@@ -20,7 +20,7 @@ from chroma_async.errors import CorruptionError, NotFoundError, PoisonedError, S
 from chroma_async.storage.base import Backends, Buffer
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
-from chroma_async.storage.sqlite.connection import CatalogConnection, Transaction
+from chroma_async.storage.sqlite.connection import CatalogConnection, Statements
 from chroma_async.storage.sqlite.log import SqliteLog, connect
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.threads import Threads
@@ -293,7 +293,7 @@ async def test_a_full_disk_undoes_a_catalog_write_which_may_be_retried(tmp_path:
     ((pages,),) = await connection.read("PRAGMA page_count")
     await connection.read(f"PRAGMA max_page_count = {pages}")
 
-    async def work(step: Transaction) -> None:
+    async def work(step: Statements) -> None:
         await step.rows("INSERT INTO tenants (name) VALUES (?)", ("x" * 50_000,))
 
     with pytest.raises(UnavailableError) as caught:

@@ -384,7 +384,7 @@ async def test_a_vacuum_moves_the_deletions_of_memtables_that_wait_to_be_flushed
     assert collection.version.segments[0].rows == 20
     dead_by_manifest = [["r12"], ["r12", "r20", "r31"]]
     for dead in dead_by_manifest:
-        await collection._compactor._flush_one(collection._tip.frozen[0])
+        await collection._compactor._flush_one(collection._live.frozen[0])
         (view,) = collection.version.segments
         gone = np.flatnonzero(~view.segment.alive.to_bools())
         assert view.ids(gone) == dead

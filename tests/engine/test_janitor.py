@@ -13,7 +13,7 @@ import pytest
 
 from chroma_async.engine.compaction import compactor, jobs
 from chroma_async.engine.snapshot.file_pins import PinningStore
-from chroma_async.engine.snapshot.sqlite_pool import Connections
+from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.errors import ChromaError, UnavailableError
 from chroma_async.storage.memory.segments import MemorySegmentStore
 from tests.engine.gate import HeldCatalog, JobGate, held
@@ -182,7 +182,7 @@ def test_connections_are_bounded_and_the_oldest_go_first() -> None:
         database = store.create_database(f"{number:032x}.documents")
         database.connection.execute("CREATE TABLE t(x)")
         blobs.append(store.open(database.commit()))
-    connections = Connections(2)
+    connections = SqlitePool(2)
     seen = []
     for blob in blobs:
         with connections.use(blob) as connection:
@@ -206,7 +206,7 @@ def test_a_file_may_be_forgotten_while_the_pool_is_locked() -> None:
     store = MemorySegmentStore()
     database = store.create_database("0" * 32 + ".documents")
     blob = store.open(database.commit())
-    connections = Connections(2)
+    connections = SqlitePool(2)
     with connections.use(blob) as first:
         pass
     with connections._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.engine.read.text_candidates import SPARE, confirmed, may_be_likely, with_spare
+from chroma_async.engine.read.text_candidates import SPARE, confirmed, may_be_approximate, with_spare
 from chroma_async.query_language.filter_evaluate import matches
 from chroma_async.query_language.filter_parse import parse
 from chroma_async.types import Json
@@ -21,7 +21,7 @@ def document(number: int, decoys: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("where", "where_document", "likely"),
+    ("where", "where_document", "approximate"),
     [
         (None, {"$contains": NEEDLE}, True),
         ({"n": {"$gt": 3}}, {"$contains": NEEDLE}, True),
@@ -34,10 +34,12 @@ def document(number: int, decoys: int) -> str:
         ({"n": 3}, None, False),
     ],
 )
-def test_only_filters_that_can_match_too_much_but_not_too_little_are_answered_so(where: Json, where_document: Json, likely: bool) -> None:
+def test_only_filters_that_can_match_too_much_but_not_too_little_are_answered_so(
+    where: Json, where_document: Json, approximate: bool
+) -> None:
     filter = parse(where, where_document)
     assert filter is not None
-    assert may_be_likely(filter) is likely
+    assert may_be_approximate(filter) is approximate
 
 
 @pytest.mark.parametrize("decoys", [0, 5, 40, 90])

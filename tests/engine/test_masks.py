@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chroma_async.engine.snapshot.filter_cache import Kept, Masks
+from chroma_async.engine.snapshot.filter_cache import CachedFilter, FilterCache
 from chroma_async.engine.snapshot.version import SegmentView
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.query_language.filter_ast import And, Equals, Filter, IdIn, OneOf
@@ -18,49 +18,49 @@ from tests.engine.store import TINY, Store
 OpenStore = Callable[..., Awaitable[Store]]
 
 
-def kept(size: int) -> Kept:
-    return Kept(Bitmap.ones(size))
+def kept(size: int) -> CachedFilter:
+    return CachedFilter(Bitmap.ones(size))
 
 
 def test_what_was_not_asked_for_longest_goes_first() -> None:
-    masks = Masks(5000)
+    cache = FilterCache(5000)
     filters = [Equals("number", number) for number in range(50)]
     for filter in filters:
-        masks.put(1, filter, False, kept(800))
-        assert masks.get(1, filters[0], False) is not None
-        assert masks.bytes <= 5000
-    held = [filter for filter in filters if masks.get(1, filter, False)]
+        cache.put(1, filter, False, kept(800))
+        assert cache.get(1, filters[0], False) is not None
+        assert cache.bytes <= 5000
+    held = [filter for filter in filters if cache.get(1, filter, False)]
     assert 3 <= len(held) < 10
     assert held[1:] == filters[-len(held) + 1 :]
 
 
 def test_an_answer_belongs_to_one_owner_one_filter_and_one_kind_of_value() -> None:
-    masks = Masks(10_000)
-    masks.put(1, Equals("a", 1), False, kept(8))
-    assert masks.get(1, Equals("a", 1), False) is not None
-    for owner, filter, likely in ((2, Equals("a", 1), False), (1, Equals("a", True), False), (1, Equals("a", 1), True)):
-        assert masks.get(owner, filter, likely) is None
+    cache = FilterCache(10_000)
+    cache.put(1, Equals("a", 1), False, kept(8))
+    assert cache.get(1, Equals("a", 1), False) is not None
+    for owner, filter, approximate in ((2, Equals("a", 1), False), (1, Equals("a", True), False), (1, Equals("a", 1), True)):
+        assert cache.get(owner, filter, approximate) is None
 
 
 def test_putting_again_replaces_and_counts_once() -> None:
-    masks = Masks(10_000)
-    masks.put(1, Equals("a", 1), False, kept(80))
-    before = masks.bytes
-    masks.put(1, Equals("a", 1), False, kept(80))
-    assert masks.bytes == before
+    cache = FilterCache(10_000)
+    cache.put(1, Equals("a", 1), False, kept(80))
+    before = cache.bytes
+    cache.put(1, Equals("a", 1), False, kept(80))
+    assert cache.bytes == before
 
 
 @pytest.mark.parametrize("filter", [IdIn(tuple(map(str, range(1000)))), And((Equals("a", 1), OneOf("b", tuple(range(1000)))))])
 def test_a_filter_as_large_as_its_answer_is_not_kept(filter: Filter) -> None:
-    masks = Masks(1 << 20)
-    masks.put(1, filter, False, kept(8))
-    assert (masks.get(1, filter, False), masks.bytes) == (None, 0)
+    cache = FilterCache(1 << 20)
+    cache.put(1, filter, False, kept(8))
+    assert (cache.get(1, filter, False), cache.bytes) == (None, 0)
 
 
 def test_a_bound_of_nothing_keeps_nothing() -> None:
-    masks = Masks(0)
-    masks.put(1, Equals("a", 1), False, kept(8))
-    assert (masks.get(1, Equals("a", 1), False), masks.bytes) == (None, 0)
+    cache = FilterCache(0)
+    cache.put(1, Equals("a", 1), False, kept(8))
+    assert (cache.get(1, Equals("a", 1), False), cache.bytes) == (None, 0)
 
 
 async def test_the_same_question_gets_the_same_object_until_a_row_dies(disk: Store) -> None:

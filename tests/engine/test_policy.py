@@ -9,7 +9,7 @@ import pytest
 from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.compaction_policy import (
     ChunkState,
-    Index,
+    IndexGraph,
     IndexText,
     Job,
     Load,
@@ -63,19 +63,19 @@ def test_a_memtable_is_due_when_large_and_quiet_or_old(rows: int, idle_s: float,
     [
         (segment(1000), IDLE, None),
         (segment(4095), IDLE, None),
-        (segment(4096), IDLE, Index("s")),
+        (segment(4096), IDLE, IndexGraph("s")),
         (segment(4096), BUSY, None),
-        (segment(8193), BUSY, Index("s")),
-        (segment(4097), CALM, Index("s")),
+        (segment(8193), BUSY, IndexGraph("s")),
+        (segment(4097), CALM, IndexGraph("s")),
         (segment(4096), CALM, None),
         (segment(100_000, 8000, covers=100_000), BUSY, None),
-        (segment(100_000, 30_001, covers=100_000), BUSY, Index("s")),
-        (segment(100_000, 10_001, covers=100_000), CALM, Index("s")),
-        (segment(100_000, 1001, covers=100_000), IDLE, Index("s")),
+        (segment(100_000, 30_001, covers=100_000), BUSY, IndexGraph("s")),
+        (segment(100_000, 10_001, covers=100_000), CALM, IndexGraph("s")),
+        (segment(100_000, 1001, covers=100_000), IDLE, IndexGraph("s")),
         (segment(100_000, 1000, covers=100_000), IDLE, None),
         (segment(100_000, covers=100_000), IDLE, None),
         (segment(10_000, refused_rows=10_000), IDLE, None),
-        (segment(13_001, refused_rows=10_000), IDLE, Index("s")),
+        (segment(13_001, refused_rows=10_000), IDLE, IndexGraph("s")),
     ],
 )
 def test_a_graph_grows_when_its_tail_is_worth_it(state: SegmentState, load: Load, job: Job | None) -> None:
@@ -130,19 +130,19 @@ def test_text_is_indexed_when_enough_documents_have_no_index() -> None:
 def test_vacuum_comes_before_graphs_and_graphs_before_chunks_and_text() -> None:
     needy = segment(*(9000,) * 8, dead=20_000, trigrams_stop=0)
     states = [needy, replace(needy, dead=0), replace(needy, dead=0, covers=72_000)]
-    assert [next_job([segment(100), state], BUSY, SETTINGS) for state in states] == [Vacuum("s"), Index("s"), Merge("s", 0, 7)]
+    assert [next_job([segment(100), state], BUSY, SETTINGS) for state in states] == [Vacuum("s"), IndexGraph("s"), Merge("s", 0, 7)]
 
 
 def test_the_first_segment_in_need_is_served() -> None:
     states = [replace(segment(100), key="a"), replace(segment(9000), key="b"), replace(segment(9000), key="c")]
-    assert next_job(states, BUSY, SETTINGS) == Index("b")
+    assert next_job(states, BUSY, SETTINGS) == IndexGraph("b")
 
 
 def test_somebody_who_asks_gets_every_dead_row_vacuumed_and_every_tail_indexed() -> None:
     assert everything_left([segment(100_000, dead=1, covers=100_000)], SETTINGS) == Vacuum("s")
-    assert everything_left([segment(100_000, 1, covers=100_000)], SETTINGS) == Index("s")
-    assert everything_left([segment(4096)], SETTINGS) == Index("s")
+    assert everything_left([segment(100_000, 1, covers=100_000)], SETTINGS) == IndexGraph("s")
+    assert everything_left([segment(4096)], SETTINGS) == IndexGraph("s")
     assert everything_left([segment(4095)], SETTINGS) is None
     assert everything_left([segment(10_000, refused_rows=10_000)], SETTINGS) is None
-    assert everything_left([segment(10_001, refused_rows=10_000)], SETTINGS) == Index("s")
+    assert everything_left([segment(10_001, refused_rows=10_000)], SETTINGS) == IndexGraph("s")
     assert everything_left([], SETTINGS) is None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chroma_async.engine.snapshot.filter_cache import Kept, Masks
+from chroma_async.engine.snapshot.filter_cache import CachedFilter, FilterCache
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.query_language.filter_ast import DocumentContains, Equals
@@ -103,9 +103,9 @@ async def test_heavy_filters_are_parsed_in_a_thread(store: Store, request_: dict
 
 
 def test_remembered_masks_count_the_text_of_their_filters() -> None:
-    masks = Masks(500_000)
+    cache = FilterCache(500_000)
     for number in range(100):
-        masks.put(number, DocumentContains("x" * 7000 + str(number)), False, Kept(Bitmap.ones(8)))
-    assert len(masks._entries) < 100
-    masks.put(1, Equals("k", "x" * 10_000), False, Kept(Bitmap.ones(8)))
-    assert masks.get(1, Equals("k", "x" * 10_000), False) is None
+        cache.put(number, DocumentContains("x" * 7000 + str(number)), False, CachedFilter(Bitmap.ones(8)))
+    assert len(cache._entries) < 100
+    cache.put(1, Equals("k", "x" * 10_000), False, CachedFilter(Bitmap.ones(8)))
+    assert cache.get(1, Equals("k", "x" * 10_000), False) is None

@@ -193,7 +193,7 @@ async def test_a_compaction_of_a_collection_that_is_deleted_meanwhile_says_so(di
 
 async def test_a_write_that_is_being_applied_does_not_look_like_one_that_failed(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await disk.add([f"a{n}" for n in range(20)], vectors(range(20)))
-    tip = (await disk.collection())._tip
+    live = (await disk.collection())._live
     gate, reached = threading.Event(), threading.Event()
     append = Memtable.append
 
@@ -205,7 +205,7 @@ async def test_a_write_that_is_being_applied_does_not_look_like_one_that_failed(
     monkeypatch.setattr(Memtable, "append", slow)
     writing = asyncio.ensure_future(disk.add([f"b{n}" for n in range(40)], vectors(range(40))))
     await asyncio.to_thread(reached.wait, 10)
-    assert not tip.broken
+    assert not live.broken
     gate.set()
     await writing
 
@@ -214,6 +214,6 @@ async def test_a_write_does_not_wait_for_a_flush_that_never_comes(open_store: Op
     store = await open_store(settings=replace(TINY, memtable_rows=1, frozen_memtables=2))
     await store.add(["a"])
     await store.add(["b"])
-    (await store.collection())._tip.broken = True
+    (await store.collection())._live.broken = True
     with pytest.raises(PoisonedError):
         await asyncio.wait_for(store.add(["c"]), 10)

@@ -117,7 +117,7 @@ def test_lengths_that_are_nearly_equal_make_the_inner_product_a_distance(data: M
     vectors[5] *= 3
     made = build(Space.IP, vectors)
     assert not made.graph.encoding.by_product
-    assert made.graph.numbering.exact.tolist() == [5]
+    assert made.graph.node_map.exact.tolist() == [5]
     assert made.recall(data.queries) >= 0.98
 
 

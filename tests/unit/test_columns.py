@@ -41,8 +41,8 @@ def restore(columns: Columns) -> list[dict[str, Any]]:
             else:
                 assert column.key not in rows[row]
                 rows[row][column.key] = value
-    for key in columns.overflow.keys.to_list():
-        for row, value in columns.overflow.of(key):
+    for key in columns.spilled.keys.to_list():
+        for row, value in columns.spilled.of(key):
             assert key not in rows[row]
             rows[row][key] = value
     return rows
@@ -123,7 +123,7 @@ def test_the_keys_with_most_values_get_the_columns() -> None:
     columns = Columns.build(rows)
     assert len(columns.columns) == 1024
     assert columns.of("common")[0].count == 2000
-    assert len(columns.overflow) == 2000 - 1023
+    assert len(columns.spilled) == 2000 - 1023
     assert same(columns, rows)
     assert same(Columns.concat([columns, Columns.build(rows)]), rows * 2)
 
@@ -144,7 +144,7 @@ def test_of_a_sparse_vector_columns_and_overflow_keep_that_it_is_there(limit: in
 
     def present(columns: Columns) -> list[int]:
         held = [at for column in columns.of("s") if column.type == "sparse" for at in column.entries()[0].tolist()]
-        return sorted([*held, *(row for row, value in columns.overflow.of("s") if isinstance(value, dict))])
+        return sorted([*held, *(row for row, value in columns.spilled.of("s") if isinstance(value, dict))])
 
     assert present(columns) == [0, 2]
     assert present(Columns.concat([columns, columns], limit)) == [0, 2, 5, 7]

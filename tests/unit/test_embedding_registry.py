@@ -22,8 +22,8 @@ from chroma_async.embedding import (
     register_sparse_embedding_function,
     sparse_known_embedding_functions,
 )
-from chroma_async.embedding.missing_function import UnbuiltFunction
-from chroma_async.embedding.pool import Functions
+from chroma_async.embedding.missing_function import MissingFunction
+from chroma_async.embedding.pool import FunctionPool
 from chroma_async.embedding.protocol import describe
 from chroma_async.embedding.services.ollama import OllamaEmbeddingFunction
 from chroma_async.errors import ValidationError
@@ -141,7 +141,7 @@ async def test_a_query_is_embedded_like_a_text_unless_the_class_says_otherwise()
 
 async def test_a_client_builds_one_function_for_one_description_and_ends_it() -> None:
     register_embedding_function(Own)
-    functions = Functions()
+    functions = FunctionPool()
     first = functions.dense({"type": "known", "name": "own", "config": {"size": 1}})
     assert functions.dense({"name": "own", "config": {"size": 1}}) is first
     assert functions.dense({"name": "own", "config": {"size": 2}}) is not first
@@ -154,18 +154,18 @@ async def test_a_client_builds_one_function_for_one_description_and_ends_it() ->
 
 
 def test_a_name_without_a_class_is_looked_up_again_the_next_time() -> None:
-    functions = Functions()
+    functions = FunctionPool()
     description = {"type": "known", "name": "own", "config": {"size": 1}}
-    assert isinstance(functions.dense(description), UnbuiltFunction)
-    assert isinstance(functions.sparse(description), UnbuiltFunction)
+    assert isinstance(functions.dense(description), MissingFunction)
+    assert isinstance(functions.sparse(description), MissingFunction)
     register_embedding_function(Own)
     assert isinstance(functions.dense(description), Own)
 
 
 def test_a_class_that_fails_to_build_says_so_when_it_is_called() -> None:
     register_embedding_function(Own)
-    unbuilt = Functions().dense({"type": "known", "name": "own", "config": {}})
-    assert isinstance(unbuilt, UnbuiltFunction)
+    unbuilt = FunctionPool().dense({"type": "known", "name": "own", "config": {}})
+    assert isinstance(unbuilt, MissingFunction)
     assert describe(unbuilt) == {"type": "known", "name": "own", "config": {}}
     with pytest.raises(ValidationError, match="'own' of the collection cannot be made here: 'size'") as caught:
         unbuilt.embed_query(["a"])
@@ -173,7 +173,7 @@ def test_a_class_that_fails_to_build_says_so_when_it_is_called() -> None:
 
 
 def test_chromadbs_default_function_is_not_adopted_as_it_would_download() -> None:
-    functions = Functions()
+    functions = FunctionPool()
     functions.adopt(chromadb.api.types.DefaultEmbeddingFunction())
     functions.adopt(lambda input: [])
     functions.adopt(None)

@@ -106,7 +106,7 @@ def test_of_a_group_larger_than_is_compared_the_first_rows_are_taken() -> None:
 
 def test_zero_vectors_are_at_distance_one_under_cosine_through_the_graph(built: dict[Space, Built]) -> None:
     made = built[Space.COSINE]
-    assert made.graph.numbering.zeros.tolist() == [7, 9]
+    assert made.graph.node_map.zeros.tolist() == [7, 9]
     opposite = -made.segment.take(np.arange(ROWS))[0].sum(axis=0)
     found = dict(zip(*(part.tolist() for part in _ask(made, opposite, 39)), strict=True))
     exact = dict(

@@ -24,7 +24,7 @@ from chroma_async.builders.index_config import (
     VectorIndexConfig,
 )
 from chroma_async.builders.schema import Schema
-from chroma_async.embedding.missing_function import UnbuiltFunction
+from chroma_async.embedding.missing_function import MissingFunction
 from chroma_async.embedding.services.huggingface import HuggingFaceEmbeddingServer as OurServer
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.schema.read import read_schema
@@ -213,7 +213,7 @@ def test_functions_that_nobody_registered_survive_a_round_trip_and_fail_only_whe
     assert words is not None
     assert words.sparse_vector_index is not None
     function = words.sparse_vector_index.config.embedding_function
-    assert isinstance(function, UnbuiltFunction)
+    assert isinstance(function, MissingFunction)
     with pytest.raises(ValidationError, match="of-another-team"):
         function(["text"])
 

@@ -69,7 +69,7 @@ def test_columns_of_version_1_open() -> None:
     at, values = types["lang", "str"].entries()
     assert dict(zip(at.tolist(), types["lang", "str"].decoded(values), strict=True)) == {0: "en", 1: "de", 3: "en"}
     assert types["year", "int"].entries()[1].tolist() == [1999, 2**53 + 1]
-    assert list(table.columns.overflow.of("y")) == [(1, [True])]
+    assert list(table.columns.spilled.of("y")) == [(1, [True])]
 
 
 def test_an_alive_bitmap_of_version_1_opens() -> None:

@@ -71,7 +71,7 @@ class Vacuum:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class IndexGraph:
     """Add a segment's tail to its graph, or build the first one."""
 
     segment: str
@@ -84,7 +84,7 @@ class IndexText:
     segment: str
 
 
-Job: TypeAlias = Merge | Vacuum | Index | IndexText
+Job: TypeAlias = Merge | Vacuum | IndexGraph | IndexText
 
 
 def must_freeze(rows: int, bytes: int, settings: Settings) -> bool:
@@ -124,7 +124,7 @@ def everything_left(segments: Sequence[SegmentState], settings: Settings) -> Job
     for segment in segments:
         indexed = segment.covers or segment.rows >= settings.flat_rows
         if indexed and segment.tail and segment.rows > segment.refused_rows:
-            return Index(segment.key)
+            return IndexGraph(segment.key)
     return next_job(segments, idle, settings)
 
 
@@ -137,7 +137,7 @@ def _vacuum(segment: SegmentState, load: Load, settings: Settings) -> Vacuum | N
     return None
 
 
-def _index(segment: SegmentState, load: Load, settings: Settings) -> Index | None:
+def _index(segment: SegmentState, load: Load, settings: Settings) -> IndexGraph | None:
     tail = segment.tail
     if not tail or segment.rows < settings.flat_rows or segment.rows <= segment.refused_rows * (1 + settings.absorb_bulk_share):
         return None
@@ -148,7 +148,7 @@ def _index(segment: SegmentState, load: Load, settings: Settings) -> Index | Non
         or (load.write_share < settings.absorb_calm_load and tail > calm)
         or (load.idle_s >= settings.absorb_idle_s and (tail > settings.absorb_idle_rows or not segment.covers))
     )
-    return Index(segment.key) if worth_it else None
+    return IndexGraph(segment.key) if worth_it else None
 
 
 def _merge(segment: SegmentState, load: Load, settings: Settings) -> Merge | None:

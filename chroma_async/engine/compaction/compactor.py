@@ -24,7 +24,7 @@ from chroma_async.engine.context import Context
 from chroma_async.engine.snapshot.frozen import Frozen
 from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.engine.tasks import kept
-from chroma_async.engine.write.live_state import Tip
+from chroma_async.engine.write.live_state import LiveState
 from chroma_async.errors import (
     ChromaError,
     ClosedError,
@@ -62,7 +62,7 @@ class Compactor:
 
     def __init__(
         self,
-        tip: Tip,
+        live: LiveState,
         turn: asyncio.Lock,
         context: Context,
         commit_manifest: Callable[[Manifest], Awaitable[None]],
@@ -72,7 +72,7 @@ class Compactor:
         :param commit_manifest: makes a manifest durable in the catalog, with the collection's facts.
         :param options: how the collection wants to be indexed, now.
         """
-        self._tip = tip
+        self._live = live
         self._turn = turn
         self._context = context
         self._commit_manifest = commit_manifest
@@ -93,11 +93,11 @@ class Compactor:
         #: The manifest in which an idle collection has nothing left to do.
         self._settled: Manifest | None = None
         self._last_write = context.monotonic()
-        self._dirty_since: float | None = self._last_write if tip.dirty else None
+        self._dirty_since: float | None = self._last_write if live.dirty else None
         self._rows_written = 0
         self._rows_since = self._last_write
         self._index_rate = ASSUMED_INDEX_RATE
-        self._jobs = Jobs(tip, context, options, self.commit, self._stop, self._indexed)
+        self._jobs = Jobs(live, context, options, self.commit, self._stop, self._indexed)
 
     # ----------------------------------------------------------------------------------------------------------- told by the writer
 
@@ -108,7 +108,7 @@ class Compactor:
         :raises UnavailableError: flushing fails and no more memory is given to writes.
         :raises RateLimitError: twice too much is unindexed, and this store refuses rather than waits.
         """
-        while len(self._tip.frozen) >= self._context.settings.frozen_memtables:
+        while len(self._live.frozen) >= self._context.settings.frozen_memtables:
             if self._trouble is not None:
                 failure = PoisonedError if isinstance(self._trouble, PoisonedError) else UnavailableError
                 raise failure(f"writes wait for a flush that fails: {self._trouble}") from self._trouble
@@ -126,7 +126,7 @@ class Compactor:
             full = debt > 2 * bound and not self._maintenance_retry.failures
             if full and self._context.refuse_when_full:
                 error = RateLimitError(f"{debt} bytes of vectors of the collection wait for indexing, more than twice {bound}")
-                error.retry_after_s = min(60.0, (debt - 2 * bound) / (4 * (self._tip.dimension or 1)) / self._index_rate) + 1.0
+                error.retry_after_s = min(60.0, (debt - 2 * bound) / (4 * (self._live.dimension or 1)) / self._index_rate) + 1.0
                 raise error
             if not full and left_s <= 0:
                 return
@@ -153,7 +153,7 @@ class Compactor:
         self._rows_written += rows
         if self._dirty_since is None:
             self._dirty_since = now
-        active = self._tip.active
+        active = self._live.active
         old = self._context.automatic and now - self._dirty_since >= self._context.settings.flush_max_s
         if old or must_freeze(active.rows, active.bytes, self._context.settings):
             self._freeze()
@@ -164,31 +164,31 @@ class Compactor:
     def quiet(self) -> bool:
         """Whether nothing is under way and nothing waits to be flushed."""
         lanes_rest = self._flushing is None and self._maintaining is None and not self._working.locked()
-        return lanes_rest and not self._tip.frozen and not self._tip.dirty
+        return lanes_rest and not self._live.frozen and not self._live.dirty
 
     async def tick(self) -> None:
         """Flush what is idle or old; look for maintenance to do. Called about twice a second."""
         if self._ended():
             return
         now = self._context.monotonic()
-        dirty = self._tip.dirty and self._dirty_since is not None
+        dirty = self._live.dirty and self._dirty_since is not None
         # A turn that is taken is a write's, which freezes what is old when it is done; waiting for it would keep others waiting too.
         if dirty and not self._turn.locked():
             age_s = now - (self._dirty_since or now)
-            if may_freeze(self._tip.active.rows, now - self._last_write, age_s, self._context.settings):
+            if may_freeze(self._live.active.rows, now - self._last_write, age_s, self._context.settings):
                 self._freeze()
-        if self._tip.frozen and now >= self._flush_retry.at:
+        if self._live.frozen and now >= self._flush_retry.at:
             self.start_flush()
         self.start_maintenance()
 
     def start_flush(self) -> None:
         """Begin flushing unless it runs already."""
-        if self._flushing is None and self._tip.frozen and not self._ended():
-            self._flushing = self._context.tasks.start(self._flush_all(), f"flush of {self._tip.manifest.collection}")
+        if self._flushing is None and self._live.frozen and not self._ended():
+            self._flushing = self._context.tasks.start(self._flush_all(), f"flush of {self._live.manifest.collection}")
 
     def start_maintenance(self) -> None:
         """Begin maintenance if there is something to do and it does not run already."""
-        settings, manifest = self._context.settings, self._tip.manifest
+        settings, manifest = self._context.settings, self._live.manifest
         ready = self._maintaining is None and not self._ended() and self._context.monotonic() >= self._maintenance_retry.at
         if not ready or self._settled is manifest:
             return
@@ -198,7 +198,7 @@ class Compactor:
             if load.idle_s >= settings.absorb_idle_s and load.write_share < settings.absorb_calm_load:
                 self._settled = manifest
         else:
-            self._maintaining = self._context.tasks.start(self._maintain(), f"maintenance of {self._tip.manifest.collection}")
+            self._maintaining = self._context.tasks.start(self._maintain(), f"maintenance of {self._live.manifest.collection}")
 
     # --------------------------------------------------------------------------------------------------------------- asked by people
 
@@ -207,10 +207,10 @@ class Compactor:
         async with self._turn:
             if self._ended():
                 raise self._end()
-            if self._tip.dirty:
+            if self._live.dirty:
                 self._freeze(start=False)
-        wanted = list(self._tip.frozen)
-        while any(frozen in self._tip.frozen for frozen in wanted):
+        wanted = list(self._live.frozen)
+        while any(frozen in self._live.frozen for frozen in wanted):
             self._trouble = None
             self.start_flush()
             if self._flushing is None:
@@ -225,13 +225,13 @@ class Compactor:
         Cancelling the caller lets the job that is under way come to its end.
         """
         await self.flush()
-        await self._context.tasks.whole(self._finish(progress), f"compaction of {self._tip.manifest.collection}")
+        await self._context.tasks.whole(self._finish(progress), f"compaction of {self._live.manifest.collection}")
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[tuple[Manifest, Seq]]:
         """The manifest and the last acknowledged seq; no manifest is committed, and so no log trimmed, before the end of the block."""
         async with self._committing:
-            yield self._tip.manifest, self._tip.version.seq
+            yield self._live.manifest, self._live.version.seq
 
     def stop(self) -> None:
         """Begin no more jobs, and let those that run end at their next slice."""
@@ -260,16 +260,16 @@ class Compactor:
 
     def _ended(self) -> bool:
         """Whether no job may begin any more: it closes, or memory is no longer what the log says and must not be written down."""
-        return self._stop.is_set() or self._tip.broken
+        return self._stop.is_set() or self._live.broken
 
     def _end(self) -> ChromaError:
-        if self._tip.broken:
+        if self._live.broken:
             return PoisonedError("a write is durable but was not applied; the collection is whole again when the store is reopened")
         return self._reason
 
     def _states(self) -> list[SegmentState]:
         """The segments as policies see them."""
-        return [self._jobs.state(segment) for segment in self._tip.segments]
+        return [self._jobs.state(segment) for segment in self._live.segments]
 
     def _load(self) -> Load:
         now = self._context.monotonic()
@@ -284,19 +284,19 @@ class Compactor:
     def _unindexed_bytes(self) -> int:
         """Of the rows that a graph is yet to take in; a segment that has none for good owes nothing."""
         flat = self._context.settings.flat_rows
-        owing = (each for each in self._tip.segments if each.rows >= flat and not self._jobs.refuses(each))
-        return sum(each.rows - each.covers for each in owing) * 4 * (self._tip.dimension or 0)
+        owing = (each for each in self._live.segments if each.rows >= flat and not self._jobs.refuses(each))
+        return sum(each.rows - each.covers for each in owing) * 4 * (self._live.dimension or 0)
 
     def _freeze(self, *, start: bool = True) -> None:
-        self._tip.freeze()
+        self._live.freeze()
         self._dirty_since = None
         if start and self._context.automatic:
             self.start_flush()
 
     async def _flush_all(self) -> None:
         try:
-            while self._tip.frozen and not self._ended():
-                await self._flush_one(self._tip.frozen[0])
+            while self._live.frozen and not self._ended():
+                await self._flush_one(self._live.frozen[0])
                 self._flush_retry = _Retry()
                 self._trouble = None
         except Exception as error:
@@ -309,14 +309,14 @@ class Compactor:
             self.start_maintenance()
 
     async def _flush_one(self, frozen: Frozen) -> None:
-        context, tip = self._context, self._tip
+        context, live = self._context, self._live
         with context.store.making() as making:
-            flushed = await context.threads.flush(write_memtable, making, context.new_key(), frozen.view, tip.dimension or 0)
+            flushed = await context.threads.flush(write_memtable, making, context.new_key(), frozen.view, live.dimension or 0)
             key = ""
 
             def change(manifest: Manifest) -> Manifest:
                 nonlocal key
-                manifest = replace(manifest, flushed_seq=frozen.seq, dimension=tip.dimension, tails=())
+                manifest = replace(manifest, flushed_seq=frozen.seq, dimension=live.dimension, tails=())
                 alive = dict(frozen.alive)
                 if flushed.entry is not None:
                     settings = context.settings
@@ -327,16 +327,16 @@ class Compactor:
                     manifest = manifest.with_segment(replace(target, chunks=(*target.chunks, flushed.entry)))
                     grown = Bitmap.ones(flushed.entry.rows)
                     alive[key] = grown if key not in alive else alive[key].resized(alive[key].size + flushed.entry.rows, True)
-                stored = {segment.key: segment.alive for segment in tip.segments}
+                stored = {segment.key: segment.alive for segment in live.segments}
                 for segment in manifest.segments:
                     manifest = manifest.with_segment(with_alive(segment, alive[segment.key], stored, making, context.new_key()))
                 return manifest
 
-            await self.commit(change, lambda manifest, segments: tip.install_flush(frozen, flushed, key, manifest, segments))
-        await context.retention.release(tip.manifest.collection)
-        await context.retention.trim(tip.manifest.collection, tip.manifest.flushed_seq)
+            await self.commit(change, lambda manifest, segments: live.install_flush(frozen, flushed, key, manifest, segments))
+        await context.retention.release(live.manifest.collection)
+        await context.retention.trim(live.manifest.collection, live.manifest.flushed_seq)
         self._flushed.set()
-        for segment in tip.segments:
+        for segment in live.segments:
             await context.threads.flush(segment.encode_tail, self._options().space, context.settings.tail_codes_rows)
 
     async def commit(
@@ -350,24 +350,24 @@ class Compactor:
         commit, writers for its turn.
 
         :param change: blocking; ``None``: the change no longer makes sense and nothing is committed.
-        :param install: puts manifest and opened segments into the tip; blocking, called within the turn.
+        :param install: puts manifest and opened segments into the live state; blocking, called within the turn.
         """
-        tip, threads = self._tip, self._context.threads
+        live, threads = self._live, self._context.threads
         async with self._committing:
 
             def prepared() -> tuple[Manifest, list[Segment]] | None:
-                changed = change(tip.manifest)
+                changed = change(live.manifest)
                 if changed is None:
                     return None
-                manifest = replace(changed, version=tip.manifest.version + 1)
-                before = {segment.key: segment for segment in tip.segments}
+                manifest = replace(changed, version=live.manifest.version + 1)
+                before = {segment.key: segment for segment in live.segments}
                 return manifest, [self._open(entry, before.get(entry.key)) for entry in manifest.segments]
 
             result = await threads.flush(prepared)
             if result is None:
                 return False
             manifest, segments = result
-            dropped = not tip.manifest.files() <= manifest.files()
+            dropped = not live.manifest.files() <= manifest.files()
             await self._commit_manifest(manifest)
             async with self._turn:
                 await threads.write(install, manifest, segments)
@@ -412,9 +412,9 @@ class Compactor:
         if isinstance(error, (PoisonedError, FencedError)):
             self._end_writes(what, error)
         if isinstance(error, NotFoundError):
-            logger.info("%s of collection %s ended: it was deleted", what, self._tip.manifest.collection)
+            logger.info("%s of collection %s ended: it was deleted", what, self._live.manifest.collection)
         else:
-            logger.error("%s of collection %s failed", what, self._tip.manifest.collection, exc_info=error)
+            logger.error("%s of collection %s failed", what, self._live.manifest.collection, exc_info=error)
         # A damaged file stays damaged; the other lane, which does not need it, goes on.
         pause = float("inf") if isinstance(error, CorruptionError) else min(RETRY_MOST_S, RETRY_S * 2 ** min(before.failures, 16))
         return _Retry(before.failures + 1, self._context.monotonic() + pause)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from chroma_async.engine.compaction.compaction_policy import ChunkState, Index, IndexText, Job, Merge, SegmentState, Vacuum
+from chroma_async.engine.compaction.compaction_policy import ChunkState, IndexGraph, IndexText, Job, Merge, SegmentState, Vacuum
 from chroma_async.engine.compaction.flush import with_alive
 from chroma_async.engine.compaction.indexing import GraphJob, build_graph, build_trigrams
 from chroma_async.engine.compaction.merge import write_merged
@@ -16,7 +16,7 @@ from chroma_async.engine.context import Context
 from chroma_async.engine.snapshot.file_pins import Making
 from chroma_async.engine.snapshot.frozen import Vacuumed
 from chroma_async.engine.snapshot.segment import Segment
-from chroma_async.engine.write.live_state import Tip
+from chroma_async.engine.write.live_state import LiveState
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import GraphEntry, Manifest, SegmentEntry, TrigramEntry
 from chroma_async.index.base import GraphOptions
@@ -50,7 +50,7 @@ class Jobs:
 
     def __init__(
         self,
-        tip: Tip,
+        live: LiveState,
         context: Context,
         options: Callable[[], IndexOptions],
         commit: Commit,
@@ -61,7 +61,7 @@ class Jobs:
         :param stop: set when a running job should end at its next slice.
         :param indexed: told the rows a second of each build.
         """
-        self._tip = tip
+        self._live = live
         self._context = context
         self._options = options
         self._commit = commit
@@ -103,13 +103,13 @@ class Jobs:
                     return await self._merge(making, segment, job)
                 case Vacuum():
                     return await self._vacuum(making, segment, progress)
-                case Index():
+                case IndexGraph():
                     return await self._index(making, segment, progress)
                 case IndexText():
                     return await self._index_text(making, segment)
 
     def _segment(self, key: str) -> Segment | None:
-        return next((segment for segment in self._tip.segments if segment.key == key), None)
+        return next((segment for segment in self._live.segments if segment.key == key), None)
 
     # -------------------------------------------------------------------------------------------------------------------------- merge
 
@@ -124,7 +124,7 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, chunks=(*now.chunks[: job.first], entry, *now.chunks[job.last + 1 :])))
 
-        return await self._commit(change, self._tip.install)
+        return await self._commit(change, self._live.install)
 
     # ------------------------------------------------------------------------------------------------------------------------- vacuum
 
@@ -142,10 +142,10 @@ class Jobs:
             changed = replace(now, chunks=(*vacuumed.entries, *now.chunks[vacuumed.chunks :]), graph=graph, trigrams=())
             if not changed.chunks:
                 return replace(manifest, segments=tuple(other for other in manifest.segments if other.key != segment.key))
-            alive = vacuumed.moved(_flushed_alive(self._tip, segment.key))
+            alive = vacuumed.moved(_flushed_alive(self._live, segment.key))
             return manifest.with_segment(with_alive(replace(changed, alive=None, dead=0), alive, {}, making, new_key()))
 
-        return await self._commit(change, lambda manifest, segments: self._tip.install_vacuum(segment.key, vacuumed, manifest, segments))
+        return await self._commit(change, lambda manifest, segments: self._live.install_vacuum(segment.key, vacuumed, manifest, segments))
 
     def _graph_of(self, making: Making, segment: Segment, vacuumed: Vacuumed, progress: Progress | None) -> GraphEntry | None:
         if segment.graph is None or len(vacuumed.kept) < max(1, self._context.settings.flat_rows):
@@ -176,8 +176,8 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, graph=built.entry))
 
-        committed = await self._commit(change, self._tip.install)
-        for each in self._tip.segments:
+        committed = await self._commit(change, self._live.install)
+        for each in self._live.segments:
             # Those of rows that the graph has taken in are no longer needed.
             await context.threads.background(each.encode_tail, self._options().space, context.settings.tail_codes_rows)
         return committed
@@ -205,13 +205,13 @@ class Jobs:
             trigrams: tuple[TrigramEntry, ...] = (*kept, entry)
             return manifest.with_segment(replace(now, trigrams=trigrams))
 
-        return await self._commit(change, self._tip.install)
+        return await self._commit(change, self._live.install)
 
 
 def _segment_of(manifest: Manifest, key: str) -> SegmentEntry | None:
     return next((segment for segment in manifest.segments if segment.key == key), None)
 
 
-def _flushed_alive(tip: Tip, key: str) -> Bitmap:
+def _flushed_alive(live: LiveState, key: str) -> Bitmap:
     """The alive bits that the present manifest holds for a segment."""
-    return next(segment.alive for segment in tip.segments if segment.key == key)
+    return next(segment.alive for segment in live.segments if segment.key == key)

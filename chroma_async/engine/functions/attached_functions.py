@@ -1,8 +1,8 @@
 """Attached functions: what each makes of a collection is kept in a collection of its own.
 
 A function is due when its collection has had so many operations since it last came to an end, or some operations and as much time as a row
-may stay unflushed. It then folds the present Version anew and writes what differs through the output collection's own commit queue, a block
-at a time, and last how far it has come. What is cut short in between is done again and finds less to write. No write ever waits for a
+may stay unflushed. It then computes the present Version anew and writes what differs through the output collection's own commit queue, a
+block at a time, and last how far it has come. What is cut short in between is done again and finds less to write. No write ever waits for a
 function, and a function spends most of its time resting.
 """
 
@@ -53,7 +53,7 @@ class _Attached:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Functions:
+class AttachedFunctions:
     """The attached functions of one engine. Belongs to its event loop."""
 
     def __init__(

@@ -90,15 +90,15 @@ class _Run:
         return self._part.alive.slice_bools(self._base, self._base + self._columns.rows)
 
     @cached_property
-    def _overflow(self) -> tuple[Ints, Ints]:
-        """The overflow's entries by key, and where those of each key begin."""
-        codes = self._columns.overflow.codes
+    def _spilled(self) -> tuple[Ints, Ints]:
+        """The spilled entries by key, and where those of each key begin."""
+        codes = self._columns.spilled.codes
         order = np.argsort(codes, kind="stable")
-        return order, np.searchsorted(codes[order], np.arange(len(self._columns.overflow.keys) + 1))
+        return order, np.searchsorted(codes[order], np.arange(len(self._columns.spilled.keys) + 1))
 
     def held_keys(self) -> set[str]:
         """Metadata keys that any row has, dead ones included."""
-        return {column.key for column in self._columns.columns} | set(self._columns.overflow.keys.to_list()) | set(self._postings.keys)
+        return {column.key for column in self._columns.columns} | set(self._columns.spilled.keys.to_list()) | set(self._postings.keys)
 
     def count(self, key: str, counts: Counter[tuple[str, Scalar]]) -> None:
         """Add what the alive rows have under the key, but for sparse vectors."""
@@ -107,13 +107,13 @@ class _Run:
                 kind = column.type.removesuffix("[]")
                 for value, number in _tally(column, self._alive):
                     counts[kind, value] += number
-        overflow = self._columns.overflow
-        code = overflow.keys.find_sorted(key)
+        spilled = self._columns.spilled
+        code = spilled.keys.find_sorted(key)
         if code >= 0:
-            order, starts = self._overflow
+            order, starts = self._spilled
             entries = order[starts[code] : starts[code + 1]]
-            entries = entries[self._alive[overflow.at[entries]]]
-            for encoded in overflow.values.encoded(entries):
+            entries = entries[self._alive[spilled.at[entries]]]
+            for encoded in spilled.values.encoded(entries):
                 entry: Json = orjson.loads(encoded)
                 if not isinstance(entry, dict):
                     for each in entry if isinstance(entry, list) else [entry]:

@@ -99,10 +99,10 @@ def _shown(metadata: Metadata | None) -> Metadata | None:
     return {key: value for key, value in metadata.items() if not key.startswith(HIDDEN_PREFIX)}
 
 
-def allowed_parts(version: Version, filter: Filter | None, ids: Sequence[str] | None, *, likely: bool = False) -> list[Bitmap | None]:
+def allowed_parts(version: Version, filter: Filter | None, ids: Sequence[str] | None, *, approximate: bool = False) -> list[Bitmap | None]:
     """Per part the rows that a search may return: alive, matching, and among ``ids``. ``None`` stands for all rows of the part.
 
-    :param likely: there may be some that do not match, see :mod:`chroma_async.engine.read.text_candidates`.
+    :param approximate: there may be some that do not match, see :mod:`chroma_async.engine.read.text_candidates`.
     """
     allowed: list[Bitmap | None] = []
     places = None if ids is None else version.find(list(dict.fromkeys(ids)))
@@ -110,7 +110,7 @@ def allowed_parts(version: Version, filter: Filter | None, ids: Sequence[str] | 
         if filter is None and places is None:
             allowed.append(None if part.count == part.rows else part.alive)
             continue
-        bitmap = part.alive if filter is None else part.mask(filter, likely=likely)
+        bitmap = part.alive if filter is None else part.mask(filter, approximate=approximate)
         if places is not None:
             bitmap = bitmap & Bitmap.from_positions(places.position[places.part == number], part.rows)
         allowed.append(bitmap)

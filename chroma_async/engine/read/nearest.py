@@ -148,7 +148,7 @@ class _Search:
         if isinstance(step, Exact):
             return self._scan(scorer, 0, self._covers)
         if not isinstance(step, Answered):
-            chosen = None if self._allowed is None else graph.numbering.selection(self._allowed)
+            chosen = None if self._allowed is None else graph.node_map.selection(self._allowed)
             if isinstance(step, FilteredGraph):
                 nodes = graph.search(scorer.query, step.k, step.ef, chosen)
             else:
@@ -158,7 +158,7 @@ class _Search:
 
     def _rows_behind(self, graph: Graph, nodes: Ints) -> tuple[Ints, float]:
         """The allowed rows behind ``nodes``, and the share of ``nodes`` that have any."""
-        positions, places = graph.numbering.expand(nodes)
+        positions, places = graph.node_map.expand(nodes)
         share = 1.0
         if self._allowed is not None:
             inside = self._allowed.contains(positions)
@@ -175,7 +175,7 @@ class _Search:
 
     def _with_nodeless(self, scorer: Scorer, graph: Graph, found: Ints) -> tuple[Ints, Floats]:
         """``found`` and the rows that no node stands for, with distances."""
-        exact, zeros = graph.numbering.exact, graph.numbering.zeros
+        exact, zeros = graph.node_map.exact, graph.node_map.zeros
         if self._allowed is not None:
             exact, zeros = exact[self._allowed.contains(exact)], zeros[self._allowed.contains(zeros)]
         if len(exact):

@@ -91,7 +91,7 @@ def _of_part(part: Part, key: str) -> dict[int, Scalar]:
             if column.type in ("str", "int", "float", "bool"):
                 rows, values = column.entries()
                 held.update(zip((rows + base).tolist(), column.decoded(values), strict=True))
-        for row, value in columns.overflow.of(key):
+        for row, value in columns.spilled.of(key):
             if isinstance(value, str | int | float):
                 held[row + base] = value
 

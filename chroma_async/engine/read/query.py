@@ -10,7 +10,7 @@ import numpy as np
 from chroma_async.engine.read.get import allowed_parts, rows_at
 from chroma_async.engine.read.nearest import nearest
 from chroma_async.engine.read.search_plan import PlanSettings
-from chroma_async.engine.read.text_candidates import confirmed, may_be_likely, with_spare
+from chroma_async.engine.read.text_candidates import confirmed, may_be_approximate, with_spare
 from chroma_async.engine.snapshot.memtable import MemtableView
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException
@@ -48,9 +48,9 @@ def query(
     if ids is not None and filter is None:
         _all_present(version, ids)
     candidates: list[tuple[Places, Floats]] | None = None
-    if filter is not None and n_results and may_be_likely(filter):
-        likely = allowed_parts(version, filter, ids, likely=True)
-        found = nearest_rows(version, space, queries, with_spare(n_results), likely, settings, ef_search, exact)
+    if filter is not None and n_results and may_be_approximate(filter):
+        approximate = allowed_parts(version, filter, ids, approximate=True)
+        found = nearest_rows(version, space, queries, with_spare(n_results), approximate, settings, ef_search, exact)
         candidates = confirmed(version, filter, found, n_results)
     if candidates is None:
         allowed = allowed_parts(version, filter, ids) if n_results else []

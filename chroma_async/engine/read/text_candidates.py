@@ -20,7 +20,7 @@ from chroma_async.types import Floats
 SPARE, SPARE_SHARE = 16, 0.5
 
 
-def may_be_likely(filter: Filter) -> bool:
+def may_be_approximate(filter: Filter) -> bool:
     """Whether the filter asks for a text in such a way that rows proposed too many make only its answer too large, never too small."""
     return _contains(filter) and _grows(filter)
 

@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chroma_async.engine.snapshot.expiry_index import Endings, any_ending, endings
+from chroma_async.engine.snapshot.expiry_index import ExpiryIndex, any_expiry, expiry_index
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.filter_cache import new_owner
-from chroma_async.engine.snapshot.sqlite_pool import Connections, Lent
+from chroma_async.engine.snapshot.sqlite_pool import PooledConnection, SqlitePool
 from chroma_async.errors import CorruptionError
 from chroma_async.format import documents as documents_file
 from chroma_async.format.manifest import ChunkEntry
@@ -33,7 +33,7 @@ class Chunk:
     Its files stay while it is referenced: the janitor asks :class:`~chroma_async.engine.compaction.janitor.OpenFiles`.
     """
 
-    def __init__(self, entry: ChunkEntry, store: PinningStore, connections: Connections, *, verify: bool) -> None:
+    def __init__(self, entry: ChunkEntry, store: PinningStore, sqlite_pool: SqlitePool, *, verify: bool) -> None:
         """
         :param verify: read every byte of all its files first.
         :raises CorruptionError: a file is missing, damaged, or disagrees with the manifest; names the file.
@@ -63,16 +63,16 @@ class Chunk:
         #: 8-bit codes for scanning it while no graph covers it; set once by whoever encodes it.
         self.codes: ChunkCodes | None = None
         #: Whether a record in it ever expires; see :mod:`chroma_async.engine.snapshot.expiry`.
-        self.expires = any_ending(self._table.columns)
-        self._connections = connections
-        #: Its name in a :class:`~chroma_async.engine.snapshot.filter_cache.Masks`.
+        self.expires = any_expiry(self._table.columns)
+        self._sqlite_pool = sqlite_pool
+        #: Its name in a :class:`~chroma_async.engine.snapshot.filter_cache.FilterCache`.
         self.owner = new_owner()
-        weakref.finalize(self, connections.forget, entry.documents.name).atexit = False
+        weakref.finalize(self, sqlite_pool.forget, entry.documents.name).atexit = False
 
     @cached_property
-    def endings(self) -> Endings:
+    def expiry_index(self) -> ExpiryIndex:
         """When its records expire."""
-        return endings(self._table.columns)
+        return expiry_index(self._table.columns)
 
     @property
     def vectors(self) -> Floats:
@@ -106,26 +106,26 @@ class Chunk:
         with self.texts() as connection:
             return documents_file.fetch(connection, rows, documents=documents, uris=uris, metadatas=metadatas)
 
-    def texts(self) -> Lent:
+    def texts(self) -> PooledConnection:
         """A connection to its documents file, for a ``with`` block."""
-        return self._connections.use(self._documents)
+        return self._sqlite_pool.use(self._documents)
 
-    def part(self, proposals: Proposals | None, *, likely: bool = False) -> ChunkPart:
+    def part(self, proposals: Proposals | None, *, approximate: bool = False) -> ChunkPart:
         """The chunk as a filter sees it.
 
         :param proposals: asks the trigram indexes of its segment.
-        :param likely: what an index proposes is taken for true. Only for filters that can then match too much, never too little.
+        :param approximate: what an index proposes is taken for true. Only for filters that can then match too much, never too little.
         """
-        return ChunkPart(self, proposals, likely)
+        return ChunkPart(self, proposals, approximate)
 
 
 class ChunkPart:
     """A chunk as a filter sees it (:class:`chroma_async.index.mask.FilterPart`)."""
 
-    def __init__(self, chunk: Chunk, proposals: Proposals | None, likely: bool) -> None:
+    def __init__(self, chunk: Chunk, proposals: Proposals | None, approximate: bool) -> None:
         self._chunk = chunk
         self._proposals = proposals
-        self._likely = likely
+        self._approximate = approximate
         self.rows = chunk.rows
         self.columns = chunk.table.columns
 
@@ -139,7 +139,7 @@ class ChunkPart:
         if proposed is not None:
             may, known = proposed
             candidates = candidates & may
-            if self._likely:
+            if self._approximate:
                 found |= candidates & known
                 candidates &= ~known
         rows = np.flatnonzero(candidates)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chroma_async.engine.snapshot.expiry_index import Endings
+from chroma_async.engine.snapshot.expiry_index import ExpiryIndex
 from chroma_async.engine.snapshot.version import Part, Places, SegmentView, Version
 from chroma_async.types import Ints
 
@@ -26,7 +26,7 @@ def due(version: Version, now_s: float) -> Places:
     numbers: list[Ints] = [np.empty(0, dtype=np.int64)]
     positions: list[Ints] = [np.empty(0, dtype=np.int64)]
     for number, part in enumerate(version.parts):
-        found = [ends.due(now_s) + base for base, ends in _endings(part)]
+        found = [ends.due(now_s) + base for base, ends in _expiry_indexes(part)]
         rows = np.concatenate(found) if found else positions[0]
         if rows.size:
             rows = rows[part.alive.contains(rows)]
@@ -49,14 +49,14 @@ def visible(version: Version, now_s: float) -> Version:
     return cached[1]
 
 
-def _endings(part: Part) -> Iterator[tuple[int, Endings]]:
-    """(first row, endings) of the runs of a part that have any."""
+def _expiry_indexes(part: Part) -> Iterator[tuple[int, ExpiryIndex]]:
+    """(first row, expiry index) of the runs of a part that have any."""
     if not isinstance(part, SegmentView):
-        yield from part.endings
+        yield from part.expiry_index
     elif part.segment.expires:
         for base, chunk in zip(part.segment.bases.tolist(), part.segment.chunks, strict=True):
             if chunk.expires:
-                yield base, chunk.endings
+                yield base, chunk.expiry_index
 
 
 def _without(version: Version, gone: Places) -> Version:

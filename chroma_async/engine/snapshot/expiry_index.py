@@ -13,7 +13,7 @@ from chroma_async.types import Ints
 
 
 @dataclass(frozen=True)
-class Endings:
+class ExpiryIndex:
     """Rows that expire, and when (seconds since the epoch): the earliest first."""
 
     times: npt.NDArray[np.float64]
@@ -24,12 +24,12 @@ class Endings:
         return self.rows[: int(np.searchsorted(self.times, now_s, side="right"))]
 
 
-def any_ending(columns: Columns) -> bool:
+def any_expiry(columns: Columns) -> bool:
     """Whether any row expires. Cheap."""
-    return bool(columns.of(EXPIRES_KEY)) or (len(columns.overflow) > 0 and columns.overflow.keys.find_sorted(EXPIRES_KEY) >= 0)
+    return bool(columns.of(EXPIRES_KEY)) or (len(columns.spilled) > 0 and columns.spilled.keys.find_sorted(EXPIRES_KEY) >= 0)
 
 
-def endings(columns: Columns) -> Endings:
+def expiry_index(columns: Columns) -> ExpiryIndex:
     """Sorts them: milliseconds for a large chunk."""
     rows: list[Ints] = [np.empty(0, dtype=np.int64)]
     times: list[npt.NDArray[np.float64]] = [np.empty(0, dtype=np.float64)]
@@ -37,9 +37,9 @@ def endings(columns: Columns) -> Endings:
         at, values = column.entries()
         rows.append(at)
         times.append(values.astype(np.float64))
-    for row, value in columns.overflow.of(EXPIRES_KEY):
+    for row, value in columns.spilled.of(EXPIRES_KEY):
         rows.append(np.array([row]))
         times.append(np.array([value], dtype=np.float64))
     every, ends = np.concatenate(rows), np.concatenate(times)
     order = np.argsort(ends, kind="stable")
-    return Endings(ends[order], every[order])
+    return ExpiryIndex(ends[order], every[order])

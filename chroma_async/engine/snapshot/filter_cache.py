@@ -41,7 +41,7 @@ def new_owner() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedFilter:
     """``whole``: the matching rows, dead or alive. ``result``: those of them in ``alive``, if somebody asked."""
 
     whole: Bitmap
@@ -49,23 +49,23 @@ class Kept:
     result: Bitmap | None = None
 
 
-class Masks:
+class FilterCache:
     """The cache of one store. Thread-safe."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[int, Filter, bool], tuple[int, Kept]] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, Filter, bool], tuple[int, CachedFilter]] = OrderedDict()
         self.bytes = 0
 
-    def get(self, owner: int, filter: Filter, likely: bool) -> Kept | None:
+    def get(self, owner: int, filter: Filter, approximate: bool) -> CachedFilter | None:
         """What was kept for that owner and filter.
 
-        :param likely: which of two answers is meant, see :meth:`Segment.mask <chroma_async.engine.snapshot.segment.Segment.mask>`.
+        :param approximate: which of two answers is meant, see :meth:`Segment.mask <chroma_async.engine.snapshot.segment.Segment.mask>`.
         """
         if _size(filter) > _MOST_FILTER_BYTES:
             return None
-        key = (owner, filter, likely)
+        key = (owner, filter, approximate)
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -73,14 +73,14 @@ class Masks:
             self._entries.move_to_end(key)
             return entry[1]
 
-    def put(self, owner: int, filter: Filter, likely: bool, kept: Kept) -> None:
+    def put(self, owner: int, filter: Filter, approximate: bool, kept: CachedFilter) -> None:
         """Keep it, in place of what was kept before."""
         bitmaps = [bitmap for bitmap in (kept.whole, kept.result) if bitmap is not None]
         # A bitmap that is used makes itself two indexes of its own size.
         size = _ENTRY_BYTES + _size(filter) + sum(3 * len(bitmap.bits) for bitmap in bitmaps)
         if _size(filter) > _MOST_FILTER_BYTES or size > self._limit:
             return
-        key = (owner, filter, likely)
+        key = (owner, filter, approximate)
         with self._lock:
             before = self._entries.pop(key, None)
             self.bytes += size - (0 if before is None else before[0])

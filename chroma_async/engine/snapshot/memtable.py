@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from chroma_async.engine.snapshot.expiry_index import Endings, endings
+from chroma_async.engine.snapshot.expiry_index import ExpiryIndex, expiry_index
 from chroma_async.engine.snapshot.memory_estimates import deletions_bytes, rows_bytes
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.columns import Columns
@@ -56,9 +56,9 @@ class Block:
         return self.start + self.columns.rows
 
     @cached_property
-    def endings(self) -> Endings:
+    def expiry_index(self) -> ExpiryIndex:
         """When its records expire."""
-        return endings(self.columns)
+        return expiry_index(self.columns)
 
 
 class Memtable:
@@ -211,13 +211,13 @@ class MemtableView:
         return BirthOrder.build(self.borns, floor)
 
     @cached_property
-    def endings(self) -> list[tuple[int, Endings]]:
+    def expiry_index(self) -> list[tuple[int, ExpiryIndex]]:
         """(first row, when its records expire) of consecutive runs; none where nothing expires."""
         if not self.memtable.expires:
             return []
         sealed = self.blocks[-1].stop if self.blocks else 0
-        newest = endings(Columns.build(self.memtable.metadatas[sealed : self.rows]))
-        return [*((block.start, block.endings) for block in self.blocks), (sealed, newest)]
+        newest = expiry_index(Columns.build(self.memtable.metadatas[sealed : self.rows]))
+        return [*((block.start, block.expiry_index) for block in self.blocks), (sealed, newest)]
 
     @cached_property
     def postings(self) -> list[tuple[int, Postings]]:
@@ -264,7 +264,7 @@ class MemtableView:
             [None if metadata is None else copied(metadata) for metadata in map(table.metadatas.__getitem__, rows)] if metadatas else None,
         )
 
-    def mask(self, filter: Filter, *, likely: bool = False) -> Bitmap:
+    def mask(self, filter: Filter, *, approximate: bool = False) -> Bitmap:
         """Which of the alive rows match, always exactly."""
         candidates = self.alive.to_bools()
         matching = np.zeros(self.rows, dtype=np.bool_)

@@ -11,7 +11,7 @@ from chroma_async.types import Ints, Metadata
 T = TypeVar("T")
 
 #: Documents, uris and metadata of rows; ``None`` for what was not asked.
-Columns: TypeAlias = tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]
+ContentColumns: TypeAlias = tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]
 #: Which rows an owner has, by their places in what was asked; ``None`` stands for all of them.
 Share: TypeAlias = Ints | None
 
@@ -19,7 +19,7 @@ Share: TypeAlias = Ints | None
 _FEW = 64
 
 
-def by_owner(owners: Ints) -> list[tuple[int, Share]]:
+def group_by_owner(owners: Ints) -> list[tuple[int, Share]]:
     """Each different owner with its rows, ascending by owner. ``None`` only for the single owner of everything."""
     if not len(owners):
         return []
@@ -42,7 +42,7 @@ def chosen(rows: Ints, share: Share) -> Ints:
     return rows if share is None else rows[share]
 
 
-def spread(values: list[T], share: Share, into: list[T] | None, count: int) -> list[T]:
+def scatter(values: list[T], share: Share, into: list[T] | None, count: int) -> list[T]:
     """``values`` of a share, not empty, at its places of a list of ``count``; ``into`` is the list, once there is one."""
     if share is None:
         return values
@@ -66,18 +66,18 @@ class Contents:
         self._metadatas: list[Metadata | None] | None = None
         self.wanted = count > 0 and (documents or uris or metadatas)
 
-    def put(self, share: Share, columns: Columns) -> None:
+    def put(self, share: Share, columns: ContentColumns) -> None:
         """What an owner says of its share."""
         documents, uris, metadatas = columns
         if documents is not None:
-            self._documents = spread(documents, share, self._documents, self._count)
+            self._documents = scatter(documents, share, self._documents, self._count)
         if uris is not None:
-            self._uris = spread(uris, share, self._uris, self._count)
+            self._uris = scatter(uris, share, self._uris, self._count)
         if metadatas is not None:
-            self._metadatas = spread(metadatas, share, self._metadatas, self._count)
+            self._metadatas = scatter(metadatas, share, self._metadatas, self._count)
 
     @property
-    def columns(self) -> Columns:
+    def columns(self) -> ContentColumns:
         """All that was handed in."""
         documents, uris, metadatas = self._asked
         return (

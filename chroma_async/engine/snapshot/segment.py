@@ -13,9 +13,9 @@ import numpy as np
 
 from chroma_async.engine.snapshot.chunk import Chunk, Proposals
 from chroma_async.engine.snapshot.file_pins import PinningStore
-from chroma_async.engine.snapshot.filter_cache import Kept, Masks, new_owner
-from chroma_async.engine.snapshot.scatter import Contents, Share, by_owner, chosen, spread
-from chroma_async.engine.snapshot.sqlite_pool import Connections
+from chroma_async.engine.snapshot.filter_cache import CachedFilter, FilterCache, new_owner
+from chroma_async.engine.snapshot.scatter import Contents, Share, chosen, group_by_owner, scatter
+from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.errors import CorruptionError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
@@ -52,12 +52,12 @@ class Segment:
     alive: Bitmap
     graph: Graph | None
     trigrams: tuple[TrigramIndex, ...]
-    connections: Connections = field(repr=False)
-    masks: Masks = field(repr=False)
+    sqlite_pool: SqlitePool = field(repr=False)
+    filter_cache: FilterCache = field(repr=False)
     #: Files that it consists of besides its chunks, held so that the janitor leaves them: a job of a collection that was just deleted may
     #: open them again.
     held: tuple[Blob, ...] = field(default=(), repr=False)
-    #: Its name in ``masks``.
+    #: Its name in ``filter_cache``.
     owner: int = field(init=False, repr=False)
     bases: Ints = field(init=False, repr=False)
     rows: int = field(init=False)
@@ -166,7 +166,7 @@ class Segment:
         """Id of the row at each position."""
         ids: list[str] | None = None
         for share, chunk, rows in self._by_chunk(positions):
-            ids = spread(chunk.table.ids.take(rows), share, ids, len(positions))
+            ids = scatter(chunk.table.ids.take(rows), share, ids, len(positions))
         return ids or []
 
     def fetch(
@@ -199,31 +199,31 @@ class Segment:
 
     # ------------------------------------------------------------------------------------------------------------------------ filters
 
-    def mask(self, filter: Filter, alive: Bitmap, *, likely: bool = False) -> Bitmap:
+    def mask(self, filter: Filter, alive: Bitmap, *, approximate: bool = False) -> Bitmap:
         """Which of the ``alive`` positions match. The same object for the same question, while it is kept.
 
-        :param likely: rows that the trigram indexes propose need not be looked at, so there may be rows too many. Only for filters for
-            which :func:`~chroma_async.engine.read.text_candidates.may_be_likely` holds.
+        :param approximate: rows that the trigram indexes propose need not be looked at, so there may be rows too many. Only for filters for
+            which :func:`~chroma_async.engine.read.text_candidates.may_be_approximate` holds.
         """
-        likely = likely and bool(self.trigrams)
-        kept = self.masks.get(self.owner, filter, likely)
+        approximate = approximate and bool(self.trigrams)
+        kept = self.filter_cache.get(self.owner, filter, approximate)
         if kept is not None and kept.result is not None and kept.alive is alive:
             return kept.result
-        whole = self._matching(filter, likely) if kept is None else kept.whole
+        whole = self._matching(filter, approximate) if kept is None else kept.whole
         result = whole & alive
-        self.masks.put(self.owner, filter, likely, Kept(whole, alive, result))
+        self.filter_cache.put(self.owner, filter, approximate, CachedFilter(whole, alive, result))
         return result
 
-    def _matching(self, filter: Filter, likely: bool) -> Bitmap:
+    def _matching(self, filter: Filter, approximate: bool) -> Bitmap:
         """The positions that match, dead or alive."""
         proposed: dict[str, tuple[Bools, Bools] | None] = {}
         parts: list[Bitmap] = []
         for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
-            kept = self.masks.get(chunk.owner, filter, likely)
+            kept = self.filter_cache.get(chunk.owner, filter, approximate)
             if kept is None:
                 proposals = self._proposals(proposed, base, base + chunk.rows) if self.trigrams else None
-                kept = Kept(Bitmap.from_bools(evaluate_mask(filter, chunk.part(proposals, likely=likely), None)))
-                self.masks.put(chunk.owner, filter, likely, kept)
+                kept = CachedFilter(Bitmap.from_bools(evaluate_mask(filter, chunk.part(proposals, approximate=approximate), None)))
+                self.filter_cache.put(chunk.owner, filter, approximate, kept)
             parts.append(kept.whole)
         return parts[0] if len(parts) == 1 else Bitmap.from_bools(np.concatenate([part.to_bools() for part in parts]))
 
@@ -240,7 +240,7 @@ class Segment:
         """Positions that may hold the needle: what the indexes say, and all that no index covers. And which positions one covers."""
         proposed, known = np.ones(self.rows, dtype=np.bool_), np.zeros(self.rows, dtype=np.bool_)
         for index in self.trigrams:
-            with self.connections.use(index.blob) as connection:
+            with self.sqlite_pool.use(index.blob) as connection:
                 positions = trigrams.propose(connection, needle)
             if positions is None:
                 return None
@@ -256,7 +256,7 @@ class Segment:
         if len(self.chunks) == 1:
             yield None, self.chunks[0], positions
             return
-        for owner, share in by_owner(self.bases.searchsorted(positions, side="right") - 1):
+        for owner, share in group_by_owner(self.bases.searchsorted(positions, side="right") - 1):
             yield share, self.chunks[owner], chosen(positions, share) - self.bases[owner]
 
     def _gather(self, positions: Ints, column: Callable[[Chunk], Ints]) -> Ints:
@@ -272,11 +272,11 @@ class SegmentOpener:
     A chunk or graph that is open already, for this collection or for a fork of it, is shared.
     """
 
-    def __init__(self, store: PinningStore, connections: Connections, masks: Masks, *, verify: bool) -> None:
+    def __init__(self, store: PinningStore, sqlite_pool: SqlitePool, filter_cache: FilterCache, *, verify: bool) -> None:
         """:param verify: read every byte of a file when it is opened."""
         self._store = store
-        self._connections = connections
-        self._masks = masks
+        self._sqlite_pool = sqlite_pool
+        self._filter_cache = filter_cache
         self._verify = verify
         self._chunks: WeakValueDictionary[ChunkEntry, Chunk] = WeakValueDictionary()
         self._graphs: WeakValueDictionary[FileRef, Graph] = WeakValueDictionary()
@@ -295,15 +295,15 @@ class SegmentOpener:
             alive=self._open_alive(entry),
             graph=graph,
             trigrams=tuple(self._open_trigrams(entry)),
-            connections=self._connections,
-            masks=self._masks,
+            sqlite_pool=self._sqlite_pool,
+            filter_cache=self._filter_cache,
             held=tuple(self._store.open(file) for file in held if file is not None),
         )
 
     def _open_chunk(self, entry: ChunkEntry) -> Chunk:
         chunk = self._chunks.get(entry)
         if chunk is None:
-            chunk = self._chunks[entry] = Chunk(entry, self._store, self._connections, verify=self._verify)
+            chunk = self._chunks[entry] = Chunk(entry, self._store, self._sqlite_pool, verify=self._verify)
         return chunk
 
     def _open_alive(self, entry: SegmentEntry) -> Bitmap:

@@ -13,27 +13,27 @@ from types import TracebackType
 from chroma_async.storage.base import Blob
 
 
-class Lent:
+class PooledConnection:
     """One use of a connection. One that was in use when something went wrong is closed, not given back."""
 
-    __slots__ = ("_blob", "_connection", "_connections")
+    __slots__ = ("_blob", "_connection", "_sqlite_pool")
 
-    def __init__(self, connections: Connections, blob: Blob) -> None:
-        self._connections = connections
+    def __init__(self, sqlite_pool: SqlitePool, blob: Blob) -> None:
+        self._sqlite_pool = sqlite_pool
         self._blob = blob
 
     def __enter__(self) -> sqlite3.Connection:
-        self._connection = self._connections.take(self._blob.ref.name) or self._blob.connect()
+        self._connection = self._sqlite_pool.take(self._blob.ref.name) or self._blob.connect()
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:
-            self._connections.give(self._blob.ref.name, self._connection)
+            self._sqlite_pool.give(self._blob.ref.name, self._connection)
         else:
             self._connection.close()
 
 
-class Connections:
+class SqlitePool:
     """Idle connections by file; a connection is used by one thread at a time. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
@@ -46,12 +46,12 @@ class Connections:
         self._forgotten: deque[str] = deque()
         self._closed = False
 
-    def use(self, blob: Blob) -> Lent:
+    def use(self, blob: Blob) -> PooledConnection:
         """A connection to the database that ``blob`` is, the caller's alone until the end of the ``with`` block.
 
         :raises CorruptionError: the file does not open; raised at the block's beginning.
         """
-        return Lent(self, blob)
+        return PooledConnection(self, blob)
 
     def forget(self, file: str) -> None:
         """Close the idle connections to a file that nobody will read again; at the next use when that cannot be now.

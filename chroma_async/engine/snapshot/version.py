@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from chroma_async.engine.snapshot.memtable import MemtableView
-from chroma_async.engine.snapshot.scatter import Contents, by_owner, chosen, spread
+from chroma_async.engine.snapshot.scatter import Contents, chosen, group_by_owner, scatter
 from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.ids import Hashes, hash_ids
@@ -71,9 +71,9 @@ class SegmentView:
         """What the rows carry, in the order of ``positions``; ``None`` for what was not asked."""
         return self.segment.fetch(positions, documents=documents, uris=uris, metadatas=metadatas)
 
-    def mask(self, filter: Filter, *, likely: bool = False) -> Bitmap:
-        """Which of the alive rows match; ``likely`` as for :meth:`Segment.mask`."""
-        return self.segment.mask(filter, self.alive, likely=likely)
+    def mask(self, filter: Filter, *, approximate: bool = False) -> Bitmap:
+        """Which of the alive rows match; ``approximate`` as for :meth:`Segment.mask`."""
+        return self.segment.mask(filter, self.alive, approximate=approximate)
 
 
 Part: TypeAlias = SegmentView | MemtableView
@@ -169,15 +169,15 @@ class Version:
     def embeddings_at(self, places: Places) -> Floats:
         """``(len(places), dimension)`` float32; a copy."""
         embeddings = np.empty((len(places), self.dimension or 0), dtype=np.float32)
-        for number, share in by_owner(places.part):
+        for number, share in group_by_owner(places.part):
             embeddings[slice(None) if share is None else share] = self.parts[number].embeddings(chosen(places.position, share))
         return embeddings
 
     def ids_at(self, places: Places) -> list[str]:
         """Id of each row."""
         ids: list[str] | None = None
-        for number, share in by_owner(places.part):
-            ids = spread(self.parts[number].ids(chosen(places.position, share)), share, ids, len(places))
+        for number, share in group_by_owner(places.part):
+            ids = scatter(self.parts[number].ids(chosen(places.position, share)), share, ids, len(places))
         return ids or []
 
     def fetch(
@@ -186,14 +186,14 @@ class Version:
         """What the rows carry, in the order of ``places``; ``None`` for what was not asked."""
         contents = Contents(len(places), documents=documents, uris=uris, metadatas=metadatas)
         if contents.wanted:
-            for number, share in by_owner(places.part):
+            for number, share in group_by_owner(places.part):
                 positions = chosen(places.position, share)
                 contents.put(share, self.parts[number].fetch(positions, documents=documents, uris=uris, metadatas=metadatas))
         return contents.columns
 
     def _gather(self, places: Places, column: Callable[[Part, Ints], Ints]) -> Ints:
         gathered = np.empty(len(places), dtype=np.int64)
-        for number, share in by_owner(places.part):
+        for number, share in group_by_owner(places.part):
             numbers = column(self.parts[number], chosen(places.position, share))
             if share is None:
                 return numbers

@@ -22,10 +22,10 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.snapshot.expiry import due, may_expire
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.engine.tasks import Tasks
-from chroma_async.engine.write.live_state import Tip
+from chroma_async.engine.write.live_state import LiveState
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
-from chroma_async.engine.write.transaction import Transaction, resolve_transaction
+from chroma_async.engine.write.transaction import TransactionRequest, resolve_transaction
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PayloadTooLargeError, PoisonedError, RateLimitError
 from chroma_async.format.logbatch import Facts, LogBatch, encode
 from chroma_async.rust_regex.patterns import Budget
@@ -42,7 +42,7 @@ INLINE_ROWS, INLINE_BYTES = 16, 64 * 1024
 
 @dataclass(slots=True)
 class _Waiting:
-    request: Write | Delete | Transaction
+    request: Write | Delete | TransactionRequest
     done: asyncio.Future[Resolved]
     bytes: int
     #: The ids it touches, as far as it says.
@@ -52,7 +52,7 @@ class _Waiting:
     def alone(self) -> bool:
         """Whether it must see all that came before it, and so is a group of its own."""
         request = self.request
-        return isinstance(request, Transaction) or (isinstance(request, Delete) and request.filter is not None)
+        return isinstance(request, TransactionRequest) or (isinstance(request, Delete) and request.filter is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class CommitQueue:
     def __init__(
         self,
         collection: UUID,
-        tip: Tip,
+        live: LiveState,
         known: KnownKeys,
         turn: asyncio.Lock,
         log_writer: LogWriter,
@@ -86,7 +86,7 @@ class CommitQueue:
         now_s: Callable[[], float],
     ) -> None:
         """
-        :param turn: held while the tip may not change.
+        :param turn: held while the live state may not change.
         :param refuse_when_full: whether a full queue refuses (a server says 429) instead of waiting (in process).
         :param learn: told of facts that have become durable.
         :param written: told, within the turn, that a group of so many rows is published.
@@ -94,7 +94,7 @@ class CommitQueue:
         :param now_s: seconds since the epoch, by the store's clock.
         """
         self._collection = collection
-        self._tip = tip
+        self._live = live
         self._known = known
         self._turn = turn
         self._log_writer = log_writer
@@ -133,7 +133,7 @@ class CommitQueue:
         while self._task is not None:
             await asyncio.wait([self._task])
 
-    async def submit(self, request: Write | Delete | Transaction) -> Resolved:
+    async def submit(self, request: Write | Delete | TransactionRequest) -> Resolved:
         """Durable and visible when it returns; all or nothing. What it came to.
 
         :raises RateLimitError: the queue is full and this store refuses rather than waits.
@@ -186,15 +186,15 @@ class CommitQueue:
 
     async def overdue(self) -> bool:
         """Whether a record has expired whose deletion is not in the log yet."""
-        version = self._tip.version
+        version = self._live.version
         return may_expire(version) and len(await self._threads.write(due, version, self._now_s())) > 0
 
     async def _delete_expired(self) -> None:
         """So that every write is resolved against what readers see."""
-        version = self._tip.version
+        version = self._live.version
         if not may_expire(version):
             return
-        resolved, entry = await self._threads.write(self._resolve_expired, version, self._tip.seq + 1)
+        resolved, entry = await self._threads.write(self._resolve_expired, version, self._live.seq + 1)
         if resolved.batch is not None and entry is not None:
             await self._log_writer.append([entry])
             await self._apply(False, [(resolved.batch, resolved.victims)])
@@ -217,7 +217,7 @@ class CommitQueue:
             self._bytes -= waiting.bytes
             group.append(waiting)
             # The first write fixes the dimension that the ones behind it are checked against.
-            if waiting.alone or self._tip.dimension is None:
+            if waiting.alone or self._live.dimension is None:
                 break
             rows += len(ids)
             if rows <= most:
@@ -226,11 +226,11 @@ class CommitQueue:
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:
-        version = self._tip.version
+        version = self._live.version
         rows, size = sum(len(waiting.ids) for waiting in group), sum(waiting.bytes for waiting in group)
-        small = rows <= INLINE_ROWS and size <= INLINE_BYTES and not group[0].alone and self._tip.active.takes_at_once(rows)
+        small = rows <= INLINE_ROWS and size <= INLINE_BYTES and not group[0].alone and self._live.active.takes_at_once(rows)
         # Finding ids in segments reads files.
-        prepared = await self._run(small and not version.segments, self._prepare, group, version, self._tip.seq + 1)
+        prepared = await self._run(small and not version.segments, self._prepare, group, version, self._live.seq + 1)
         entries = [item.entry for item in prepared if item.entry is not None]
         if entries:
             await self._log_writer.append(entries)
@@ -248,7 +248,7 @@ class CommitQueue:
 
     async def _apply(self, inline: bool, changes: list[tuple[LogBatch, Places]]) -> None:
         try:
-            await self._run(inline, self._tip.apply, changes)
+            await self._run(inline, self._live.apply, changes)
         except Exception as error:
             # The log holds what memory does not: what is published stays true, and a reopening replays the rest.
             self.refuse(PoisonedError(f"a write is durable but could not be applied; reopen the store: {error!r}"))
@@ -256,7 +256,7 @@ class CommitQueue:
         for batch, _ in changes:
             if batch.facts is not None:
                 self._learn(batch.facts)
-        self._tip.publish()
+        self._live.publish()
         self._written(sum(len(batch.ids) for batch, _ in changes))
 
     def _prepare(self, group: list[_Waiting], version: Version, first: Seq) -> list[_Prepared]:
@@ -267,7 +267,7 @@ class CommitQueue:
                 request = waiting.request
                 if isinstance(request, Write):
                     resolved = resolve_write(request, version, self._known, first)
-                elif isinstance(request, Transaction):
+                elif isinstance(request, TransactionRequest):
                     resolved = resolve_transaction(request, version, self._known, first)
                 else:
                     with Budget(self._settings.regex_budget_s):
@@ -296,8 +296,8 @@ class CommitQueue:
         return await self._threads.write(work, *arguments)
 
 
-def _touched(request: Write | Delete | Transaction) -> Sequence[str]:
-    if isinstance(request, Transaction):
+def _touched(request: Write | Delete | TransactionRequest) -> Sequence[str]:
+    if isinstance(request, TransactionRequest):
         return request.ids()
     return request.batch.ids if isinstance(request, Write) else request.ids or ()
 

@@ -1,4 +1,4 @@
-"""The tip: the present of one collection. Everything that changes it happens here, one step at a time, and ends with a new Version.
+"""The live state: the present of one collection. Everything that changes it happens here, one step at a time, and ends with a new Version.
 
 Its owner holds the collection's turn while it calls a method, so that what a group of writes was resolved against is still what it is
 applied to. Readers take :attr:`version` and need no turn.
@@ -20,7 +20,7 @@ from chroma_async.format.manifest import Manifest
 from chroma_async.types import Ints, Seq
 
 
-class Tip:
+class LiveState:
     """Segments, memtables and alive bits as of the last acknowledged write."""
 
     def __init__(self, manifest: Manifest, segments: Sequence[Segment], dimension: int | None) -> None:

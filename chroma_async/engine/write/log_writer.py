@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from chroma_async.engine.tasks import Tasks
 from chroma_async.errors import ClosedError, PoisonedError
 from chroma_async.storage.base import Log, LogEntry, WriterLease
-from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.poison import Poison
 
 
 class LogWriter:
     """Appends for all collections of a store."""
 
-    def __init__(self, log: Log, lease: WriterLease, tasks: Tasks, doubt: Doubt) -> None:
-        """:param doubt: the store's; a failed append begins it too."""
+    def __init__(self, log: Log, lease: WriterLease, tasks: Tasks, poison: Poison) -> None:
+        """:param poison: the store's; a failed append begins it too."""
         self._log = log
         self._lease = lease
         self._waiting: list[tuple[Sequence[LogEntry], asyncio.Future[None]]] = []
@@ -27,16 +27,16 @@ class LogWriter:
         self._busy = False
         self._rests = asyncio.Event()
         self._closed = False
-        self._doubt = doubt
+        self._poison = poison
 
     @property
     def poisoned(self) -> str | None:
         """Why every later write is refused, if it is."""
-        return self._doubt.reason
+        return self._poison.reason
 
     def poison(self, error: PoisonedError) -> None:
         """Refuse every later write: something else of the store failed in doubt."""
-        self._doubt.begin(error.message())
+        self._poison.begin(error.message())
 
     async def append(self, entries: Sequence[LogEntry]) -> None:
         """Durable when it returns, all or nothing. Not to be cancelled: the entries may be written all the same.
@@ -46,7 +46,7 @@ class LogWriter:
         """
         if self._closed:
             raise ClosedError("the store is closed")
-        self._doubt.check()
+        self._poison.check()
         if self._busy:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((entries, done))
@@ -101,4 +101,4 @@ class LogWriter:
             raise
 
     def _check_usable(self) -> None:
-        self._doubt.check()
+        self._poison.check()

@@ -69,7 +69,7 @@ class ReadTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class TransactionRequest:
     """Operations in order, and what they depend on: the ids that were read, as they were in ``then``."""
 
     then: Version
@@ -90,7 +90,7 @@ class Transaction:
         return list(named)
 
 
-def resolve_transaction(transaction: Transaction, version: Version, known: KnownKeys, first: Seq) -> Resolved:
+def resolve_transaction(transaction: TransactionRequest, version: Version, known: KnownKeys, first: Seq) -> Resolved:
     """All operations as one entry of the log. ``count`` of the answer is the number of rows written or deleted.
 
     :raises ConditionalWriteConflictError: an id that was read has been written or deleted since; names it.
@@ -124,7 +124,7 @@ def resolve_transaction(transaction: Transaction, version: Version, known: Known
     return Resolved(replace(batch, deleted_ids=gone, deleted=deleted), victims, len(changed) + len(gone))
 
 
-def _check_reads(transaction: Transaction, version: Version) -> None:
+def _check_reads(transaction: TransactionRequest, version: Version) -> None:
     ids = list(dict.fromkeys(transaction.read_ids))
     then, now = _seqs(transaction.then, ids), _seqs(version, ids)
     if (then != now).any():

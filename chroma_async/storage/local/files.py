@@ -16,10 +16,10 @@ from weakref import WeakValueDictionary
 from chroma_async.errors import CorruptionError, InternalError, PoisonedError
 from chroma_async.format.files import FileRef
 from chroma_async.storage import refusals
-from chroma_async.storage.doubt import Doubt
 from chroma_async.storage.local.blob import LocalBlob
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.staged import LocalStagedDatabase, LocalStagedFile, Staging
+from chroma_async.storage.poison import Poison
 
 TEMPORARY = ".tmp"
 #: A row by number reads one or two pages; larger ones only read more.
@@ -29,8 +29,8 @@ DATABASE_PAGE_BYTES = 4096
 class LocalSegmentStore:
     """:class:`~chroma_async.storage.base.SegmentStore` in a directory. Thread-safe."""
 
-    def __init__(self, directory: Path, files: FileSystem, *, epoch: int, doubt: Doubt | None = None) -> None:
-        """:param epoch: the lease's; part of the names of staged files. :param doubt: the store's."""
+    def __init__(self, directory: Path, files: FileSystem, *, epoch: int, poison: Poison | None = None) -> None:
+        """:param epoch: the lease's; part of the names of staged files. :param poison: the store's."""
         self._directory = directory
         self._files = files
         self._epoch = epoch
@@ -39,7 +39,7 @@ class LocalSegmentStore:
         self._opened: WeakValueDictionary[str, LocalBlob] = WeakValueDictionary()
         #: Deleted while a blob of it was held: off the list at once, off the disk when the blob is gone.
         self._doomed: set[str] = set()
-        self._doubt = doubt or Doubt()
+        self._poison = poison or Poison()
         self._closed = False
 
     # What staged files say
@@ -55,11 +55,11 @@ class LocalSegmentStore:
 
     def poisoned(self, error: OSError, path: Path) -> PoisonedError:
         """A sync or rename failed; from now on the store takes no files."""
-        return self._doubt.begin(f"{path}: a sync or rename failed, so what is durable is in doubt: {error}")
+        return self._poison.begin(f"{path}: a sync or rename failed, so what is durable is in doubt: {error}")
 
     def check_writable(self) -> None:
         """:raises PoisonedError: a sync or rename failed before."""
-        self._doubt.check()
+        self._poison.check()
 
     # SegmentStore
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.sqlite.connection import Transaction
+from chroma_async.storage.sqlite.connection import Statements
 from chroma_async.types import Alias, Scope
 
 
-async def refuse_alias(step: Transaction, place: tuple[str, str], name: str) -> None:
+async def refuse_alias(step: Statements, place: tuple[str, str], name: str) -> None:
     """:raises UniqueConstraintError: the name, which a collection is to have, is an alias."""
     if await step.row("SELECT 1 FROM aliases WHERE tenant = ? AND database = ? AND name = ?", (*place, name)):
         raise refusals.alias_taken(name)
 
 
-async def refuse_aliased(step: Transaction, collection: bytes, name: str) -> None:
+async def refuse_aliased(step: Statements, collection: bytes, name: str) -> None:
     """:raises UniqueConstraintError: an alias stands for the collection, which is to be deleted."""
     alias = await step.row("SELECT name FROM aliases WHERE collection = ? ORDER BY name", (collection,))
     if alias is not None:
         raise refusals.aliased(name, alias[0])
 
 
-async def set_alias(step: Transaction, scope: Scope, alias: str, collection: UUID) -> None:
+async def set_alias(step: Statements, scope: Scope, alias: str, collection: UUID) -> None:
     """See :meth:`chroma_async.storage.base.Catalog.set_alias`."""
     place = (scope.tenant, scope.database)
     if not await step.row("SELECT 1 FROM collections WHERE tenant = ? AND database = ? AND id = ?", (*place, collection.bytes)):
@@ -36,7 +36,7 @@ async def set_alias(step: Transaction, scope: Scope, alias: str, collection: UUI
     )
 
 
-async def delete_alias(step: Transaction, scope: Scope, alias: str) -> None:
+async def delete_alias(step: Statements, scope: Scope, alias: str) -> None:
     """See :meth:`chroma_async.storage.base.Catalog.delete_alias`."""
     place = (scope.tenant, scope.database, alias)
     if not await step.row("SELECT 1 FROM aliases WHERE tenant = ? AND database = ? AND name = ?", place):

@@ -9,13 +9,13 @@ from uuid import UUID
 from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
-from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.poison import Poison
 from chroma_async.storage.slices import in_slices
 from chroma_async.storage.sqlite import aliases, functions
-from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Transaction
+from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Statements
+from chroma_async.storage.sqlite.json_columns import dump, load
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
-from chroma_async.storage.sqlite.seals import seal
-from chroma_async.storage.sqlite.texts import dump, load
+from chroma_async.storage.sqlite.row_checksums import row_checksum
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 _COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
@@ -48,14 +48,14 @@ def _collection(row: Row, file: str) -> CollectionRow:
 
 def _verify(row: Row, file: str) -> None:
     """:raises CorruptionError: the row of a collection fails its checksum; names file and collection."""
-    if seal(row[:-1]) != row[-1]:
+    if row_checksum(row[:-1]) != row[-1]:
         raise CorruptionError(f"{file}: the row of collection {row[1]!r} [{UUID(bytes=row[0])}] fails its checksum", file)
 
 
 def _assignments(row: Row, changes: Mapping[str, str | int | None]) -> tuple[str, tuple[object, ...]]:
     """What changes columns of a row and seals it again, as ``SET ...`` and its values."""
     values = [changes.get(column, value) for column, value in zip(_COLUMNS.split(", ")[:-1], row[:-1], strict=True)]
-    sealed = {**changes, "crc32": seal(values)}
+    sealed = {**changes, "crc32": row_checksum(values)}
     return "SET " + ", ".join(f"{column} = ?" for column in sealed), tuple(sealed.values())
 
 
@@ -67,20 +67,20 @@ class SqliteCatalog:
         self._file = str(path)
 
     @classmethod
-    async def open(cls, path: Path, *, wal_bytes: int, doubt: Doubt | None = None) -> SqliteCatalog:
+    async def open(cls, path: Path, *, wal_bytes: int, poison: Poison | None = None) -> SqliteCatalog:
         """Open or create the catalog; creating makes the default tenant and database.
 
         :param wal_bytes: what SQLite's write-ahead file is cut to after a checkpoint.
-        :param doubt: the store's.
+        :param poison: the store's.
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
-        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes, doubt=doubt), path)
+        return cls(await CatalogConnection.open(path, MIGRATIONS, wal_bytes=wal_bytes, poison=poison), path)
 
     # Tenants
 
     async def create_tenant(self, name: str) -> None:
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             if await step.row("SELECT 1 FROM tenants WHERE name = ?", (name,)):
                 raise refusals.tenant_taken(name)
             await step.rows("INSERT INTO tenants (name) VALUES (?)", (name,))
@@ -96,7 +96,7 @@ class SqliteCatalog:
         return Tenant(*await self._one(sql, (resource_name,), refusals.tenant_missing(resource_name)))
 
     async def set_resource_name(self, tenant: str, resource_name: str) -> None:
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             held = await step.row("SELECT resource_name FROM tenants WHERE name = ?", (tenant,))
             if held is None or held[0] == resource_name:
                 return
@@ -111,7 +111,7 @@ class SqliteCatalog:
     # Databases
 
     async def create_database(self, database: Database) -> None:
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             if await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", (database.tenant, database.name)):
                 raise refusals.database_taken(database.name, database.tenant)
             values = (database.tenant, database.name, database.id.bytes)
@@ -129,7 +129,7 @@ class SqliteCatalog:
         return [Database(UUID(bytes=id), name, tenant) for id, name in await self._connection.read(sql, (tenant, *_window(limit, offset)))]
 
     async def delete_database(self, scope: Scope) -> list[UUID]:
-        async def work(step: Transaction) -> list[UUID]:
+        async def work(step: Statements) -> list[UUID]:
             place = (scope.tenant, scope.database)
             if not await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", place):
                 raise refusals.database_missing_at_delete(scope.database)
@@ -189,7 +189,7 @@ class SqliteCatalog:
             changes["schema"] = dump(schema)
         place = (scope.tenant, scope.database)
 
-        async def work(step: Transaction) -> CollectionRow:
+        async def work(step: Statements) -> CollectionRow:
             held = await step.row(f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?", (*place, id.bytes))
             if held is None:
                 raise refusals.collection_id_missing(id)
@@ -209,7 +209,7 @@ class SqliteCatalog:
         return await self._connection.write(work)
 
     async def delete_collection(self, scope: Scope, name: str) -> UUID:
-        async def work(step: Transaction) -> UUID:
+        async def work(step: Statements) -> UUID:
             row = await step.row(f"SELECT id FROM collections WHERE {_SCOPED} AND name = ?", (scope.tenant, scope.database, name))
             if row is None:
                 raise refusals.collection_missing(name)
@@ -229,7 +229,7 @@ class SqliteCatalog:
         return [aliases.read_alias(row) for row in await self._connection.read(aliases.LIST, (scope.tenant, scope.database))]
 
     async def attach_function(self, row: FunctionRow, output: CollectionRow) -> None:
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             await functions.check_function(step, row, output)
             await _insert(step, output)
             await functions.attach_function(step, row)
@@ -253,7 +253,7 @@ class SqliteCatalog:
     async def load_manifest(self, collection: UUID) -> ManifestRow:
         sql = "SELECT version, body, crc32 FROM manifests WHERE collection = ?"
         for version, body, crc32 in await self._connection.read(sql, (collection.bytes,)):
-            if seal((collection.bytes, version), body) != crc32:
+            if row_checksum((collection.bytes, version), body) != crc32:
                 raise CorruptionError(f"{self._file}: the manifest of collection [{collection}] fails its checksum", self._file)
             return ManifestRow(version, body)
         return ManifestRow(0, b"")
@@ -262,7 +262,7 @@ class SqliteCatalog:
         key = commit.collection.bytes
         schema = dump(commit.schema)
 
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             held = await step.row(f"SELECT {_COLUMNS} FROM collections WHERE id = ?", (key,))
             if held is None:
                 raise refusals.collection_id_missing(commit.collection)
@@ -288,7 +288,7 @@ class SqliteCatalog:
     async def fork_collection(self, commit: ForkCommit) -> None:
         row, key = commit.row, commit.row.id.bytes
 
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             source = await step.row("SELECT ifnull(root, id) FROM collections WHERE id = ?", (commit.source.bytes,))
             if source is None:
                 raise refusals.collection_id_missing(commit.source)
@@ -316,7 +316,7 @@ class SqliteCatalog:
     # The whole
 
     async def reset(self) -> None:
-        async def work(step: Transaction) -> None:
+        async def work(step: Statements) -> None:
             for table in ("aliases", "attached_functions", "tails", "files", "manifests", "collections", "databases", "tenants"):
                 await step.rows(f"DELETE FROM {table}")
             await step.rows("INSERT INTO tenants (name) VALUES (?)", (DEFAULT_TENANT,))
@@ -342,7 +342,7 @@ class SqliteCatalog:
         return rows[0]
 
 
-async def _insert(step: Transaction, row: CollectionRow) -> None:
+async def _insert(step: Statements, row: CollectionRow) -> None:
     """A new collection without a manifest."""
     place = (row.tenant, row.database)
     if not await step.row("SELECT 1 FROM databases WHERE tenant = ? AND name = ?", place):
@@ -363,12 +363,12 @@ async def _insert(step: Transaction, row: CollectionRow) -> None:
         row.dimension,
         row.created_ns,
     ]
-    await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, seal(values)))
+    await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, row_checksum(values)))
 
 
-async def _put_manifest(step: Transaction, collection: bytes, version: int, body: bytes) -> None:
+async def _put_manifest(step: Statements, collection: bytes, version: int, body: bytes) -> None:
     """In place of the one that there is, if there is one."""
     await step.rows(
         "INSERT OR REPLACE INTO manifests (collection, version, body, crc32) VALUES (?, ?, ?, ?)",
-        (collection, version, body, seal((collection, version), body)),
+        (collection, version, body, row_checksum((collection, version), body)),
     )

@@ -16,9 +16,9 @@ import aiosqlite
 
 from chroma_async.errors import PoisonedError, StoreError
 from chroma_async.storage import refusals
-from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
-from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity
+from chroma_async.storage.sqlite.row_checksums import INTEGRITY_CHECK, check_integrity
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
@@ -28,7 +28,7 @@ Values: TypeAlias = Iterable[Any]
 ABANDON_S = 1.0
 
 
-class Transaction:
+class Statements:
     """Statements of one transaction."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
@@ -52,16 +52,16 @@ class Transaction:
 class CatalogConnection:
     """One connection in autocommit mode with a lock around it. Errors come out as this package's own."""
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path, doubt: Doubt) -> None:
+    def __init__(self, connection: aiosqlite.Connection, path: Path, poison: Poison) -> None:
         self._connection = connection
         self._path = path
         self._lock = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
-        self._doubt = doubt
+        self._poison = poison
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, migrations: tuple[str, ...], *, wal_bytes: int, doubt: Doubt | None = None) -> CatalogConnection:
+    async def open(cls, path: Path, migrations: tuple[str, ...], *, wal_bytes: int, poison: Poison | None = None) -> CatalogConnection:
         """
         :param migrations: scripts; number n brings a file from version n - 1 to version n.
         :param wal_bytes: what SQLite's write-ahead file is cut to after a checkpoint.
@@ -95,20 +95,20 @@ class CatalogConnection:
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, path, doubt or Doubt())
+        return cls(connection, path, poison or Poison())
 
     async def read(self, sql: str, values: Values = ()) -> list[Row]:
         """Rows of one statement, as of one moment."""
         async with self._lock:
             self._check_open()
             try:
-                return await Transaction(self._connection).rows(sql, values)
+                return await Statements(self._connection).rows(sql, values)
             except sqlite3.Error as error:
                 raise read_fault(error, str(self._path)) from error
             except UnicodeEncodeError as error:
                 raise write_fault(error, str(self._path)) from error
 
-    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[Statements], Awaitable[T]]) -> T:
         """Run ``work`` in one transaction, durable on return; whatever it raises undoes all of it.
 
         :raises UnavailableError: nothing was written and it may be retried.
@@ -128,13 +128,13 @@ class CatalogConnection:
         if self._closed:
             raise refusals.closed("catalog")
 
-    async def _transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _transact(self, work: Callable[[Statements], Awaitable[T]]) -> T:
         async with self._lock:
             self._check_open()
-            self._doubt.check()
+            self._poison.check()
             try:
                 await self._connection.execute_fetchall("BEGIN IMMEDIATE")
-                result = await work(Transaction(self._connection))
+                result = await work(Statements(self._connection))
             except (sqlite3.Error, UnicodeEncodeError) as error:
                 await self._roll_back()
                 raise write_fault(error, str(self._path)) from error
@@ -150,7 +150,7 @@ class CatalogConnection:
         except sqlite3.Error as error:
             fault = commit_fault(error, str(self._path))
             if isinstance(fault, PoisonedError):
-                self._doubt.begin(fault.message())
+                self._poison.begin(fault.message())
             await self._roll_back()
             raise fault from error
 
@@ -160,7 +160,7 @@ class CatalogConnection:
             # Asked for in the connection's own thread, behind whatever a cancelled wait has left there.
             await self._connection.rollback()
         except sqlite3.Error as error:
-            self._doubt.begin(f"{self._path}: a rollback failed: {error}")
+            self._poison.begin(f"{self._path}: a rollback failed: {error}")
 
     async def aclose(self) -> None:
         """Finish the transactions that were begun, then close. Idempotent."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, FunctionRow
-from chroma_async.storage.sqlite.connection import Row, Transaction
+from chroma_async.storage.sqlite.connection import Row, Statements
 from chroma_async.types import Seq
 
 _COLUMNS = "id, collection, name, function, output, params, completed, min_records"
@@ -23,7 +23,7 @@ def read_function(row: Row) -> FunctionRow:
     )
 
 
-async def check_function(step: Transaction, row: FunctionRow, output: CollectionRow) -> None:
+async def check_function(step: Statements, row: FunctionRow, output: CollectionRow) -> None:
     """
     :raises NotFoundError: the collection is gone.
     :raises UniqueConstraintError: it has a function already, or there is a collection of the output's name.
@@ -39,18 +39,18 @@ async def check_function(step: Transaction, row: FunctionRow, output: Collection
         raise refusals.output_taken(output.name)
 
 
-async def attach_function(step: Transaction, row: FunctionRow) -> None:
+async def attach_function(step: Statements, row: FunctionRow) -> None:
     """Its output collection is there already, and :func:`check_function` has passed."""
     values = (row.id.bytes, row.collection.bytes, row.name, row.function, row.output.bytes)
     numbers = (json.dumps(row.params), row.completed, row.min_records)
     await step.rows(f"INSERT INTO attached_functions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *numbers))
 
 
-async def detach_function(step: Transaction, id: UUID) -> None:
+async def detach_function(step: Statements, id: UUID) -> None:
     """See :meth:`chroma_async.storage.base.Catalog.detach_function`."""
     await step.rows("DELETE FROM attached_functions WHERE id = ?", (id.bytes,))
 
 
-async def complete_function(step: Transaction, id: UUID, completed: Seq) -> None:
+async def complete_function(step: Statements, id: UUID, completed: Seq) -> None:
     """See :meth:`chroma_async.storage.base.Catalog.complete_function`."""
     await step.rows("UPDATE attached_functions SET completed = ? WHERE id = ?", (completed, id.bytes))

@@ -1,12 +1,10 @@
 """The write-ahead log in one SQLite file.
 
-=========  ==========================================================================================
-table      ``entries``: one row per entry
-key        ``(collection, first)``; an index over ``(collection, first, last)`` serves every question
-checksums  ``body_crc32`` and ``facts_crc32``: what :func:`~chroma_async.storage.sqlite.seals.seal` makes of (collection, first, last) and
-           the column's bytes
-version    ``PRAGMA user_version``
-=========  ==========================================================================================
+=========  ========================================================================================== table      ``entries``: one row per
+entry key        ``(collection, first)``; an index over ``(collection, first, last)`` serves every question checksums  ``body_crc32`` and
+``facts_crc32``: what :func:`~chroma_async.storage.sqlite.row_checksums.row_checksum` makes of (collection, first, last) and the column's
+bytes version    ``PRAGMA user_version`` =========
+==========================================================================================
 
 One connection in one thread; an append is one hop and one sync. SQLite's own write-ahead file is checkpointed apart from commits, so
 that no append pays for it by surprise. A torn tail of that file is a transaction without its commit frame: SQLite drops it at opening,
@@ -26,10 +24,10 @@ from uuid import UUID
 from chroma_async.errors import CorruptionError, PoisonedError, StoreError, UnavailableError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import LogEntry
-from chroma_async.storage.doubt import Doubt
+from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.backfill import Backfill
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
-from chroma_async.storage.sqlite.seals import INTEGRITY_CHECK, check_integrity, seal
+from chroma_async.storage.sqlite.row_checksums import INTEGRITY_CHECK, check_integrity, row_checksum
 from chroma_async.threads import SerialThread
 from chroma_async.types import Seq
 
@@ -80,17 +78,17 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _seal(collection: UUID, first: Seq, last: Seq, content: bytes) -> int:
-    return seal((collection.bytes, first, last), content)
+    return row_checksum((collection.bytes, first, last), content)
 
 
 class LogFile:
     """The blocking side; every method runs in the log's thread."""
 
-    def __init__(self, path: Path, wal_bytes: int, spare_bytes: int, connector: Connector, doubt: Doubt) -> None:
+    def __init__(self, path: Path, wal_bytes: int, spare_bytes: int, connector: Connector, poison: Poison) -> None:
         self.path = path
         self._wal_bytes = wal_bytes
         self._spare_bytes = spare_bytes
-        self._doubt = doubt
+        self._poison = poison
         self._wal = path.with_name(path.name + "-wal")
         #: Size of SQLite's write-ahead file after the last checkpoint; above zero when a foreign reader kept it from being cut.
         self._wal_floor = 0
@@ -161,7 +159,7 @@ class LogFile:
 
     def _transact(self, write: Callable[[], object]) -> None:
         """Run ``write`` in one transaction. :raises sqlite3.IntegrityError: rolled back."""
-        self._doubt.check()
+        self._poison.check()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             write()
@@ -179,7 +177,7 @@ class LogFile:
         except sqlite3.Error as error:
             fault = commit_fault(error, str(self.path))
             if isinstance(fault, PoisonedError):
-                self._doubt.begin(fault.message())
+                self._poison.begin(fault.message())
             self._roll_back()
             raise fault from error
 
@@ -190,7 +188,7 @@ class LogFile:
         try:
             self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            self._doubt.begin(f"{self.path}: a rollback failed: {error}")
+            self._poison.begin(f"{self.path}: a rollback failed: {error}")
 
     def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
         rows = self._fetch(
@@ -263,7 +261,7 @@ class LogFile:
             self._roll_back()
             fault = commit_fault(error, str(self.path))
             if isinstance(fault, PoisonedError):
-                self._doubt.begin(fault.message())
+                self._poison.begin(fault.message())
                 raise fault from error
 
     def _wal_size(self) -> int:
@@ -278,7 +276,7 @@ class LogFile:
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead file into the main one and cut it. A full disk only puts it off; any other failure poisons."""
-        self._doubt.check()
+        self._poison.check()
         self._transact_script("PRAGMA wal_checkpoint(TRUNCATE)")
         self._wal_floor = self._wal_size()
 
@@ -309,7 +307,7 @@ class SqliteLog:
         wal_bytes: int,
         spare_bytes: int,
         connector: Connector = connect,
-        doubt: Doubt | None = None,
+        poison: Poison | None = None,
     ) -> SqliteLog:
         """Open or create the log. The log owns both threads from here on, also when this fails.
 
@@ -317,12 +315,12 @@ class SqliteLog:
         :param beside: for the part of a checkpoint that need not hold writes up.
         :param wal_bytes: size of SQLite's write-ahead file at which it is checkpointed.
         :param spare_bytes: free space inside the file above which it is given back to the disk.
-        :param doubt: the store's.
+        :param poison: the store's.
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
         try:
-            file = await thread.run(LogFile, path, wal_bytes, spare_bytes, connector, doubt or Doubt())
+            file = await thread.run(LogFile, path, wal_bytes, spare_bytes, connector, poison or Poison())
             try:
                 backfill = await beside.run(Backfill, path, connector)
             except BaseException:

@@ -1,7 +1,7 @@
 """The catalog's tables, as numbered steps. A released step is never edited: a change is a new one at the end.
 
-Ids are the 16 bytes of a UUID, which SQLite compares as UUIDs compare. JSON members are text.
-``crc32`` is what :func:`chroma_async.storage.sqlite.seals.seal` makes of (id, name, tenant, database, metadata, configuration, schema,
+Ids are the 16 bytes of a UUID, which SQLite compares as UUIDs compare. JSON members are text. ``crc32`` is what
+:func:`chroma_async.storage.sqlite.row_checksums.row_checksum` makes of (id, name, tenant, database, metadata, configuration, schema,
 dimension, created_ns), and for a manifest of (collection, version) and its body.
 """
 

@@ -17,7 +17,7 @@ from chroma_async.errors import CorruptionError
 INTEGRITY_CHECK = "PRAGMA integrity_check(1)"
 
 
-def seal(values: Sequence[bytes | str | int | None], body: bytes = b"") -> int:
+def row_checksum(values: Sequence[bytes | str | int | None], body: bytes = b"") -> int:
     """CRC-32 (zlib) of the values as a JSON list, bytes in hexadecimal, continued over ``body``."""
     text = json.dumps([value.hex() if isinstance(value, bytes) else value for value in values])
     return zlib.crc32(body, zlib.crc32(text.encode()))

@@ -16,7 +16,7 @@ import numpy as np
 from chroma_async.index.base import Advice, Codec, SegmentVectors, Verdict
 from chroma_async.index.codes import Encoding
 from chroma_async.index.kernels import Scorer
-from chroma_async.index.numbering import Numbering
+from chroma_async.index.node_map import NodeMap
 from chroma_async.types import Floats, Ints, Space
 
 #: How many rows ask, how many neighbours each should find, and among how many candidates the search may offer them.
@@ -35,25 +35,25 @@ _SHORTLIST = 4 * NEIGHBOURS
 Search = Callable[[Floats, int, int], tuple[Ints, Floats]]
 
 
-def examine(search: Search, numbering: Numbering, segment: SegmentVectors, encoding: Encoding) -> tuple[dict[int, float], float]:
+def examine(search: Search, node_map: NodeMap, segment: SegmentVectors, encoding: Encoding) -> tuple[dict[int, float], float]:
     """Recall of ``search`` at each ef of :data:`EFS`, against an exact scan of the rows that have nodes; and the reach.
 
     Reads every such row once. 1.0 everywhere for fewer than two nodes, and an endless reach.
     """
     space = encoding.space
-    nodes = len(numbering.positions)
+    nodes = len(node_map.positions)
     neighbours = min(NEIGHBOURS, nodes - 1)
     if neighbours < 1:
         return dict.fromkeys(EFS, 1.0), math.inf
     asking = np.unique(np.linspace(0, nodes - 1, PROBES).astype(np.int64))
-    questions, _ = segment.take(numbering.positions[asking])
+    questions, _ = segment.take(node_map.positions[asking])
     scorers = [Scorer(space, question) for question in questions]
-    shortlists = _scan(np.stack([scorer.query for scorer in scorers]), numbering.positions, segment, space)
+    shortlists = _scan(np.stack([scorer.query for scorer in scorers]), node_map.positions, segment, space)
     hits = dict.fromkeys(EFS, 0)
     remoteness: list[float] = []
     for node, scorer, shortlist in zip(asking.tolist(), scorers, shortlists, strict=True):
         others = shortlist[shortlist != node]
-        scores = scorer.score_positions(segment, numbering.positions[others])
+        scores = scorer.score_positions(segment, node_map.positions[others])
         expected = others[np.argsort(scores, kind="stable")[:neighbours]]
         for ef in EFS:
             found, values = search(scorer.query, CANDIDATES, ef)

@@ -14,7 +14,7 @@ from chroma_async.format.strings import Strings
 from chroma_async.types import Ints, MetadataValue
 
 
-class Overflow:
+class SpilledValues:
     """Immutable. Entry ``i`` is: row ``at[i]`` (int32, ascending) has, under key ``keys[codes[i]]``, the value ``values[i]`` (JSON).
 
     ``keys`` is ascending and distinct.
@@ -29,7 +29,7 @@ class Overflow:
         self.values = values
 
     @classmethod
-    def build(cls, entries: Sequence[tuple[int, str, MetadataValue]]) -> Overflow:
+    def build(cls, entries: Sequence[tuple[int, str, MetadataValue]]) -> SpilledValues:
         """From (row, key, value) triples in any order."""
         ordered = sorted(entries, key=lambda entry: entry[0])
         distinct = sorted({key for _, key, _ in ordered})
@@ -42,7 +42,7 @@ class Overflow:
         )
 
     @classmethod
-    def concat(cls, parts: Sequence[tuple[int, Overflow]]) -> Overflow:
+    def concat(cls, parts: Sequence[tuple[int, SpilledValues]]) -> SpilledValues:
         """One from several, each with its first row. Bases ascend, except that parts may share one: entries are put in row order."""
         if not parts:
             return cls.build([])
@@ -52,11 +52,11 @@ class Overflow:
         values = Strings.concat([part.values for _, part in parts]).select(order)
         return cls(at[order].astype(np.int32), np.concatenate(codes)[order], keys, values)
 
-    def select(self, rows: Ints) -> Overflow:
+    def select(self, rows: Ints) -> SpilledValues:
         """Some rows, in the order asked for; -1 is an empty row."""
         at, chosen = pick(self.at, rows)
         keys, codes = shrink_codes(self.keys, self.codes[chosen])
-        return Overflow(at.astype(np.int32), codes, keys, self.values.select(chosen))
+        return SpilledValues(at.astype(np.int32), codes, keys, self.values.select(chosen))
 
     def of(self, key: str) -> Iterator[tuple[int, MetadataValue]]:
         """(row, value) wherever ``key`` is held here."""
@@ -75,10 +75,10 @@ class Overflow:
         return {**arrays, **self.keys.sections(f"{prefix}keys."), **self.values.sections(f"{prefix}values.")}
 
     @classmethod
-    def open(cls, frame: Frame, prefix: str) -> Overflow:
+    def open(cls, frame: Frame, prefix: str) -> SpilledValues:
         """Views of what :meth:`sections` named. :raises CorruptionError: they do not fit each other; names the file."""
         keys, values = Strings.open(frame, f"{prefix}keys."), Strings.open(frame, f"{prefix}values.")
-        overflow = cls(frame.array(f"{prefix}at"), frame.array(f"{prefix}codes"), keys, values)
-        if not len(overflow.at) == len(overflow.codes) == len(values):
-            raise CorruptionError(f"{frame.file}: the overflow has {len(overflow.at)} rows of {len(values)} values", frame.file)
-        return overflow
+        spilled = cls(frame.array(f"{prefix}at"), frame.array(f"{prefix}codes"), keys, values)
+        if not len(spilled.at) == len(spilled.codes) == len(values):
+            raise CorruptionError(f"{frame.file}: the spilled values have {len(spilled.at)} rows of {len(values)} values", frame.file)
+        return spilled

@@ -24,7 +24,7 @@ _SECTIONS = ("positions", "group_nodes", "group_starts", "members", "zeros", "ex
 _EMPTY: Ints = np.empty(0, np.int64)
 
 
-class Numbering:
+class NodeMap:
     """Nodes to positions. Immutable.
 
     :ivar positions: the position of each node's first row, ascending.
@@ -47,7 +47,7 @@ class Numbering:
 
     @property
     def rows(self) -> int:
-        """Rows that can be found through this numbering."""
+        """Rows that can be found through this map."""
         return len(self.positions) + len(self.members) + len(self.zeros) + len(self.exact)
 
     def expand(self, nodes: Ints) -> tuple[Ints, Ints]:
@@ -87,34 +87,34 @@ class Numbering:
             writer.section(name, getattr(self, name))
 
     @classmethod
-    def read(cls, frame: Frame, covers: int) -> Numbering:
+    def read(cls, frame: Frame, covers: int) -> NodeMap:
         """Views of written sections. :raises CorruptionError: they contradict each other, or name a position past ``covers``."""
         arrays = [frame.array(name) for name in _SECTIONS]
-        numbering = cls(*arrays)
-        sizes_fit = len(numbering.group_starts) == len(numbering.group_nodes) + 1 and numbering.group_starts[0] == 0
-        if not sizes_fit or int(numbering.group_starts[-1]) != len(numbering.members) or any(a.dtype != np.int64 for a in arrays):
+        node_map = cls(*arrays)
+        sizes_fit = len(node_map.group_starts) == len(node_map.group_nodes) + 1 and node_map.group_starts[0] == 0
+        if not sizes_fit or int(node_map.group_starts[-1]) != len(node_map.members) or any(a.dtype != np.int64 for a in arrays):
             raise CorruptionError(f"{frame.file}: the groups of equal rows do not fit together", frame.file)
-        for named in (numbering.positions, numbering.members, numbering.zeros, numbering.exact):
+        for named in (node_map.positions, node_map.members, node_map.zeros, node_map.exact):
             if len(named) and not 0 <= int(named.min()) <= int(named.max()) < covers:
                 raise CorruptionError(f"{frame.file}: a row lies outside the {covers} that the graph covers", frame.file)
-        if len(numbering.group_nodes) and not 0 <= int(numbering.group_nodes.min()) <= int(numbering.group_nodes.max()) < len(
-            numbering.positions
+        if len(node_map.group_nodes) and not 0 <= int(node_map.group_nodes.min()) <= int(node_map.group_nodes.max()) < len(
+            node_map.positions
         ):
             raise CorruptionError(f"{frame.file}: a group belongs to a node that is not there", frame.file)
-        return numbering
+        return node_map
 
 
-class NumberingBuilder:
-    """A numbering that grows by slices of ascending positions. Used by one thread."""
+class NodeMapBuilder:
+    """A node map that grows by slices of ascending positions. Used by one thread."""
 
-    def __init__(self, numbering: Numbering | None = None, codes: Bytes | None = None) -> None:
-        """Begin empty, or go on from ``numbering``, whose nodes have the codes ``codes`` ``(nodes, bytes)``."""
-        self._positions = [numbering.positions] if numbering else []
-        self._zeros = [numbering.zeros] if numbering else []
-        self._exact = [numbering.exact] if numbering else []
-        self._members = [numbering.members] if numbering else []
-        self._owners = [np.repeat(numbering.group_nodes, np.diff(numbering.group_starts))] if numbering else []
-        self.nodes = len(numbering.positions) if numbering else 0
+    def __init__(self, node_map: NodeMap | None = None, codes: Bytes | None = None) -> None:
+        """Begin empty, or go on from ``node_map``, whose nodes have the codes ``codes`` ``(nodes, bytes)``."""
+        self._positions = [node_map.positions] if node_map else []
+        self._zeros = [node_map.zeros] if node_map else []
+        self._exact = [node_map.exact] if node_map else []
+        self._members = [node_map.members] if node_map else []
+        self._owners = [np.repeat(node_map.group_nodes, np.diff(node_map.group_starts))] if node_map else []
+        self.nodes = len(node_map.positions) if node_map else 0
         hashes = _hashes(codes) if codes is not None else np.empty(0, np.uint64)
         order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[order]
@@ -163,14 +163,14 @@ class NumberingBuilder:
         self._hashed = np.insert(self._hashed, places, node_of[fresh[leading]][order])
         return new
 
-    def freeze(self) -> Numbering:
+    def freeze(self) -> NodeMap:
         """What was placed so far."""
         members, owners = _joined(self._members), _joined(self._owners)
         order = np.lexsort((members, owners))
         groups, starts = np.unique(owners[order], return_index=True)
         bounds = np.append(starts, len(members)).astype(np.int64)
         zeros, exact = np.sort(_joined(self._zeros)), np.sort(_joined(self._exact))
-        return Numbering(_joined(self._positions), groups, bounds, members[order], zeros, exact)
+        return NodeMap(_joined(self._positions), groups, bounds, members[order], zeros, exact)
 
 
 def _joined(parts: list[Ints]) -> Ints:

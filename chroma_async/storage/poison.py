@@ -5,7 +5,7 @@ from __future__ import annotations
 from chroma_async.errors import PoisonedError
 
 
-class Doubt:
+class Poison:
     """Shared by all that write to one store, in whatever thread: a failed sync of one file proves nothing good about the disk under the
     others. Once raised it stays until the store is opened again.
     """
