@@ -6,32 +6,26 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.compactor import Compactor
-from chroma_async.engine.compaction.jobs import IndexOptions, Progress
+from chroma_async.engine.compaction.jobs import Progress
 from chroma_async.engine.context import Context
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.snapshot.expiry import may_expire, visible
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.engine.write.commit_queue import CommitQueue
+from chroma_async.engine.write.live_row import LiveRow, with_facts
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.engine.write.resolve import NOTHING, Delete, Write
 from chroma_async.engine.write.transaction import ReadTokens, TransactionRequest
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
-from chroma_async.format.logbatch import Facts
 from chroma_async.format.manifest import Manifest
-from chroma_async.index.base import GraphOptions
-from chroma_async.query_language.filter_rules import full_text_enabled
 from chroma_async.rust_regex.patterns import Budget
-from chroma_async.schema.collection_settings import update_settings
-from chroma_async.schema.hnsw import HnswOptions
-from chroma_async.schema.keys import KnownKeys, discover
-from chroma_async.storage.base import CollectionRow, ManifestCommit
+from chroma_async.storage.base import CollectionRow
 from chroma_async.storage.local import blob
 from chroma_async.threads import Run
 from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
@@ -43,53 +37,41 @@ logger = logging.getLogger(__name__)
 
 #: What a loaded collection without a record takes.
 COLLECTION_BYTES = 24 * 1024
-#: Bounds within which the user's HNSW settings are taken at their word.
-DEGREE_BOUNDS = (2, 128)
-EF_CONSTRUCTION_BOUNDS = (8, 2000)
+#: The most that a user's ``ef_search`` is taken at its word for.
 EF_SEARCH_MOST = 2000
 #: Log entries behind the manifest that a bounded read sees.
 BOUNDED_WAL_ENTRIES = 250
-
-
-def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:
-    """A catalog row with what the log says besides."""
-    dimension = row.dimension if facts.dimension is None else facts.dimension
-    return replace(row, dimension=dimension, schema=discover(row.schema, facts.keys))
 
 
 class Collection:
     """Everything about one collection that is in memory. Made by :meth:`load`; belongs to one event loop."""
 
     def __init__(self, row: CollectionRow, live: LiveState, context: Context) -> None:
-        self.row = row
         #: Requests that are being served; it is not unloaded while there are any.
         self.users = 0
         self.last_used = context.monotonic()
         self._context = context
-        self._live = live
-        self._known = KnownKeys(row.schema, context.settings.schema_keys)
-        self._options = HnswOptions.from_schema(row.schema)
-        self._row_changes = asyncio.Lock()
+        #: The present: what writes and compaction change, one step at a time, within ``turn``.
+        self.live = live
+        self.turn = asyncio.Lock()
+        self._row = LiveRow(row, context.settings.schema_keys)
         self._ended: ChromaError | None = None
         self._expiring: asyncio.Task[None] | None = None
         self._measured: tuple[Manifest, int, int] | None = None
         #: What conditional reads have seen.
         self.tokens = ReadTokens(context.settings.read_tokens, context.settings.read_token_s, context.monotonic)
-        turn = asyncio.Lock()
-        self._compactor = Compactor(live, turn, context, self._commit_manifest, self._index_options)
+        self.compactor = Compactor(live, self.turn, self._row, context)
         self._queue = CommitQueue(
-            row.id,
             live,
-            self._known,
-            turn,
+            self._row,
+            self.turn,
             context.log_writer,
             context.tasks,
             context.threads,
             context.settings,
             refuse_when_full=context.refuse_when_full,
-            learn=self._learn,
-            written=self._compactor.written,
-            admit=self._compactor.admit,
+            admit=self.compactor.throttle.admit,
+            written=self.compactor.written,
             now_s=self._now_s,
         )
 
@@ -107,6 +89,11 @@ class Collection:
         return cls(with_facts(row, facts), live, context)
 
     @property
+    def row(self) -> CollectionRow:
+        """Its row of the catalog, with what the log knows besides."""
+        return self._row.row
+
+    @property
     def id(self) -> UUID:
         """Its UUID."""
         return self.row.id
@@ -119,12 +106,12 @@ class Collection:
     @property
     def space(self) -> Space:
         """How its vectors are compared."""
-        return self._options.space
+        return self._row.options.space
 
     @property
     def ef_search(self) -> int:
         """The least effort of a graph search that the user asked for; 0 leaves it to the graph."""
-        return min(self._options.ef_search, EF_SEARCH_MOST) if "ef_search" in self._options.explicit else 0
+        return min(self._row.options.ef_search, EF_SEARCH_MOST) if "ef_search" in self._row.options.explicit else 0
 
     @property
     def settings(self) -> Settings:
@@ -153,12 +140,12 @@ class Collection:
         """The present with what has expired and is still there."""
         if self._ended is not None:
             raise self._ended
-        return self._live.version
+        return self.live.version
 
     @property
     def seq(self) -> Seq:
         """The last acknowledged operation."""
-        return self._live.version.seq
+        return self.live.version.seq
 
     def _now_s(self) -> float:
         return self._context.clock() / 1e9
@@ -166,8 +153,8 @@ class Collection:
     @property
     def bytes(self) -> int:
         """Bytes held: the collection itself, memtables, codes, and the files of all segments."""
-        memtables = sum(view.memtable.bytes for view in self._live.version.memtables)
-        codes = sum(held.bytes for segment in self._live.segments for held in segment.codes.values())
+        memtables = sum(view.memtable.bytes for view in self.live.version.memtables)
+        codes = sum(held.bytes for segment in self.live.segments for held in segment.codes.values())
         return COLLECTION_BYTES + memtables + codes + self._files()[0]
 
     @property
@@ -177,7 +164,7 @@ class Collection:
 
     def _files(self) -> tuple[int, int]:
         """Size of all files, and how many of them are mapped; looked up once for each manifest."""
-        manifest = self._live.manifest
+        manifest = self.live.manifest
         if self._measured is None or self._measured[0] is not manifest:
             files = [file for segment in manifest.segments for file in segment.files()]
             mapped = sum(file.bytes >= blob.MAPPED_FROM_BYTES for file in files)
@@ -187,17 +174,17 @@ class Collection:
     @property
     def worth_flushing(self) -> bool:
         """Whether what is not flushed is worth the files of a chunk; if not, it is as well off in the log."""
-        return bool(self._live.frozen) or self._live.active.rows > self._context.settings.flush_idle_rows
+        return bool(self.live.frozen) or self.live.active.rows > self._context.settings.flush_idle_rows
 
     @property
     def idle(self) -> bool:
         """Whether nobody uses it and nothing is under way or unflushed."""
-        return self.users == 0 and not self._queue.busy and self._compactor.quiet
+        return self.users == 0 and not self._queue.busy and self.compactor.quiet
 
     @property
     def manifest(self) -> Manifest:
         """What is committed."""
-        return self._live.manifest
+        return self.live.manifest
 
     # -------------------------------------------------------------------------------------------------------------------------- verbs
 
@@ -238,66 +225,53 @@ class Collection:
         :raises UniqueConstraintError: the name is taken.
         :raises InvalidArgumentError, UnprocessableError: the configuration is not one; nothing was changed.
         """
-        work = self._modify(name, metadata, replace_metadata, new_configuration)
-        await self._context.tasks.whole(work, f"change of collection {self.id}")
-
-    async def _modify(self, name: str | None, metadata: dict[str, Scalar] | None, replace_metadata: bool, new_configuration: Json) -> None:
-        async with self._row_changes:
-            configuration = schema = None
-            if new_configuration is not None:
-                configuration, schema = update_settings(self.row.schema, new_configuration)
-            changed = await self._context.backends.catalog.update_collection(
-                self.scope,
-                self.id,
-                name=name,
-                metadata=metadata,
-                replace_metadata=replace_metadata,
-                configuration=configuration,
-                schema=schema,
-            )
-            # Keys may have been discovered while the catalog wrote: the change is made again on what the schema is now.
-            now = self.row.schema if new_configuration is None else update_settings(self.row.schema, new_configuration)[1]
-            self.row = replace(changed, dimension=self.row.dimension, schema=now)
-            self._options = HnswOptions.from_schema(now)
+        change = self._row.modify(
+            self._context.backends.catalog,
+            name=name,
+            metadata=metadata,
+            replace_metadata=replace_metadata,
+            configuration=new_configuration,
+        )
+        await self._context.tasks.whole(change, f"change of collection {self.id}")
 
     async def version_at(self, level: ReadLevel) -> Version:
         """The present as a read level sees it: all of it, what is flushed, or what is flushed and the first log entries behind that."""
         if level is ReadLevel.INDEX_AND_WAL:
             return await self.present()
         async with self.at_rest() as (manifest, _):
-            segments = self._live.segments
+            segments = self.live.segments
             entries = await entries_behind(manifest, self._context.backends.log) if level is ReadLevel.INDEX_AND_BOUNDED_WAL else []
         live, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
         return await self._context.threads.run(visible, live.version, self._now_s())
 
     def indexing_status(self) -> IndexingStatus:
         """An operation counts as indexed when it is flushed and, where its segment is large enough to have a graph, in the graph."""
-        manifest = self._live.manifest
+        manifest = self.live.manifest
         flat = self._context.settings.flat_rows
-        outside = sum(segment.rows - segment.covers for segment in self._live.segments if segment.rows >= flat)
-        total = self._live.version.seq
+        outside = sum(segment.rows - segment.covers for segment in self.live.segments if segment.rows >= flat)
+        total = self.live.version.seq
         unindexed = min(total, total - manifest.flushed_seq + outside)
         return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
 
     def at_rest(self) -> AbstractAsyncContextManager[tuple[Manifest, Seq]]:
-        """See :meth:`Compactor.at_rest <chroma_async.engine.compaction.compactor.Compactor.at_rest>`."""
-        return self._compactor.at_rest()
+        """See :meth:`Committer.at_rest <chroma_async.engine.compaction.commit.Committer.at_rest>`."""
+        return self.compactor.committer.at_rest()
 
     async def flush(self) -> None:
         """Everything written so far is in chunks when it returns."""
-        await self._compactor.flush()
+        await self.compactor.flush()
 
     async def finish(self, progress: Progress | None = None) -> None:
         """Flush, merge, vacuum and index now."""
-        await self._compactor.finish(progress)
+        await self.compactor.finish(progress)
 
     async def tick(self) -> None:
         """Called about twice a second."""
         self.tokens.expire()
-        if may_expire(self._live.version) and self._expiring is None:
+        if may_expire(self.live.version) and self._expiring is None:
             # On its own: a write may have to wait, and then nobody would be looked after.
             self._expiring = self._context.tasks.start(self._delete_expired(), f"expiry of {self.id}")
-        await self._compactor.tick()
+        await self.compactor.tick()
 
     async def _delete_expired(self) -> None:
         try:
@@ -314,57 +288,19 @@ class Collection:
         """Finish the writes that wait (unless ``refusal`` says what to tell them), flush if asked, stop compaction. Idempotent."""
         if refusal is not None:
             self._queue.refuse(refusal)
-        self._compactor.hurry()
+        self.compactor.throttle.hurry()
         await self._queue.drained()
         ended = refusal or ClosedError(f"collection {self.row.name!r} is closed")
         self._queue.refuse(ended)
-        await self._compactor.aclose(flush=flush, ended=ended)
+        await self.compactor.aclose(flush=flush, ended=ended)
         # What it held is let go now, not when the garbage collector comes by: the janitor asks who reads a file.
         self._ended = ended
         self.tokens.clear()
-        self._live.release()
+        self.live.release()
 
     def abandon(self) -> None:
         """Let running jobs end at their next slice; nobody waits for them."""
-        self._compactor.stop()
-
-    # ------------------------------------------------------------------------------------------------------------------------- inside
-
-    def _learn(self, facts: Facts) -> None:
-        self._known.learn(facts.keys)
-        self.row = with_facts(self.row, facts)
-
-    def _index_options(self) -> IndexOptions:
-        options = self._options
-        explicit = options.explicit
-        return IndexOptions(
-            space=options.space,
-            graph=GraphOptions(
-                degree=_within(options.max_neighbors, DEGREE_BOUNDS) if "max_neighbors" in explicit else None,
-                ef_construction=_within(options.ef_construction, EF_CONSTRUCTION_BOUNDS),
-            ),
-            full_text=full_text_enabled(self.row.schema),
-        )
-
-    async def _commit_manifest(self, manifest: Manifest) -> None:
-        async with self._row_changes:
-            self._context.backends.lease.check()
-            await self._context.backends.catalog.commit_manifest(
-                ManifestCommit(
-                    collection=self.id,
-                    expected_version=manifest.version - 1,
-                    body=manifest.to_bytes(),
-                    files=manifest.files(),
-                    dimension=self.row.dimension,
-                    schema=self.row.schema,
-                    keeps_tails=bool(manifest.tails),
-                )
-            )
-
-
-def _within(value: int, bounds: tuple[int, int]) -> int:
-    low, high = bounds
-    return max(low, min(high, value))
+        self.compactor.stop()
 
 
 def _spending(budget: Budget, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

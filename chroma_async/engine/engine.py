@@ -13,7 +13,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from chroma_async.config.settings import Settings
-from chroma_async.engine.collection import Collection, with_facts
+from chroma_async.engine.collection import Collection
 from chroma_async.engine.compaction.janitor import Janitor
 from chroma_async.engine.context import Context
 from chroma_async.engine.functions.attached_functions import AttachedFunctions
@@ -26,6 +26,7 @@ from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
 from chroma_async.engine.write.commit_queue import gone
+from chroma_async.engine.write.live_row import with_facts
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, InvalidArgumentError, PoisonedError, WrongLoopError

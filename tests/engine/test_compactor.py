@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chroma_async.engine.compaction import compaction_policy as policy
-from chroma_async.engine.compaction import compactor, indexing, jobs
+from chroma_async.engine.compaction import flush_lane, indexing, jobs
 from chroma_async.errors import ClosedError, PoisonedError, UnavailableError
 from chroma_async.types import Rows
 from tests.engine.gate import HeldCatalog, JobGate, held, lanes_end
@@ -23,7 +23,7 @@ Open = Callable[..., Awaitable[Store]]
 
 #: Job -> where its blocking part is called from.
 JOBS: dict[str, tuple[ModuleType, str]] = {
-    "flush": (compactor, "write_memtable"),
+    "flush": (flush_lane, "write_memtable"),
     "merge": (jobs, "write_merged"),
     "vacuum": (jobs, "write_vacuumed"),
     "index": (jobs, "build_graph"),
@@ -380,11 +380,11 @@ async def test_a_vacuum_moves_the_deletions_of_memtables_that_wait_to_be_flushed
     expected = await store.everything()
     collection = await store.collection()
     key = collection.version.segments[0].segment.key
-    assert await collection._compactor._jobs.run(policy.Vacuum(key), None)
+    assert await collection.compactor.jobs.run(policy.Vacuum(key), None)
     assert collection.version.segments[0].rows == 20
     dead_by_manifest = [["r12"], ["r12", "r20", "r31"]]
     for dead in dead_by_manifest:
-        await collection._compactor._flush_one(collection._live.frozen[0])
+        await collection.compactor.flush_lane.flush_oldest()
         (view,) = collection.version.segments
         gone = np.flatnonzero(~view.segment.alive.to_bools())
         assert view.ids(gone) == dead

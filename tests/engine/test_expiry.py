@@ -150,7 +150,7 @@ async def test_what_expired_while_the_store_was_closed_is_gone_when_it_opens(tmp
 async def test_collections_without_expiry_pay_nothing(engine: Engine) -> None:
     collection = await made(engine)
     await write(collection, WriteKind.ADD, ["a"])
-    assert collection.version is collection._live.version
+    assert collection.version is collection.live.version
 
 
 @pytest.mark.parametrize("value", [True, "soon", [1.0]])

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from chroma_async.engine.compaction import compactor, jobs
+from chroma_async.engine.compaction import flush_lane, jobs, retry
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.errors import ChromaError, UnavailableError
@@ -72,7 +72,7 @@ async def test_a_reader_keeps_its_files(store: Store, tmp_path: Path) -> None:
 
 
 MADE: dict[str, tuple[ModuleType, str]] = {
-    "documents": (compactor, "write_memtable"),
+    "documents": (flush_lane, "write_memtable"),
     "vectors": (jobs, "write_vacuumed"),
     "graph": (jobs, "build_graph"),
     "trigrams": (jobs, "build_trigrams"),
@@ -122,7 +122,7 @@ async def test_files_of_a_commit_survive_a_sweep_before_it_is_installed(open_sto
 @pytest.mark.parametrize("failure", [ValueError, UnavailableError])
 async def test_files_of_a_failed_job_go(open_store: Open, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]) -> None:
     # pytest keeps what is logged, with the frames of the failure, and they hold what they had open.
-    monkeypatch.setattr(compactor.logger, "disabled", True)
+    monkeypatch.setattr(retry.logger, "disabled", True)
     store = await open_store(wrap=held)
     catalog = store.engine.context.backends.catalog
     assert isinstance(catalog, HeldCatalog)

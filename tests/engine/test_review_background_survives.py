@@ -167,7 +167,7 @@ async def test_a_deletion_is_done_when_the_log_cannot_be_trimmed_and_the_trim_is
 async def test_a_sweep_leaves_what_jobs_of_a_deleted_collection_still_need(
     disk: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "chroma_async.engine.compaction.compactor")
+    caplog.set_level("INFO", "chroma_async.engine.compaction.retry")
     await disk.add([f"a{n}" for n in range(40)], vectors(range(40)))
     await disk.finish()
     await disk.add([f"b{n}" for n in range(40)], vectors(range(40)))

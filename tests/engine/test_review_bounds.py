@@ -57,7 +57,7 @@ def test_ids_and_deletions_count_too() -> None:
 async def test_a_queue_is_full_by_documents(open_store: Open) -> None:
     store = await open_store(settings=replace(TINY, write_queue_bytes=150_000), refuse_when_full=True)
     collection = await store.collection()
-    async with collection._compactor._turn:
+    async with collection.turn:
         writes = [asyncio.ensure_future(store.add([f"a{n}"], documents=[TEXT])) for n in range(4)]
         await asyncio.wait(writes, return_when=asyncio.FIRST_EXCEPTION)
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
@@ -149,14 +149,14 @@ async def test_merging_and_vacuuming_hold_few_documents_at_a_time(open_store: Op
 
 async def test_writers_are_paced_to_the_rate_of_indexing_past_the_bound(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await open_store(settings=replace(TINY, max_unindexed_bytes=16 * 30, flat_rows=16))
-    compactor = (await store.collection())._compactor
-    compactor._index_rate = 10.0
+    compactor = (await store.collection()).compactor
+    compactor.pace.index_rate = 10.0
     waits: list[float] = []
 
     async def wait(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(compactor, "_pause", wait)
+    monkeypatch.setattr(compactor.throttle, "pause", wait)
     await store.add([f"a{n}" for n in range(40)], vectors(range(40)))
     await store.flush()
     await store.add([f"b{n}" for n in range(25)], vectors(range(25)))
@@ -180,10 +180,10 @@ async def test_a_debt_of_twice_the_bound_is_refused_where_queues_refuse(open_sto
 
 async def test_a_deleted_or_closing_collection_waits_for_no_index(open_store: Open) -> None:
     store = await open_store(settings=replace(TINY, max_unindexed_bytes=16 * 16))
-    compactor = (await store.collection())._compactor
+    compactor = (await store.collection()).compactor
     await store.add([f"a{n}" for n in range(40)], vectors(range(40)))
     await store.flush()
-    compactor._index_rate = 1e-6
+    compactor.pace.index_rate = 1e-6
     waiting = asyncio.ensure_future(store.add(["b"]))
     for _ in range(10):
         await asyncio.sleep(0)

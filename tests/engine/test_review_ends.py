@@ -50,8 +50,8 @@ async def test_a_flush_under_way_while_a_write_is_half_applied_does_not_show_it(
     store = await open_store()
     await store.add(["a"])
     collection = await store.collection()
-    async with collection._compactor._turn:
-        collection._compactor._freeze(start=False)
+    async with collection.turn:
+        collection.compactor.freeze()
     seal = Memtable._seal
     monkeypatch.setattr(Memtable, "_seal", lambda self: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(ChromaError):
@@ -193,7 +193,7 @@ async def test_a_compaction_of_a_collection_that_is_deleted_meanwhile_says_so(di
 
 async def test_a_write_that_is_being_applied_does_not_look_like_one_that_failed(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await disk.add([f"a{n}" for n in range(20)], vectors(range(20)))
-    live = (await disk.collection())._live
+    live = (await disk.collection()).live
     gate, reached = threading.Event(), threading.Event()
     append = Memtable.append
 
@@ -214,6 +214,6 @@ async def test_a_write_does_not_wait_for_a_flush_that_never_comes(open_store: Op
     store = await open_store(settings=replace(TINY, memtable_rows=1, frozen_memtables=2))
     await store.add(["a"])
     await store.add(["b"])
-    (await store.collection())._live.broken = True
+    (await store.collection()).live.broken = True
     with pytest.raises(PoisonedError):
         await asyncio.wait_for(store.add(["c"]), 10)

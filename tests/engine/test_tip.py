@@ -23,7 +23,7 @@ async def fill(store: Store, start: int, count: int = 8) -> None:
 async def flush_one(store: Store) -> None:
     """Flush the oldest frozen memtable and no other."""
     collection = await store.collection()
-    await collection._compactor._flush_one(collection._live.frozen[0])
+    await collection.compactor.flush_lane.flush_oldest()
 
 
 def flushed_alive(store: Store, view: SegmentView) -> list[bool]:
@@ -94,7 +94,7 @@ async def test_a_memtable_without_living_rows_leaves_no_chunk_but_its_deletions(
     collection = await store.collection()
     (view,) = collection.version.segments
     assert (view.rows, view.segment.entry.dead, view.count) == (8, 1, 7)
-    assert not collection._live.dirty
+    assert not collection.live.dirty
     await store.engine.aclose(flush=False)
     assert await (await open_store()).count() == 7
 

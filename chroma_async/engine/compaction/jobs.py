@@ -3,75 +3,54 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
+from chroma_async.engine.compaction.commit import Committer
 from chroma_async.engine.compaction.compaction_policy import ChunkState, IndexGraph, IndexText, Job, Merge, SegmentState, Vacuum
 from chroma_async.engine.compaction.flush import with_alive
+from chroma_async.engine.compaction.index_options import index_options
 from chroma_async.engine.compaction.indexing import GraphJob, build_graph, build_trigrams
 from chroma_async.engine.compaction.merge import write_merged
+from chroma_async.engine.compaction.pace import Pace
 from chroma_async.engine.compaction.vacuum import write_vacuumed
 from chroma_async.engine.context import Context
 from chroma_async.engine.snapshot.file_pins import Making
 from chroma_async.engine.snapshot.frozen import Vacuumed
 from chroma_async.engine.snapshot.segment import Segment
+from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import GraphEntry, Manifest, SegmentEntry, TrigramEntry
-from chroma_async.index.base import GraphOptions
-from chroma_async.types import Space
 
 #: Told (what is being done, done, to do); may be called in a worker thread.
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class IndexOptions:
-    """How a collection wants to be indexed."""
-
-    space: Space
-    graph: GraphOptions
-    full_text: bool
-
-
-class Commit(Protocol):
-    """How a job ends: see ``Compactor.commit``."""
-
-    async def __call__(
-        self,
-        change: Callable[[Manifest], Manifest | None],
-        install: Callable[[Manifest, Sequence[Segment]], None],
-    ) -> bool: ...
-
-
 class Jobs:
     """Merge, vacuum, index and text index of one collection; the owner runs one at a time."""
 
-    def __init__(
-        self,
-        live: LiveState,
-        context: Context,
-        options: Callable[[], IndexOptions],
-        commit: Commit,
-        stop: threading.Event,
-        indexed: Callable[[float], None],
-    ) -> None:
+    def __init__(self, live: LiveState, row: LiveRow, context: Context, committer: Committer, pace: Pace, stop: threading.Event) -> None:
         """
+        :param pace: told the rows a second of each build.
         :param stop: set when a running job should end at its next slice.
-        :param indexed: told the rows a second of each build.
         """
         self._live = live
+        self._row = row
         self._context = context
-        self._options = options
-        self._commit = commit
+        self._committer = committer
+        self._pace = pace
         self._stop = stop
-        self._indexed = indexed
         #: Rows of a segment over which no graph was worth keeping.
         self._refused: dict[str, int] = {}
 
-    def state(self, segment: Segment) -> SegmentState:
-        """A segment as policies see it."""
+    def states(self) -> list[SegmentState]:
+        """The segments as policies see them."""
+        return [self._state(segment) for segment in self._live.segments]
+
+    def _state(self, segment: Segment) -> SegmentState:
         width = 4 * segment.dimension
         return SegmentState(
             key=segment.key,
@@ -80,7 +59,7 @@ class Jobs:
             covers=segment.covers,
             refused_rows=self._refused.get(segment.key, 0),
             trigrams_stop=segment.trigrams[-1].entry.stop if segment.trigrams else 0,
-            full_text=self._options().full_text,
+            full_text=index_options(self._row).full_text,
         )
 
     def refuses(self, segment: Segment) -> bool:
@@ -124,7 +103,7 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, chunks=(*now.chunks[: job.first], entry, *now.chunks[job.last + 1 :])))
 
-        return await self._commit(change, self._live.install)
+        return await self._committer.commit(change, self._live.install)
 
     # ------------------------------------------------------------------------------------------------------------------------- vacuum
 
@@ -145,7 +124,7 @@ class Jobs:
             alive = vacuumed.moved(_flushed_alive(self._live, segment.key))
             return manifest.with_segment(with_alive(replace(changed, alive=None, dead=0), alive, {}, making, new_key()))
 
-        return await self._commit(change, lambda manifest, segments: self._live.install_vacuum(segment.key, vacuumed, manifest, segments))
+        return await self._committer.commit(change, partial(self._live.install_vacuum, segment.key, vacuumed))
 
     def _graph_of(self, making: Making, segment: Segment, vacuumed: Vacuumed, progress: Progress | None) -> GraphEntry | None:
         if segment.graph is None or len(vacuumed.kept) < max(1, self._context.settings.flat_rows):
@@ -164,7 +143,7 @@ class Jobs:
         built = await context.threads.background(
             build_graph, making, context.new_key, segment, current, segment.alive, self._graph_job(progress)
         )
-        self._indexed(built.rows / max(built.seconds, 1e-3))
+        self._pace.indexed(built.rows / max(built.seconds, 1e-3))
         if built.entry is None:
             self._refused[segment.key] = segment.rows
         prefix = segment.entry.chunks
@@ -176,14 +155,14 @@ class Jobs:
                 return None
             return manifest.with_segment(replace(now, graph=built.entry))
 
-        committed = await self._commit(change, self._live.install)
+        committed = await self._committer.commit(change, self._live.install)
         for each in self._live.segments:
             # Those of rows that the graph has taken in are no longer needed.
-            await context.threads.background(each.encode_tail, self._options().space, context.settings.tail_codes_rows)
+            await context.threads.background(each.encode_tail, index_options(self._row).space, context.settings.tail_codes_rows)
         return committed
 
     def _graph_job(self, progress: Progress | None) -> GraphJob:
-        options, settings = self._options(), self._context.settings
+        options, settings = index_options(self._row), self._context.settings
         told = None if progress is None else (lambda done, total: progress("index", done, total))
         return GraphJob(options.space, options.graph, settings.recall_target, settings.recall_floor, self._stop, told)
 
@@ -205,7 +184,7 @@ class Jobs:
             trigrams: tuple[TrigramEntry, ...] = (*kept, entry)
             return manifest.with_segment(replace(now, trigrams=trigrams))
 
-        return await self._commit(change, self._live.install)
+        return await self._committer.commit(change, self._live.install)
 
 
 def _segment_of(manifest: Manifest, key: str) -> SegmentEntry | None:

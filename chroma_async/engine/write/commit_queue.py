@@ -22,14 +22,14 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.snapshot.expiry import due, may_expire
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.engine.tasks import Tasks
+from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
 from chroma_async.engine.write.transaction import TransactionRequest, resolve_transaction
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PayloadTooLargeError, PoisonedError, RateLimitError
-from chroma_async.format.logbatch import Facts, LogBatch, encode
+from chroma_async.format.logbatch import LogBatch, encode
 from chroma_async.rust_regex.patterns import Budget
-from chroma_async.schema.keys import KnownKeys
 from chroma_async.storage.base import MAX_ENTRY_BYTES, LogEntry
 from chroma_async.threads import Threads
 from chroma_async.types import Seq
@@ -70,9 +70,8 @@ class CommitQueue:
 
     def __init__(
         self,
-        collection: UUID,
         live: LiveState,
-        known: KnownKeys,
+        row: LiveRow,
         turn: asyncio.Lock,
         log_writer: LogWriter,
         tasks: Tasks,
@@ -80,29 +79,27 @@ class CommitQueue:
         settings: Settings,
         *,
         refuse_when_full: bool,
-        learn: Callable[[Facts], None],
-        written: Callable[[int], None],
         admit: Callable[[int], Awaitable[None]],
+        written: Callable[[int], None],
         now_s: Callable[[], float],
     ) -> None:
         """
+        :param row: told of facts that have become durable.
         :param turn: held while the live state may not change.
         :param refuse_when_full: whether a full queue refuses (a server says 429) instead of waiting (in process).
-        :param learn: told of facts that have become durable.
         :param written: told, within the turn, that a group of so many rows is published.
         :param admit: awaited before each group of so many rows; holds writers back while flushing or indexing lags.
         :param now_s: seconds since the epoch, by the store's clock.
         """
-        self._collection = collection
+        self._collection = row.row.id
         self._live = live
-        self._known = known
+        self._row = row
         self._turn = turn
         self._log_writer = log_writer
         self._tasks = tasks
         self._threads = threads
         self._settings = settings
         self._refuse_when_full = refuse_when_full
-        self._learn = learn
         self._written = written
         self._admit = admit
         self._now_s = now_s
@@ -255,7 +252,7 @@ class CommitQueue:
             raise InternalError(f"a write is durable but could not be applied; reopen the store: {error!r}") from error
         for batch, _ in changes:
             if batch.facts is not None:
-                self._learn(batch.facts)
+                self._row.learn(batch.facts)
         self._live.publish()
         self._written(sum(len(batch.ids) for batch, _ in changes))
 
@@ -266,9 +263,9 @@ class CommitQueue:
             try:
                 request = waiting.request
                 if isinstance(request, Write):
-                    resolved = resolve_write(request, version, self._known, first)
+                    resolved = resolve_write(request, version, self._row.known, first)
                 elif isinstance(request, TransactionRequest):
-                    resolved = resolve_transaction(request, version, self._known, first)
+                    resolved = resolve_transaction(request, version, self._row.known, first)
                 else:
                     with Budget(self._settings.regex_budget_s):
                         resolved = resolve_delete(request, version, first)

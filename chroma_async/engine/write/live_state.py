@@ -101,9 +101,10 @@ class LiveState:
 
     # ------------------------------------------------------------------------------------------------------------------------ installs
 
-    def install_flush(self, frozen: Frozen, flushed: FlushedChunk, key: str, manifest: Manifest, segments: Sequence[Segment]) -> None:
-        """The oldest frozen memtable has become a chunk at the end of segment ``key`` (or had no live row)."""
+    def install_flush(self, frozen: Frozen, flushed: FlushedChunk, manifest: Manifest, segments: Sequence[Segment]) -> None:
+        """The oldest frozen memtable has become the last chunk of a segment (or had no live row)."""
         assert self.frozen[0] is frozen, "memtables are flushed in the order in which they were frozen"
+        key = next((segment.key for segment in manifest.segments if flushed.entry in segment.chunks), "")
         memtable = id(frozen.memtable)
         if flushed.entry is not None:
             now = frozen.memtable.view().alive
