@@ -6,7 +6,8 @@ The others, which updates left behind their place, are *displaced*, few, and kep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -83,80 +84,113 @@ class BirthOrder:
 def page(parts: Sequence[tuple[BirthOrder, Bitmap]], offset: int, limit: int | None) -> tuple[Ints, Ints]:
     """A page over several parts: segments and memtables, oldest first, each with the rows that are allowed.
 
+    ::
+
+        place in the answer   0   1   2   3   4   5   6   7
+        natural rows          n0  n1      n2  n3          n4
+        displaced rows                d0          d1  d2
+        page 3 to 7                       └─── n2, n3, d1, d2 ───
+
+    A displaced row stands behind the natural rows that were born before it and behind the displaced ones before it. So the places of
+    displaced rows ascend, and those of a page are a run of them; natural rows, in their own order, fill the places between.
+
     :returns: for each row of the page the index of its part and its position in it, both int64, in order of birth over all parts.
+    :raises ValueError: a part has not as many allowed bits as rows.
 
     A floor that is too low for the parts before it is raised here; the answer does not depend on it, only the speed of the next call.
     """
-    orders: list[BirthOrder] = []
-    floor = 0
-    for given, allowed in parts:
-        if given.count != allowed.size:
-            raise ValueError(f"{allowed.size} allowed bits for {given.count} rows")
-        order = given.raised(floor)
-        orders.append(order)
-        floor = max(floor, order.highest + 1)
+    orders = _raised(parts)
     natural = [allowed & order.natural for order, (_, allowed) in zip(orders, parts, strict=True)]
-    owner, position, born = _displaced(orders, [allowed for _, allowed in parts])
-
-    def place(begin: int, end: int, step: int = 1) -> Ints:
-        """Where displaced rows stand: behind the natural rows born before them, and the displaced ones."""
-        places = np.arange(begin, end, step, dtype=np.int64)
-        for order, members in zip(orders, natural, strict=True):
-            places += order.natural_before(members, born[begin:end:step])
-        return places
-
-    total = sum(members.count() for members in natural) + len(born)
+    displaced = _displaced(orders, [allowed for _, allowed in parts])
+    total = sum(members.count() for members in natural) + len(displaced.born)
     start = min(offset, total)
     stop = total if limit is None else min(total, start + limit)
-    first = _first(place, start, 0, len(born))
-    last = len(born) if stop == total else _first(place, stop, first, min(len(born), first + stop - start))
+
+    def places(begin: int, end: int, step: int = 1) -> Ints:
+        """Where displaced rows stand in the answer."""
+        displaced_before = np.arange(begin, end, step, dtype=np.int64)
+        natural_before = (
+            order.natural_before(members, displaced.born[begin:end:step]) for order, members in zip(orders, natural, strict=True)
+        )
+        return sum(natural_before, start=displaced_before)
+
+    first = _first_from(places, start, 0, len(displaced.born))
+    # No more displaced rows than the page has places can be on it.
+    most = min(len(displaced.born), first + stop - start)
+    last = len(displaced.born) if stop == total else _first_from(places, stop, first, most)
 
     page_part = np.empty(stop - start, np.int64)
     page_position = np.empty(stop - start, np.int64)
-    inserted = place(first, last) - start
-    page_part[inserted], page_position[inserted] = owner[first:last], position[first:last]
-    rest = np.ones(stop - start, np.bool_)
-    rest[inserted] = False
-    slots = np.flatnonzero(rest)
-    # The natural rows of the page are the n-th ones over all parts, n from `low` to `high`.
-    low, high = start - first, stop - last
-    base = filled = 0
-    for index, members in enumerate(natural):
-        begin, end = max(low - base, 0), min(high - base, members.count())
-        base += members.count()
-        if begin < end:
-            here = slots[filled : filled + end - begin]
-            page_part[here], page_position[here] = index, members.members(begin, end)
-            filled += end - begin
+    displaced_slots = places(first, last) - start
+    page_part[displaced_slots] = displaced.part[first:last]
+    page_position[displaced_slots] = displaced.position[first:last]
+    free = np.ones(stop - start, np.bool_)
+    free[displaced_slots] = False
+    natural_slots = np.flatnonzero(free)
+    for index, positions in _natural_rows(natural, start - first, stop - last):
+        slots, natural_slots = natural_slots[: len(positions)], natural_slots[len(positions) :]
+        page_part[slots] = index
+        page_position[slots] = positions
     return page_part, page_position
 
 
-def _first(place: Callable[[int, int, int], Ints], target: int, low: int, high: int) -> int:
-    """The first displaced row of ``range(low, high)`` that stands at ``target`` or later, else ``high``; looks at few of them."""
+class _Displaced(NamedTuple):
+    """Allowed rows that do not stand where they were born, over all parts, ascending by born: three int64 arrays of one length."""
+
+    part: Ints
+    position: Ints
+    born: Ints
+
+
+def _raised(parts: Sequence[tuple[BirthOrder, Bitmap]]) -> list[BirthOrder]:
+    """Each part's order, with what was born before the end of the parts before it counted as displaced."""
+    orders: list[BirthOrder] = []
+    floor = 0
+    for order, allowed in parts:
+        if order.count != allowed.size:
+            raise ValueError(f"{allowed.size} allowed bits for {order.count} rows")
+        orders.append(order.raised(floor))
+        floor = max(floor, orders[-1].highest + 1)
+    return orders
+
+
+def _displaced(orders: Sequence[BirthOrder], allowed: Sequence[Bitmap]) -> _Displaced:
+    found: list[_Displaced] = []
+    for part, (order, members) in enumerate(zip(orders, allowed, strict=True)):
+        if len(order.displaced):
+            kept = members.contains(order.displaced)
+            positions = order.displaced[kept]
+            found.append(_Displaced(np.full(len(positions), part, np.int64), positions, order.displaced_borns[kept]))
+    if not found:
+        nothing = np.empty(0, np.int64)
+        return _Displaced(nothing, nothing, nothing)
+    if len(found) == 1:
+        return found[0]
+    joined = _Displaced(*map(np.concatenate, zip(*found, strict=True)))
+    by_birth = np.argsort(joined.born, kind="stable")
+    return _Displaced(joined.part[by_birth], joined.position[by_birth], joined.born[by_birth])
+
+
+def _first_from(places: Callable[[int, int, int], Ints], target: int, low: int, high: int) -> int:
+    """The first displaced row of ``range(low, high)`` that stands at ``target`` or later, else ``high``; looks at few of them.
+
+    Each round places every ``step``-th row and keeps the run between two of these samples.
+    """
     while low < high:
         step = max(1, (high - low) // _SAMPLES)
-        at = int(np.searchsorted(place(low, high, step), target))
-        # The row is behind the last sample before the target, and not behind the sample at or after it.
-        high = min(high, low + at * step)
-        if at:
-            low += (at - 1) * step + 1
+        samples_before = int(np.searchsorted(places(low, high, step), target))
+        high = min(high, low + samples_before * step)
+        if samples_before:
+            low += (samples_before - 1) * step + 1
     return low
 
 
-def _displaced(orders: Sequence[BirthOrder], allowed: Sequence[Bitmap]) -> tuple[Ints, Ints, Ints]:
-    """Part, position and born of the allowed displaced rows of all parts, ascending by born."""
-    owners, positions, borns = [], [], []
-    for index, (order, members) in enumerate(zip(orders, allowed, strict=True)):
-        if len(order.displaced):
-            kept = members.contains(order.displaced)
-            positions.append(order.displaced[kept])
-            borns.append(order.displaced_borns[kept])
-            owners.append(np.full(len(positions[-1]), index, np.int64))
-    if not positions:
-        nothing = np.empty(0, np.int64)
-        return nothing, nothing, nothing
-    if len(positions) == 1:
-        return owners[0], positions[0], borns[0]
-    owner, position, born = np.concatenate(owners), np.concatenate(positions), np.concatenate(borns)
-    order_of_birth = np.argsort(born, kind="stable")
-    return owner[order_of_birth], position[order_of_birth], born[order_of_birth]
+def _natural_rows(natural: Sequence[Bitmap], begin: int, end: int) -> Iterator[tuple[int, Ints]]:
+    """(part, positions) of the natural rows whose numbers over all parts are ``begin`` to ``end``."""
+    before = 0
+    for part, members in enumerate(natural):
+        count = members.count()
+        here = max(begin - before, 0), min(end - before, count)
+        if here[0] < here[1]:
+            yield part, members.members(*here)
+        before += count
