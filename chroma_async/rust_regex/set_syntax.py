@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from chroma_async.rust_regex import char_sets as charsets
-
-if TYPE_CHECKING:
-    from chroma_async.rust_regex.translate import Escape, Reader
+from chroma_async.rust_regex import char_sets
+from chroma_async.rust_regex.escapes import Escape, EscapeReader
 
 _OPERATORS: dict[str, Callable[[str, str], str]] = {
-    "&&": charsets.intersection,
-    "--": charsets.difference,
-    "~~": charsets.symmetric_difference,
+    "&&": char_sets.intersection,
+    "--": char_sets.difference,
+    "~~": char_sets.symmetric_difference,
 }
 #: Rust's nesting limit; deeper classes are cut off here, before their text grows, and refused by the reader.
 _MAX_DEPTH = 250
@@ -40,7 +37,7 @@ class _Bracket:
 class SetReader:
     """Reads one class, brackets included, from a reader that stands on its "["."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: EscapeReader) -> None:
         self.reader = reader
         self.folds = "i" in reader.flags
         self.unicode = "u" in reader.flags
@@ -106,16 +103,16 @@ class SetReader:
             return members
         if not self.unicode:
             self.reader.refuse("the pattern can match invalid UTF-8", bracket.start)
-        return f"[^{''.join(bracket.flat)}]" if simple else charsets.negated(members)
+        return f"[^{''.join(bracket.flat)}]" if simple else char_sets.negated(members)
 
     def operand(self, bracket: _Bracket) -> str:
         """What was read since the bracket or the last operator, combined with what that operator holds."""
         if self.folds and bracket.ranges:
             # Only characters and ranges lack their other cases: all sets were closed when made, and the operations keep them closed.
-            others = charsets.folding(bracket.ranges, unicode=self.unicode)
+            others = char_sets.folding(bracket.ranges, unicode=self.unicode)
             bracket.flat.append(others)
             bracket.cost += len(others)
-        members = charsets.union(([f"[{''.join(bracket.flat)}]"] if bracket.flat else []) + bracket.sets)
+        members = char_sets.union(([f"[{''.join(bracket.flat)}]"] if bracket.flat else []) + bracket.sets)
         if bracket.waiting is not None:
             operation, left = bracket.waiting
             members = operation(left, members)
@@ -140,7 +137,7 @@ class SetReader:
             return None
         name = reader.source[reader.position + 2 : end]
         outside = name.startswith("^")
-        members = charsets.ascii_class(name.removeprefix("^"))
+        members = char_sets.ascii_class(name.removeprefix("^"))
         if members is None:
             return None
         if outside and not self.unicode:
@@ -148,8 +145,8 @@ class SetReader:
         reader.position = end + 2
         inside = f"[{members}]"
         if self.folds:
-            inside = charsets.closed(inside, unicode=self.unicode)
-        return charsets.negated(inside) if outside else inside
+            inside = char_sets.closed(inside, unicode=self.unicode)
+        return char_sets.negated(inside) if outside else inside
 
     def range(self, bracket: _Bracket) -> None:
         """A character, a class escape, or a range of characters."""
@@ -162,7 +159,7 @@ class SetReader:
         if reader.char != "-" or self.after_hyphen() in ("]", "-"):
             bracket.cost += 2
             if isinstance(first, str):
-                bracket.flat.append(charsets.escaped(first))
+                bracket.flat.append(char_sets.escaped(first))
                 bracket.ranges.append((first, first))
             else:
                 bracket.cost += first.cost
@@ -177,7 +174,7 @@ class SetReader:
         if first > last:
             reader.refuse("a range starts above its end", start)
         bracket.cost += 3 if last <= "\x7f" else 12
-        bracket.flat.append(f"{charsets.escaped(first)}-{charsets.escaped(last)}")
+        bracket.flat.append(f"{char_sets.escaped(first)}-{char_sets.escaped(last)}")
         bracket.ranges.append((first, last))
 
     def after_hyphen(self) -> str:

@@ -9,10 +9,10 @@ dropped. The rewriting takes one pass with an explicit stack: a hostile pattern 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn
 
-from chroma_async.errors import InvalidArgumentError
-from chroma_async.rust_regex import char_sets as charsets
+from chroma_async.rust_regex import char_sets
+from chroma_async.rust_regex.cursor import WHITESPACE
+from chroma_async.rust_regex.escapes import EscapeReader
 from chroma_async.rust_regex.nodes import EMPTY, Node, alternation, concatenation, group, repetition
 from chroma_async.rust_regex.set_syntax import SetReader
 
@@ -21,32 +21,9 @@ MAX_DEPTH = 250
 #: Rust's default limit on the compiled program (10 MiB), in the units of :attr:`Node.cost`; about 326,000 literal bytes.
 MAX_COST = 326_000
 
-_WHITESPACE = frozenset("\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B))))
-_CONTROLS = {"a": "\x07", "f": "\x0c", "t": "\t", "n": "\n", "r": "\r", "v": "\x0b"}
-_HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
-_HALVES = {
-    "start": r"(?:(?<!W)(?=W))",
-    "end": r"(?:(?<=W)(?!W))",
-    "start-half": r"(?<!W)",
-    "end-half": r"(?!W)",
-}
-_ASCII_BOUNDARY = r"(?:(?<!W)(?=W)|(?<=W)(?!W))".replace("W", "[0-9A-Za-z_]")
-_ASCII_NO_BOUNDARY = r"(?:(?<!W)(?!W)|(?<=W)(?=W))".replace("W", "[0-9A-Za-z_]")
 _LINE_STARTS = {False: r"(?<![^\n])", True: r"(?:(?<![^\n])|(?<=\r)(?!\n))"}
 _LINE_ENDS = {False: r"(?![^\n])", True: r"(?:(?![^\r])|(?<!\r)(?=\n))"}
 _UTF8_COST = 31
-
-
-@dataclass(frozen=True, slots=True)
-class Escape:
-    """What a backslash sequence stands for: exactly one of a character, a set, or an assertion."""
-
-    char: str = ""
-    members: str = ""
-    assertion: str = ""
-    #: Written as two hexadecimal digits, which means a byte when Unicode is off.
-    byte: bool = False
-    cost: int = 1
 
 
 @dataclass(slots=True)
@@ -67,13 +44,11 @@ def translate(source: str) -> Node:
     return Reader(source).read()
 
 
-class Reader:
-    """One pass over the source. Flags are Rust's letters; ``u`` is on at first."""
+class Reader(EscapeReader):
+    """One pass over the source."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
-        self.position = 0
-        self.flags: frozenset[str] = frozenset("u")
+        super().__init__(source)
         self.names: set[str] = set()
 
     # --------------------------------------------------------------------------------------------------------------- structure
@@ -218,13 +193,13 @@ class Reader:
         return low, high
 
     def decimal(self) -> int:
-        while self.char in _WHITESPACE:
+        while self.char in WHITESPACE:
             self.position += 1
         digits = ""
         while self.char and self.char in "0123456789":
             digits += self.char
             self.advance()
-        while self.char in _WHITESPACE:
+        while self.char in WHITESPACE:
             self.position += 1
         if not digits or len(digits) > 20 or int(digits) >= 2**32:
             self.refuse("a repetition count is not a valid number")
@@ -251,7 +226,7 @@ class Reader:
             if "u" not in self.flags:
                 self.refuse("the pattern can match invalid UTF-8", start)
             newline = r"[^\r\n]" if "R" in self.flags else r"[^\n]"
-            return Node(charsets.ANY if "s" in self.flags else newline, tight=True, cost=_UTF8_COST)
+            return Node(char_sets.ANY if "s" in self.flags else newline, tight=True, cost=_UTF8_COST)
         if char in "^$":
             ends = "m" in self.flags, "R" in self.flags
             start_text, end_text = (_LINE_STARTS[ends[1]], _LINE_ENDS[ends[1]]) if ends[0] else (r"\A", r"\Z")
@@ -261,151 +236,8 @@ class Reader:
     def literal(self, char: str) -> Node:
         same = self.orbit(char) if "i" in self.flags else char
         if len(same) == 1:
-            return Node(charsets.escaped(char), tight=True, exact=char, cost=len(char.encode()))
-        return Node(f"[{''.join(map(charsets.escaped, same))}]", tight=True, cost=3 * len(same))
+            return Node(char_sets.escaped(char), tight=True, exact=char, cost=len(char.encode()))
+        return Node(f"[{''.join(map(char_sets.escaped, same))}]", tight=True, cost=3 * len(same))
 
     def orbit(self, char: str) -> str:
-        return charsets.orbit(char) if "u" in self.flags else charsets.ascii_orbit(char)
-
-    def escape(self) -> Escape:
-        """Read one backslash sequence; the position is behind it afterwards."""
-        start = self.position
-        self.position += 1
-        char = self.char
-        if not char:
-            self.refuse("the pattern ends inside of an escape sequence")
-        if char in "0123456789":
-            self.refuse("backreferences are not supported", start)
-        if char in _HEX_DIGITS:
-            return self.hexadecimal(start)
-        if char in "pP":
-            return self.unicode_class(start)
-        self.position += 1
-        if char in "dswDSW":
-            return self.perl_class(char, start)
-        if char in _CONTROLS:
-            return Escape(char=_CONTROLS[char])
-        word = r"\w" if "u" in self.flags else r"[0-9A-Za-z_]"
-        match char:
-            case "A":
-                return Escape(assertion=r"\A")
-            case "z":
-                return Escape(assertion=r"\Z")
-            case "b":
-                kind = self.half_boundary(start) if self.char == "{" else None
-                if kind is not None:
-                    return Escape(assertion=_HALVES[kind].replace("W", word))
-                return Escape(assertion=r"\b" if "u" in self.flags else _ASCII_BOUNDARY)
-            case "B":
-                return Escape(assertion=r"\B" if "u" in self.flags else _ASCII_NO_BOUNDARY)
-            case "<":
-                return Escape(assertion=_HALVES["start"].replace("W", word))
-            case ">":
-                return Escape(assertion=_HALVES["end"].replace("W", word))
-        if char > "\x7f" or char.isalnum():
-            self.refuse("unrecognized escape sequence", start)
-        return Escape(char=char)
-
-    def half_boundary(self, start: int) -> str | None:
-        r"""The word in ``\b{word}``, or ``None`` when the brace begins a counted repetition."""
-        rest = self.position
-        self.advance()
-        first = self.char
-        if not (first == "-" or (first.isascii() and first.isalpha())):
-            self.position = rest
-            return None
-        end = self.source.find("}", self.position)
-        word = self.source[self.position : end] if end >= 0 else ""
-        if "x" in self.flags:
-            word = "".join(char for char in word if char not in _WHITESPACE)
-        if word not in _HALVES:
-            self.refuse("unrecognized or unclosed word boundary", start)
-        self.position = end + 1
-        return word
-
-    def hexadecimal(self, start: int) -> Escape:
-        width = _HEX_DIGITS[self.char]
-        self.advance()
-        fixed = self.char != "{"
-        digits = ""
-        if fixed:
-            while len(digits) < width and self.char:
-                digits += self.char
-                self.advance()
-            if len(digits) < width:
-                self.refuse("the pattern ends inside of an escape sequence", start)
-        else:
-            self.advance()
-            while self.char and self.char != "}":
-                digits += self.char
-                self.advance()
-            if not self.char:
-                self.refuse("the pattern ends inside of an escape sequence", start)
-            self.advance()
-        if not digits or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-            self.refuse("invalid hexadecimal number", start)
-        code = int(digits[-9:], 16) if not digits[:-9].strip("0") else 0x110000
-        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            self.refuse("the number is not a Unicode character", start)
-        return Escape(char=chr(code), byte=fixed and width == 2)
-
-    def unicode_class(self, start: int) -> Escape:
-        outside = self.char == "P"
-        self.advance()
-        if not self.char or self.char == "\\":
-            self.refuse("incomplete Unicode class", start)
-        single = self.char != "{"
-        if single:
-            name = self.char
-        else:
-            name = ""
-            self.advance()
-            while self.char and self.char != "}":
-                name += self.char
-                self.advance()
-            if not self.char:
-                self.refuse("incomplete Unicode class", start)
-        self.advance()
-        if "u" not in self.flags:
-            self.refuse("a Unicode class while Unicode is off", start)
-        members = charsets.property_class(("gc=" if single else "") + name)
-        if members is None:
-            self.refuse("unknown Unicode property or value", start)
-        if "i" in self.flags:
-            members = charsets.closed(members, unicode=True)
-        return Escape(members=charsets.negated(members) if outside else members, cost=1300)
-
-    def perl_class(self, char: str, start: int) -> Escape:
-        if "u" in self.flags:
-            return Escape(members="\\" + char, cost={"w": 1560, "d": 160}.get(char.lower(), 40))
-        if char.isupper():
-            self.refuse("the pattern can match invalid UTF-8", start)
-        name = {"d": "digit", "s": "space", "w": "word"}[char]
-        return Escape(members=f"[{charsets.ascii_class(name)}]", cost=3)
-
-    # ------------------------------------------------------------------------------------------------------------------- reading
-
-    @property
-    def char(self) -> str:
-        """The character at the position; "" at the end."""
-        return self.source[self.position : self.position + 1]
-
-    def advance(self) -> None:
-        """Go to the next character, over blanks and comments where ``x`` is on."""
-        self.position += 1
-        self.skip_space()
-
-    def skip_space(self) -> None:
-        if "x" not in self.flags:
-            return
-        while True:
-            if self.char in _WHITESPACE:
-                self.position += 1
-            elif self.char == "#":
-                end = self.source.find("\n", self.position)
-                self.position = len(self.source) if end < 0 else end + 1
-            else:
-                return
-
-    def refuse(self, reason: str, position: int | None = None) -> NoReturn:
-        raise InvalidArgumentError(f"regex syntax: {reason} (at character {self.position if position is None else position})")
+        return char_sets.orbit(char) if "u" in self.flags else char_sets.ascii_orbit(char)
