@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import copysign, isfinite
 
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.json_shape import kind_of, read_object, refuse
 from chroma_async.schema.sparse import looks_sparse
 from chroma_async.schema.text import check_text
 from chroma_async.types import Json, Scalar
-
-I64_MIN, I64_MAX = -(2**63), 2**63 - 1
 
 
 def check_collection_metadata(metadata: Json, field: str) -> dict[str, Scalar] | None:
@@ -77,6 +75,16 @@ def _check_value(key: str, value: Json, field: str) -> Scalar:
     return check_scalar(value, f"value of metadata key '{key}'")
 
 
+def fits_int64(value: int) -> bool:
+    """Whether an integer is stored as one."""
+    return -(2**63) <= value < 2**63
+
+
+def is_plain_float(value: float) -> bool:
+    """Whether a float is stored as it is: finite, and not -0.0."""
+    return isfinite(value) and (value != 0 or copysign(1.0, value) > 0)
+
+
 def check_scalar(value: Scalar, what: str) -> Scalar:
     """A scalar as it is stored: -0.0 becomes 0.0, an integer beyond 64 bits becomes a float, subclasses become the plain type.
 
@@ -88,7 +96,7 @@ def check_scalar(value: Scalar, what: str) -> Scalar:
     if isinstance(value, str):
         check_text(value, what)
         return str.__str__(value)
-    if isinstance(value, int) and I64_MIN <= value <= I64_MAX:
+    if isinstance(value, int) and fits_int64(value):
         return int(value)
     try:
         number = float(value)

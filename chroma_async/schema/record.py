@@ -5,12 +5,14 @@ Called once a record, so a plain map of plain scalars takes no detour.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from copy import deepcopy
-from math import copysign, isfinite
+from functools import lru_cache
+from typing import Any
 
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.json_shape import kind_of, refuse
-from chroma_async.schema.metadata import check_key, check_scalar
+from chroma_async.schema.metadata import check_key, check_scalar, fits_int64, is_plain_float
 from chroma_async.schema.sparse import check_sparse, looks_sparse
 from chroma_async.schema.text import is_storable
 from chroma_async.types import Json, Metadata, MetadataPatch, MetadataValue, WriteKind
@@ -21,11 +23,8 @@ DOCUMENT_ALIAS = "chroma:document"
 HIDDEN_PREFIX = "chroma:"
 #: When the record expires, in seconds since the epoch; an ordinary number to old clients, and hidden from them.
 EXPIRES_KEY = "chroma:expires_at"
-
-
-#: Keys found plain lately: collections use the same few keys in record after record. Emptied when full, so it stays small.
-_seen_keys: set[str] = set()
-_SEEN_KEYS_BOUND = 4096
+#: Sets of keys whose judgement is remembered: so many, of so many keys at the most.
+KEY_SETS_MOST, KEY_SET_MOST = 1024, 32
 
 
 def check_metadata(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch | None:
@@ -40,25 +39,9 @@ def check_metadata(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch
     :raises InvalidArgumentError: a key is empty, starts with ``#`` or ``$``, or is ``chroma:document``; a number is not finite; text
         holds a lone surrogate; a sparse vector breaks a rule (see :func:`chroma_async.schema.sparse.check_sparse`).
     """
-    if metadata.__class__ is dict:
-        for key, value in metadata.items():
-            if key not in _seen_keys and not _is_plain_key(key):
-                break
-            kind_of_value = value.__class__
-            if kind_of_value is str:
-                if not value.isascii() and not is_storable(value):
-                    break
-            elif kind_of_value is int:
-                if not -(2**63) <= value < 2**63:
-                    break
-            elif kind_of_value is float:
-                if not isfinite(value) or (not value and copysign(1.0, value) < 0.0):
-                    break
-            elif kind_of_value is not bool and (kind_of_value is not list or not _is_plain_list(value)):
-                break
-        else:
-            return metadata or None
-    return _check_slowly(metadata, index, kind)
+    if metadata.__class__ is dict and _are_plain_keys(metadata) and _are_plain_values(metadata.values()):
+        return metadata or None
+    return _normalised(metadata, index, kind)
 
 
 def copied(metadata: Metadata) -> dict[str, MetadataValue]:
@@ -71,30 +54,57 @@ def copied(metadata: Metadata) -> dict[str, MetadataValue]:
     return copy
 
 
+def _are_plain_keys(metadata: dict[Any, Json]) -> bool:
+    # Collections use the same few keys in record after record.
+    if len(metadata) <= KEY_SET_MOST:
+        return _is_plain_key_set(tuple(metadata))
+    return all(map(_is_plain_key, metadata))
+
+
+@lru_cache(maxsize=KEY_SETS_MOST)
+def _is_plain_key_set(keys: tuple[Json, ...]) -> bool:
+    return all(map(_is_plain_key, keys))
+
+
 def _is_plain_key(key: Json) -> bool:
-    # The two hidden keys that mean something take the long way.
-    if key.__class__ is not str or key[:1] in "#$" or key in (DOCUMENT_ALIAS, EXPIRES_KEY) or not is_storable(key):
+    # The two hidden keys that mean something have rules of their own.
+    if key.__class__ is not str or key in (DOCUMENT_ALIAS, EXPIRES_KEY):
         return False
-    if len(_seen_keys) >= _SEEN_KEYS_BOUND:
-        _seen_keys.clear()
-    _seen_keys.add(key)
+    try:
+        check_key(key, "metadatas")
+    except InvalidArgumentError:
+        return False
+    return True
+
+
+def _are_plain_values(values: Iterable[Json]) -> bool:
+    """Whether the rules leave these alone. The long way gives the same answer for them; this one is quick, and never refuses."""
+    for value in values:
+        kind = value.__class__
+        if kind is str and value.isascii():
+            continue
+        leaves_alone = _LEAVES_ALONE.get(kind)
+        if leaves_alone is None or not leaves_alone(value):
+            return False
     return True
 
 
 def _is_plain_list(values: list[Json]) -> bool:
     kinds = set(map(type, values))
-    if len(kinds) != 1:
-        return False
-    kind = kinds.pop()
-    if kind is str:
-        return all(map(is_storable, values))
-    if kind is int:
-        return bool(min(values) >= -(2**63) and max(values) < 2**63)
-    # Zeros take the long way, for the sake of -0.0.
-    return kind is bool or (kind is float and 0.0 not in values and all(map(isfinite, values)))
+    leaves_alone = _SCALARS.get(kinds.pop()) if len(kinds) == 1 else None
+    return leaves_alone is not None and all(map(leaves_alone, values))
 
 
-def _check_slowly(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch | None:
+def _always(value: bool) -> bool:
+    return True
+
+
+_SCALARS: dict[type, Callable[[Any], bool]] = {bool: _always, str: is_storable, int: fits_int64, float: is_plain_float}
+#: Class of a value -> whether such a value is stored as it is.
+_LEAVES_ALONE: dict[type, Callable[[Any], bool]] = {**_SCALARS, list: _is_plain_list}
+
+
+def _normalised(metadata: Json, index: int, kind: WriteKind) -> MetadataPatch | None:
     if metadata is None:
         return None
     if not isinstance(metadata, dict):

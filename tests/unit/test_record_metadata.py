@@ -130,10 +130,14 @@ def test_plain_metadata_is_not_copied() -> None:
     assert check_metadata(metadata, 0, ADD) is metadata
 
 
-def test_the_keys_seen_lately_stay_bounded() -> None:
-    for number in range(3 * record._SEEN_KEYS_BOUND):
+def test_the_key_sets_that_are_remembered_stay_bounded() -> None:
+    record._is_plain_key_set.cache_clear()
+    for number in range(3 * record.KEY_SETS_MOST):
         check_metadata({f"key {number}": 1}, 0, ADD)
-    assert len(record._seen_keys) <= record._SEEN_KEYS_BOUND
+    check_metadata({f"key {number}": 1 for number in range(record.KEY_SET_MOST + 1)}, 0, ADD)
+    remembered = record._is_plain_key_set.cache_info()
+    assert remembered.currsize <= record.KEY_SETS_MOST
+    assert remembered.misses == 3 * record.KEY_SETS_MOST
 
 
 scalars = st.one_of(st.text(), st.integers(-(2**70), 2**70), st.floats(), st.booleans())
@@ -150,7 +154,7 @@ def test_the_short_way_and_the_long_way_agree(metadata: dict[str, Any], kind: Wr
         except ChromaError as error:
             return type(error)
 
-    assert run(check_metadata) == run(record._check_slowly)
+    assert run(check_metadata) == run(record._normalised)
 
 
 @settings(deadline=None, derandomize=True, max_examples=200)
