@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from chroma_async.config.chroma_names import CHROMA_IGNORED, CHROMA_KEYS, LEGACY_CLIENT_ENVIRONMENT, LEGACY_ENVIRONMENT
 from chroma_async.config.settings import ClientSettings, Settings, SettingsError, fault
@@ -54,7 +54,7 @@ def load_client_settings(env: Mapping[str, str]) -> ClientSettings:
 
 def _resolve(kind: type[_S], sources: list[tuple[str, str, Any, str]]) -> tuple[_S, dict[str, str]]:
     """Build ``kind`` from (key as written, field name, value, source), the first of a name winning."""
-    types = {item.name: str(item.type) for item in fields(kind)}
+    types = get_type_hints(kind)
     values: dict[str, Any] = {}
     written: dict[str, tuple[str, Any, str]] = {}
     for key, name, value, source in sources:
@@ -140,35 +140,49 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{key}", value
 
 
-def _convert(kind: str, value: Any, key: str, source: str) -> Any:
-    """``value`` (text, or what a parser made of it) as a field of type ``kind``."""
-    text = value.strip() if isinstance(value, str) else None
-    if kind == "bool":
-        if isinstance(value, bool):
-            return value
-        words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-        if text is not None and text.lower() in words:
-            return words[text.lower()]
-        raise SettingsError(key, value, source, "true or false is expected")
-    if kind == "int" and not isinstance(value, bool):
-        if isinstance(value, int):
-            return value
-        try:
-            return int(text or "")
-        except ValueError:
-            raise SettingsError(key, value, source, "a whole number is expected") from None
-    if kind.startswith("float") and not isinstance(value, bool):
-        if "None" in kind and (text or "").lower() == "none":
-            return None
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise SettingsError(key, value, source, "a number is expected") from None
-    if kind.startswith("tuple"):
-        return _strings(value, key, source)
-    if kind == "str" and isinstance(value, str):
+def _convert(kind: Any, value: Any, key: str, source: str) -> Any:
+    """``value`` (text, or what a parser made of it) as a field of type ``kind``.
+
+    :raises SettingsError: it is none.
+    """
+    optional = type(None) in get_args(kind)
+    if optional and isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    plain_kind = next(each for each in get_args(kind) if each is not type(None)) if optional else get_origin(kind) or kind
+    return _CONVERTERS[plain_kind](value, key, source)
+
+
+def _flag(value: Any, key: str, source: str) -> bool:
+    if isinstance(value, bool):
         return value
-    raise SettingsError(key, value, source, f"a value of type {kind} is expected")
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in _FLAG_WORDS:
+        return _FLAG_WORDS[word]
+    raise SettingsError(key, value, source, "true or false is expected")
+
+
+def _whole_number(value: Any, key: str, source: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return int(value.strip())
+    except (AttributeError, ValueError):
+        raise SettingsError(key, value, source, "a whole number is expected") from None
+
+
+def _number(value: Any, key: str, source: str) -> float:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise SettingsError(key, value, source, "a number is expected") from None
+
+
+def _text(value: Any, key: str, source: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise SettingsError(key, value, source, "a text is expected")
 
 
 def _strings(value: Any, key: str, source: str) -> tuple[str, ...]:
@@ -185,3 +199,14 @@ def _strings(value: Any, key: str, source: str) -> tuple[str, ...]:
     if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
         return tuple(parts)
     raise SettingsError(key, value, source, "a list of strings is expected")
+
+
+_FLAG_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+#: Type of a field -> what makes a value of it.
+_CONVERTERS: dict[Any, Callable[[Any, str, str], Any]] = {
+    bool: _flag,
+    int: _whole_number,
+    float: _number,
+    str: _text,
+    tuple: _strings,
+}
