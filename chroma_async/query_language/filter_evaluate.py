@@ -42,7 +42,8 @@ def matches(filter: Filter, id: str, metadata: Metadata | None, document: str | 
 def predicate(filter: Filter, *, regex_budget_s: float = REGEX_BUDGET_S) -> Predicate:
     """The filter as a function of a record.
 
-    Calling it raises :class:`InvalidArgumentError` when regular expressions have used up ``regex_budget_s`` seconds (each its own).
+    Calling it raises :class:`~chroma_async.errors.InvalidArgumentError` when regular expressions have used up ``regex_budget_s`` seconds
+    (each its own).
     """
     match filter:
         case Everything():

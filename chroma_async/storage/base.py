@@ -406,7 +406,7 @@ class Backends:
     log: Log
     segments: SegmentStore
     lease: WriterLease
-    #: What ``len`` of two equal stores means: the real path, or None for memory.
+    #: The real path of the data directory; ``None`` for a store in memory.
     location: str | None
     #: Set by whichever of them fails in doubt, and asked by all of them before they write.
     poison: Poison = field(default_factory=Poison)

@@ -1,7 +1,7 @@
 """The live state: the present of one collection. Everything that changes it happens here, one step at a time, and ends with a new Version.
 
 Its owner holds the collection's turn while it calls a method, so that what a group of writes was resolved against is still what it is
-applied to. Readers take :attr:`version` and need no turn.
+applied to. Readers take :attr:`LiveState.version` and need no turn.
 """
 
 from __future__ import annotations
