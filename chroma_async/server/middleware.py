@@ -30,7 +30,7 @@ _OWN_FAILURES = frozenset({500})
 def envelope(service: Service, probes: Collection[str]) -> Middleware:
     """The application's one middleware. Requests for the paths ``probes`` are answered also beyond ``max_in_flight``.
 
-    Whatever a route raises becomes the JSON of CONTRACT section 1.1, except cancellation, which passes. Unknown paths and methods get an
+    Whatever a route raises becomes the JSON of docs/CONTRACT.md#errors, except cancellation, which passes. Unknown paths and methods get an
     empty body.
     """
     max_in_flight = service.settings.max_in_flight

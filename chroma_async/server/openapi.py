@@ -23,6 +23,19 @@ _QUERY_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"type": "string", "enum": ["index_and_wal", "index_only", "index_and_bounded_wal"]},
     ),
 }
+_HEADERS: dict[str, str] = {"x-chroma-counts": "With any value: answer how many records were inserted and updated"}
+
+#: What any route may answer: something failed that no request can mend.
+_ANY = frozenset({500})
+#: What reading a body may end in besides 400 and 422: too long, or not said to be JSON.
+_BODY = frozenset({413, 415})
+#: What a server that is full answers, probes excepted.
+_FULL = frozenset({429})
+
+
+def statuses(route: Route) -> list[int]:
+    """Every status that a failure of the route may have, ascending."""
+    return sorted({*route.errors, *_ANY, *(_BODY if route.body is not None else ()), *(() if route.probe else _FULL)})
 
 
 def openapi(routes: Iterable[Route]) -> dict[str, Any]:
@@ -51,10 +64,14 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.tag],
         "summary": route.summary,
         "operationId": route.operation,
-        "parameters": [_path_parameter(name) for name in _PARAMETER.findall(route.path)] + [_query_parameter(name) for name in route.query],
+        "parameters": [
+            *map(_path_parameter, _PARAMETER.findall(route.path)),
+            *map(_query_parameter, route.query),
+            *map(_header_parameter, route.headers),
+        ],
         "responses": {
             str(route.status): _response(route.status, route.result),
-            **{str(status): _response(status, "Error") for status in (*route.errors, 500)},
+            **{str(status): _response(status, "Error") for status in statuses(route)},
         },
     }
     if route.body is not None:
@@ -71,6 +88,10 @@ def _path_parameter(name: str) -> dict[str, Any]:
 def _query_parameter(name: str) -> dict[str, Any]:
     description, schema = _QUERY_PARAMETERS[name]
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _header_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": _HEADERS[name], "schema": {"type": "string"}}
 
 
 def _response(status: int, schema: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ COLLECTION = DATABASE + "/collections/{collection_id}"
 class Route:
     """One method of one path.
 
-    ``body`` and ``result`` name component schemas (:mod:`.schemas`); ``errors`` are the statuses that its failures may have besides 500.
+    ``body`` and ``result`` name component schemas (:mod:`.schemas`); ``query`` and ``headers`` are what it reads besides.
+    ``errors`` are the statuses that its failures may have, but for those of any route (:func:`.openapi.statuses`).
     ``open`` routes need no credentials. ``probe`` routes are answered also when the server is full. ``listed`` routes are in the OpenAPI
     document.
     """
@@ -37,6 +38,7 @@ class Route:
     status: int = 200
     errors: tuple[int, ...] = ()
     query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
     open: bool = False
     probe: bool = False
     listed: bool = True

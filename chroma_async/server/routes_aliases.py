@@ -42,7 +42,16 @@ ALIAS_ROUTES = (
         set_alias,
         "Empty",
         body="SetAlias",
-        errors=(400, 401, 404, 409, 422),
+        errors=(400, 401, 404, 409, 422, 503),
     ),
-    Route("DELETE", _ALIASES + "/{alias}", "delete_alias", "Delete an alias", "Collections", delete_alias, "Empty", errors=(400, 401, 404)),
+    Route(
+        "DELETE",
+        _ALIASES + "/{alias}",
+        "delete_alias",
+        "Delete an alias",
+        "Collections",
+        delete_alias,
+        "Empty",
+        errors=(400, 401, 404, 503),
+    ),
 )

@@ -78,7 +78,7 @@ COLLECTION_ROUTES = (
         create_collection,
         "Collection",
         body="CreateCollection",
-        errors=(400, 401, 409, 422),
+        errors=(400, 401, 409, 422, 503),
     ),
     Route(
         "GET",
@@ -130,7 +130,7 @@ COLLECTION_ROUTES = (
         modify_collection,
         "Empty",
         body="ModifyCollection",
-        errors=(400, 401, 404, 409, 422),
+        errors=(400, 401, 404, 409, 422, 503),
     ),
     Route(
         "DELETE",
@@ -140,6 +140,6 @@ COLLECTION_ROUTES = (
         "Collections",
         delete_collection,
         "Empty",
-        errors=(400, 401, 404),
+        errors=(400, 401, 404, 409, 503),
     ),
 )

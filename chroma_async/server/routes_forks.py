@@ -42,7 +42,7 @@ FORK_ROUTES = (
         fork,
         "Collection",
         body="Fork",
-        errors=(400, 401, 404, 409, 422),
+        errors=(400, 401, 404, 409, 422, 503),
     ),
     Route("GET", COLLECTION + "/fork_count", "fork_count", "Count forks", "Collections", fork_count, "ForkCount", errors=(400, 401, 404)),
     Route(

@@ -47,7 +47,7 @@ FUNCTION_ROUTES = (
         attach,
         "Attachment",
         body="AttachFunction",
-        errors=(400, 401, 404, 409, 422),
+        errors=(400, 401, 404, 409, 422, 503),
     ),
     Route(
         "GET",
@@ -68,6 +68,6 @@ FUNCTION_ROUTES = (
         detach,
         "DetachResult",
         body="DetachFunction",
-        errors=(400, 401, 404, 422),
+        errors=(400, 401, 404, 409, 422, 503),
     ),
 )

@@ -95,7 +95,8 @@ def _read_level(request: web.Request) -> ReadLevel:
 COUNTS_HEADER = "x-chroma-counts"
 
 _ERRORS = (400, 401, 404, 422)
-_WRITE_ERRORS = (*_ERRORS, 413, 429)
+#: The disk is full, or what is durable is in doubt.
+_WRITE_ERRORS = (*_ERRORS, 503)
 
 RECORD_ROUTES = (
     Route(
@@ -139,9 +140,10 @@ RECORD_ROUTES = (
         "Insert records, or merge into those that exist",
         "Records",
         upsert,
-        "Empty",
+        "WriteResult",
         body="WriteRecords",
         errors=_WRITE_ERRORS,
+        headers=(COUNTS_HEADER,),
     ),
     Route(
         "POST",
@@ -150,10 +152,11 @@ RECORD_ROUTES = (
         "Insert records; ids that exist are skipped",
         "Records",
         add,
-        "Empty",
+        "WriteResult",
         body="WriteRecords",
         status=201,
         errors=_WRITE_ERRORS,
+        headers=(COUNTS_HEADER,),
     ),
     Route(
         "POST",
@@ -184,9 +187,10 @@ RECORD_ROUTES = (
         "Merge into records that exist; ids that do not are skipped",
         "Records",
         update,
-        "Empty",
+        "WriteResult",
         body="UpdateRecords",
         errors=_WRITE_ERRORS,
+        headers=(COUNTS_HEADER,),
     ),
     Route(
         "POST",
@@ -197,6 +201,6 @@ RECORD_ROUTES = (
         delete,
         "DeleteResult",
         body="Delete",
-        errors=_ERRORS,
+        errors=_WRITE_ERRORS,
     ),
 )

@@ -112,7 +112,7 @@ SYSTEM_ROUTES = (
         open=True,
     ),
     Route("GET", ROOT + "/auth/identity", "get_user_identity", "Learn who the caller is", "System", identity, "Identity", errors=(401,)),
-    Route("POST", ROOT + "/reset", "reset", "Delete everything", "System", reset, "Boolean", errors=(401, 403)),
+    Route("POST", ROOT + "/reset", "reset", "Delete everything", "System", reset, "Boolean", errors=(401, 403, 503)),
     *(
         Route(
             method, "/api/v1/{rest:.+}", f"v1_{method.lower()}", "API v1 is gone", "System", first_version, "Error", listed=False, open=True

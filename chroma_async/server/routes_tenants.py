@@ -66,9 +66,9 @@ TENANT_ROUTES = (
         create_tenant,
         "Empty",
         body="CreateTenant",
-        errors=(400, 401, 409, 422),
+        errors=(400, 401, 409, 422, 503),
     ),
-    Route("GET", _TENANT, "get_tenant", "Read a tenant", "Tenants", get_tenant, "Tenant", errors=(401, 404)),
+    Route("GET", _TENANT, "get_tenant", "Read a tenant", "Tenants", get_tenant, "Tenant", errors=(400, 401, 404)),
     Route(
         "PATCH",
         _TENANT,
@@ -78,7 +78,7 @@ TENANT_ROUTES = (
         update_tenant,
         "Empty",
         body="UpdateTenant",
-        errors=(400, 401, 422),
+        errors=(400, 401, 409, 422, 503),
     ),
     Route(
         "POST",
@@ -89,7 +89,7 @@ TENANT_ROUTES = (
         create_database,
         "Empty",
         body="CreateDatabase",
-        errors=(400, 401, 409, 422),
+        errors=(400, 401, 409, 422, 503),
     ),
     Route(
         "GET",
@@ -111,6 +111,6 @@ TENANT_ROUTES = (
         "Databases",
         delete_database,
         "Empty",
-        errors=(400, 401, 404),
+        errors=(400, 401, 404, 503),
     ),
 )

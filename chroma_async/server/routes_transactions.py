@@ -51,6 +51,6 @@ TRANSACTION_ROUTES = (
         conditional_commit,
         "CommitOutcome",
         body="ConditionalCommit",
-        errors=(400, 401, 404, 409, 412, 422, 429),
+        errors=(400, 401, 404, 409, 412, 422, 503),
     ),
 )

@@ -41,6 +41,7 @@ _TEXTS = _list(_TEXT)
 _MAYBE_TEXTS = _or_null(_list(_or_null(_TEXT)))
 _INCLUDE = _list({"type": "string", "enum": ["distances", "documents", "embeddings", "metadatas", "uris"]})
 _MAYBE_METADATAS = _or_null(_list(_or_null(_ref("Metadata"))))
+_MAYBE_TIMES = _or_null(_list({"type": ["number", "null"], "description": "Seconds since 1970 at which the record ends"}))
 
 
 def _either_encoding(row: Schema, text: Schema) -> Schema:
@@ -60,7 +61,15 @@ def _columns(nested: bool) -> dict[str, Schema]:
 
 
 def _write(required: str, embeddings: Schema) -> Schema:
-    return _object(required, ids=_TEXTS, embeddings=embeddings, documents=_MAYBE_TEXTS, uris=_MAYBE_TEXTS, metadatas=_MAYBE_METADATAS)
+    return _object(
+        required,
+        ids=_TEXTS,
+        embeddings=embeddings,
+        documents=_MAYBE_TEXTS,
+        uris=_MAYBE_TEXTS,
+        metadatas=_MAYBE_METADATAS,
+        expires_at=_MAYBE_TIMES,
+    )
 
 
 SCHEMAS: dict[str, Schema] = {
@@ -113,6 +122,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "WriteRecords": _write("ids embeddings", _either_encoding(_VECTOR, _BASE64)),
     "UpdateRecords": _write("ids", {"oneOf": [{"type": "null"}, _either_encoding(_or_null(_VECTOR), _or_null(_BASE64))]}),
+    "WriteResult": {**_object(inserted=_U32, updated=_U32), "description": "Empty for clients that did not ask for counts"},
     "Get": _object(
         ids=_or_null(_TEXTS),
         where=_FILTER,
