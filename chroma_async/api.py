@@ -91,9 +91,9 @@ class ChromaAPI(Protocol):
         schema: Json = None,
         get_or_create: bool = False,
     ) -> CollectionInfo:
-        """``configuration`` and ``schema`` are raw JSON (CONTRACT section 5).
+        """``configuration`` and ``schema`` are raw JSON (docs/CONTRACT.md#configuration, docs/CONTRACT.md#schema).
 
-        :raises InvalidArgumentError, UnprocessableError: by CONTRACT's table.
+        :raises InvalidArgumentError, UnprocessableError: by the rules of docs/CONTRACT.md#creating-a-collection.
         :raises UniqueConstraintError: the name is taken and ``get_or_create`` is false.
         """
 

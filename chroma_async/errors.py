@@ -54,7 +54,7 @@ class ChromaError(Exception):
     """Any failure of this package. Attributes: ``trace_id`` (from the server, if any), ``url`` and ``status`` (client side)."""
 
     status: ClassVar[int] = 400
-    #: What the ``error`` member of the JSON body says (CONTRACT section 1.1).
+    #: What the ``error`` member of the JSON body says (docs/CONTRACT.md#errors).
     wire_name: ClassVar[str] = "ChromaError"
     #: Whether the same request may succeed later, unchanged.
     retryable: ClassVar[bool] = False

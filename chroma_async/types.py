@@ -169,7 +169,7 @@ class IndexingStatus:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection as clients see it (the JSON of CONTRACT section 4.1)."""
+    """A collection as clients see it (the JSON of docs/CONTRACT.md#collection-json)."""
 
     id: UUID
     name: str

@@ -24,7 +24,7 @@ _DOCUMENT_OPERATORS = (*_ELEMENTS, *_PATTERNS)
 
 
 def check_where(where: Any) -> Json:
-    """:raises ValidationError: by the table of CONTRACT section 15.5."""
+    """:raises ValidationError: by the table of docs/CONTRACT.md#client-checks."""
     waiting = [] if where is None else [where]
     while waiting:
         node = waiting.pop()
@@ -44,7 +44,7 @@ def check_where(where: Any) -> Json:
 
 
 def check_where_document(where_document: Any) -> Json:
-    """:raises ValidationError: by the table of CONTRACT section 15.5."""
+    """:raises ValidationError: by the table of docs/CONTRACT.md#client-checks."""
     waiting = [] if where_document is None else [where_document]
     while waiting:
         key, value = _only_member(waiting.pop(), "where document")

@@ -11,7 +11,7 @@ from tests.compat.table.refusals import ERROR, IAE, MISSING, UNKNOWN_ID
 
 
 def collections() -> Iterator[Probe]:
-    """Section 4."""
+    """docs/CONTRACT.md#creating-a-collection."""
     make = "~/collections"
     for label, name in NAMES.items():
         yield Probe(f"create: a name of {label}", post(make, {"name": name}), 400, IAE, "name", stage="none")
@@ -227,7 +227,7 @@ def collections() -> Iterator[Probe]:
 
 
 def listings() -> Iterator[Probe]:
-    """Section 4, lists of collections."""
+    """Lists of collections: docs/CONTRACT.md#collections."""
     fill = (OWN_DATABASE, *(post(f"{OWN}/collections", {"name": name}) for name in ("one", "two", "three")))
     for query, status in pages():
         error = IAE if status == 400 else None

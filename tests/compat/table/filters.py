@@ -10,7 +10,7 @@ from tests.compat.table.refusals import IAE
 
 
 def filters() -> Iterator[Probe]:
-    """Section 9: what every clause matches among the six records."""
+    """What every clause matches among the six records: docs/CONTRACT.md#filters."""
     numbers: list[Any] = [4, 4.0, 6, 2, 20, 0.01, -1, 2**53, 2**63 - 1, 1e300]
     scalars: list[Any] = [*numbers, "4", "insect", "Insect", "", "日本", True, False]
     clauses: list[dict[str, Any]] = []
@@ -147,7 +147,7 @@ def _short(where: dict[str, Any]) -> str:
 
 
 def switched_off() -> Iterator[Probe]:
-    """Section 5.3: filters on indexes that a schema switches off."""
+    """Filters on indexes that a schema switches off: docs/CONTRACT.md#schema."""
 
     def index(kind: str, name: str, enabled: bool) -> dict[str, Any]:
         return {kind: {name: {"enabled": enabled, "config": {}}}}

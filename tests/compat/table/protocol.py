@@ -35,7 +35,7 @@ NAMES: dict[str, str] = {
 
 
 def protocol() -> Iterator[Probe]:
-    """Section 1: what holds for every route."""
+    """What holds for every route: docs/CONTRACT.md#requests."""
     yield from [
         Probe("json: a metadata key given twice, the last counts", post("C/add", _raw_metadata('{"a": 1, "a": 2}')), 201, after=(LOOK,)),
         Probe("json: minus zero", post("C/add", _raw_metadata('{"a": -0.0, "b": -0, "c": [-0.0, 1.0], "d": 0.0}')), 201, after=(LOOK,)),
@@ -151,7 +151,7 @@ def _nul() -> dict[str, Any]:
 
 
 def tenants() -> Iterator[Probe]:
-    """Section 3."""
+    """Tenants: docs/CONTRACT.md#routes-of-tenants-and-databases."""
     for label, name, status in (
         ("two characters", "ab", 400),
         ("nothing", "", 400),
@@ -202,7 +202,7 @@ def tenants() -> Iterator[Probe]:
 
 
 def databases() -> Iterator[Probe]:
-    """Section 3, databases."""
+    """Databases: docs/CONTRACT.md#routes-of-tenants-and-databases."""
     default = f"{TENANTS}/default_tenant/databases"
     own, fill = (OWN_DATABASE,), post(f"{OWN}/collections", {"name": "inside"})
     for label, name in NAMES.items():

@@ -19,7 +19,7 @@ def packed(*numbers: float) -> str:
 
 
 def adds() -> Iterator[Probe]:
-    """Section 6.1."""
+    """docs/CONTRACT.md#add."""
 
     def add(label: str, body: dict[str, Any], *after: Call, stage: str = "filled", before: tuple[Call, ...] = ()) -> Probe:
         return Probe(f"add: {label}", post("C/add", body), 201, stage=stage, before=before, after=(LOOK, *after))
@@ -91,7 +91,7 @@ def adds() -> Iterator[Probe]:
 
 
 def merges() -> Iterator[Probe]:
-    """Section 6.2."""
+    """docs/CONTRACT.md#update-and-upsert."""
     cases: dict[str, dict[str, Any]] = {
         "only an embedding": {"ids": ["ant"], "embeddings": [[7, 7]]},
         "a document": {"ids": ["ant", "eel"], "documents": ["new", "first"]},
@@ -175,7 +175,7 @@ def merges() -> Iterator[Probe]:
 
 
 def deletes() -> Iterator[Probe]:
-    """Section 6.3."""
+    """docs/CONTRACT.md#delete."""
     cases: dict[str, dict[str, Any]] = {
         "ids": {"ids": ["ant", "cat"]},
         "an id twice and an unknown one": {"ids": ["ant", "ant", "nobody"]},
@@ -202,7 +202,7 @@ def deletes() -> Iterator[Probe]:
 
 
 def reads() -> Iterator[Probe]:
-    """Section 7."""
+    """docs/CONTRACT.md#reading-records."""
     gets: dict[str, dict[str, Any]] = {
         "everything": {},
         "ids in another order": {"ids": ["dog", "ant", "cat"]},

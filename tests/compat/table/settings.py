@@ -10,7 +10,7 @@ from tests.compat.table.refusals import ERROR, IAE, MISSING, UNKNOWN_ID
 
 
 def modifications() -> Iterator[Probe]:
-    """Section 4.3 and 5.2."""
+    """docs/CONTRACT.md#changing-a-collection, docs/CONTRACT.md#configuration."""
     again = (SELF, LOOK)
     bodies: dict[str, dict[str, Any]] = {
         "nothing": {},
@@ -82,7 +82,7 @@ def modifications() -> Iterator[Probe]:
 
 
 def schemas() -> Iterator[Probe]:
-    """Section 5.3."""
+    """docs/CONTRACT.md#schema."""
 
     def off(kind: str, index: str) -> dict[str, Any]:
         return {kind: {index: {"enabled": False, "config": {}}}}
