@@ -30,8 +30,8 @@ Proposals: TypeAlias = Callable[[str], tuple[Bools, Bools] | None]
 class Chunk:
     """Rows ``0..rows-1`` of one chunk. Immutable and thread-safe.
 
-    Its files stay while it is referenced: the :class:`~chroma_async.engine.snapshot.file_pins.PinningStore` remembers who reads which file, and the
-    janitor asks it before it deletes one.
+    Its files stay while it is referenced: the :class:`~chroma_async.engine.snapshot.file_pins.PinningStore` remembers who reads which file,
+    and the janitor asks it before it deletes one.
     """
 
     def __init__(self, entry: ChunkEntry, store: PinningStore, sqlite_pool: SqlitePool, *, verify: bool) -> None:
