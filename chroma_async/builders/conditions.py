@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import MAX_CONTAINERS, bounded_list, plain, plain_scalar, plain_text, said, shown
 
 _COMPARISONS = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
 _LISTS = frozenset({"$in", "$nin"})
@@ -29,18 +30,21 @@ class Condition(dict[str, Any]):
         :raises ValidationTypeError: it is no dictionary, or a key, list or text in it is of another type.
         :raises ValidationError: it is empty, has several members, or names an unknown operator.
         """
-        key, value = _only_member(_plain(where), "where")
+        return cls._of(plain(where if isinstance(where, Mapping) else said(where, "where"), "where"))
+
+    @classmethod
+    def _of(cls, where: Any) -> Condition:
+        """The same of plain values, which end."""
+        key, value = _only_member(said(where, "where"), "where")
         if not isinstance(key, str):
-            raise ValidationTypeError(f"where: expected a metadata field as str, got {key!r}")
+            raise ValidationTypeError(f"where: expected a metadata field as str, got {shown(key)}")
         if key in _LOGICAL:
             if not isinstance(value, list):
                 raise ValidationTypeError(f"where: {key} takes a list, got {type(value).__name__}")
             if not value:
                 raise ValidationError(f"where: {key} requires at least one condition")
-            joined = cls.of(value[0])
-            for item in value[1:]:
-                joined = joined._join(key, cls.of(item))
-            return joined
+            joined = [cls._of(item) for item in value]
+            return joined[0] if len(joined) == 1 else cls({key: [clause for one in joined for clause in _clauses(key, one)]})
         if not isinstance(value, Mapping):
             return cls({key: {"$eq": value}})
         operator, operand = _only_member(value, f"where: the condition on {key!r}")
@@ -67,7 +71,10 @@ class Condition(dict[str, Any]):
         return self._join("$or", other) if isinstance(other, Mapping) else NotImplemented
 
     def _join(self, operator: str, other: Mapping[str, Any]) -> Condition:
-        return Condition({operator: [*_clauses(operator, self), *_clauses(operator, other)]})
+        mine, others = _clauses(operator, self), _clauses(operator, other)
+        if len(mine) + len(others) > MAX_CONTAINERS:
+            raise ValidationError(f"where: {operator} joins {len(mine) + len(others)} conditions; {MAX_CONTAINERS} at the most")
+        return Condition({operator: [*mine, *others]})
 
 
 class Key:
@@ -84,8 +91,8 @@ class Key:
     def __init__(self, name: str) -> None:
         """:raises ValidationTypeError: no text."""
         if not isinstance(name, str):
-            raise ValidationTypeError(f"a key is named by a str, got {name!r} of type {type(name).__name__}")
-        self.name = name
+            raise ValidationTypeError(f"a key is named by a str, got {shown(name)} of type {type(name).__name__}")
+        self.name = plain_text(name)
 
     def __repr__(self) -> str:
         return f"Key({self.name!r})"
@@ -113,11 +120,11 @@ class Key:
 
     def is_in(self, values: Any) -> Condition:
         """Any of ``values``, all of one type."""
-        return self._is("$in", list(values))
+        return self._is("$in", bounded_list(values, "$in"))
 
     def not_in(self, values: Any) -> Condition:
         """None of ``values``, or nothing at all."""
-        return self._is("$nin", list(values))
+        return self._is("$nin", bounded_list(values, "$nin"))
 
     def contains(self, value: Any) -> Condition:
         """An array with this element; of the document: this text."""
@@ -151,16 +158,10 @@ Key.SCORE = Key("#score")
 
 def key_text(key: Any, what: str) -> str:
     """``key`` as text: a string, or the name of a :class:`Key` (chromadb's too). :raises ValidationTypeError: neither."""
-    name = key if isinstance(key, str) else getattr(key, "name", None)
-    if not isinstance(name, str):
-        raise ValidationTypeError(f"{what}: expected a key as str or Key, got {key!r} of type {type(key).__name__}")
+    name = plain_scalar(key if isinstance(key, str) else getattr(key, "name", None))
+    if type(name) is not str:
+        raise ValidationTypeError(f"{what}: expected a key as str or Key, got {shown(key)} of type {type(key).__name__}")
     return name
-
-
-def _plain(where: Any) -> Any:
-    """chromadb's own conditions say themselves what they are."""
-    to_dict = getattr(where, "to_dict", None)
-    return where if isinstance(where, Mapping) or not callable(to_dict) else to_dict()
 
 
 def _clauses(operator: str, where: Mapping[str, Any]) -> list[Any]:
@@ -187,4 +188,4 @@ def _check_operand(key: str, operator: Any, operand: Any) -> None:
         if not isinstance(operand, str | int | float):
             raise ValidationTypeError(f"where: {operator} on {key!r} takes a str, int, float or bool, got {type(operand).__name__}")
     elif operator not in _COMPARISONS:
-        raise ValidationError(f"where: unknown operator {operator!r} on {key!r}")
+        raise ValidationError(f"where: unknown operator {shown(operator)} on {key!r}")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from chroma_async.embedding.protocol import describe, function_name
 from chroma_async.errors import ValidationError
+from chroma_async.plain import plain_json, plain_scalar, shown
 from chroma_async.types import Json, Space
 
 _T = TypeVar("_T", bound=type[Any])
@@ -89,12 +90,14 @@ class _Numbers:
             value = getattr(self, item.name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValidationError(f"{type(self).__name__}.{item.name}: expected a number, got {value!r}")
+            number = plain_json(value, f"{type(self).__name__}.{item.name}")
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                raise ValidationError(f"{type(self).__name__}.{item.name}: expected a number, got {shown(value)}")
             if item.name not in self.floats:
-                if value != int(value):
-                    raise ValidationError(f"{type(self).__name__}.{item.name}: expected a whole number, got {value!r}")
-                setattr(self, item.name, int(value))
+                if number != int(number):
+                    raise ValidationError(f"{type(self).__name__}.{item.name}: expected a whole number, got {shown(value)}")
+                number = int(number)
+            setattr(self, item.name, number)
 
     def to_json(self) -> dict[str, Json]:
         """The fields that are set."""
@@ -157,9 +160,10 @@ class VectorIndexConfig(IndexConfig):
     spann: SpannIndexConfig | None = None
 
     def check(self) -> None:
-        if self.space is not None and str(self.space) not in _SPACES:
-            raise ValidationError(f"space: expected one of {', '.join(_SPACES)}, got {self.space!r}")
-        self.space = None if self.space is None else str(self.space)
+        space = None if self.space is None else str(plain_scalar(self.space))
+        if space is not None and space not in _SPACES:
+            raise ValidationError(f"space: expected one of {', '.join(_SPACES)}, got {shown(self.space)}")
+        self.space = space
         self.source_key = _source_key(self.source_key)
         _check_callable(self.embedding_function)
         self.hnsw = _block(self.hnsw, HnswIndexConfig)
@@ -177,8 +181,9 @@ class VectorIndexConfig(IndexConfig):
             return self.space
         function = self.embedding_function
         if self.space is None:
-            return str(function.default_space()) if callable(getattr(function, "default_space", None)) else None
-        supported = [str(space) for space in function.supported_spaces()] if hasattr(function, "supported_spaces") else _SPACES
+            return str(plain_scalar(function.default_space())) if callable(getattr(function, "default_space", None)) else None
+        told = function.supported_spaces() if hasattr(function, "supported_spaces") else _SPACES
+        supported = [str(plain_scalar(space)) for space in told]
         if self.space not in supported:
             name = function_name(function)
             warnings.warn(f"the vectors of {name!r} are made for {', '.join(supported)}, not for {self.space}", UserWarning, stacklevel=4)
@@ -203,7 +208,7 @@ class SparseVectorIndexConfig(IndexConfig):
         self.source_key = _source_key(self.source_key)
         _check_callable(self.embedding_function)
         if self.bm25 is not None and not isinstance(self.bm25, bool):
-            raise ValidationError(f"bm25: expected true or false, got {self.bm25!r}")
+            raise ValidationError(f"bm25: expected true or false, got {shown(self.bm25)}")
 
     def to_json(self) -> dict[str, Json]:
         described = {"type": "unknown"} if self.embedding_function is None else describe(self.embedding_function)
@@ -213,11 +218,11 @@ class SparseVectorIndexConfig(IndexConfig):
 
 def key_name(key: Any) -> str | None:
     """``key`` as text: a string, or the name of a ``Key`` (chromadb's too). :raises ValidationError: neither."""
-    if key is None or isinstance(key, str):
-        return key
-    name = getattr(key, "name", None)
-    if not isinstance(name, str):
-        raise ValidationError(f"expected a key as str or Key, got {key!r} of type {type(key).__name__}")
+    if key is None:
+        return None
+    name = plain_scalar(key if isinstance(key, str) else getattr(key, "name", None))
+    if type(name) is not str:
+        raise ValidationError(f"expected a key as str or Key, got {shown(key)} of type {type(key).__name__}")
     return name
 
 
@@ -230,7 +235,7 @@ def _source_key(value: Any) -> str | None:
 
 def _check_callable(function: Any) -> None:
     if function is not None and not callable(function):
-        raise ValidationError(f"embedding_function must be callable or None, got {function!r}")
+        raise ValidationError(f"embedding_function must be callable or None, got {shown(function)}")
 
 
 def _block(value: Any, kind: type[Any]) -> Any:
@@ -239,4 +244,4 @@ def _block(value: Any, kind: type[Any]) -> Any:
         return value
     if isinstance(value, dict):
         return kind(**value)
-    raise ValidationError(f"expected {kind.__name__}, got {value!r}")
+    raise ValidationError(f"expected {kind.__name__}, got {shown(value)}")

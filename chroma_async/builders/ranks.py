@@ -5,19 +5,29 @@ Immutable; the operators make new ones. Chains of ``+``, ``*``, ``max`` and ``mi
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from chroma_async.builders.conditions import Key, key_text
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import MAX_CONTAINERS, MAX_LEVELS, plain, plain_scalar, plain_text, said, shown
 
 DEFAULT_LIMIT = 16
 RRF_K = 60
+#: Lists and objects that an expression may nest. It stands in a search, and that in a list.
+RANK_LEVELS = MAX_LEVELS - 2
+
+
+class Size(NamedTuple):
+    """What an expression will be as a request says it: how many lists and objects, and how many of them inside one another."""
+
+    containers: int
+    levels: int
 
 
 class Rank(ABC):
@@ -31,21 +41,19 @@ class Rank(ABC):
     def to_dict(self) -> dict[str, Any]:
         """The expression as a request says it."""
 
+    @property
+    def size(self) -> Size:
+        """What it comes to. An expression that is used many times in another counts as often."""
+        return Size(3, 3)
+
     @staticmethod
     def from_dict(data: Any) -> Rank:
         """The way back from :meth:`to_dict`; of ``$knn``, text is a query too.
 
         :raises ValidationTypeError: a part is of the wrong type.
-        :raises ValidationError: an operator is unknown or not alone, a part is missing, or a limit is not positive.
+        :raises ValidationError: an operator is unknown or not alone, a part is missing, a limit is not positive, or it nests too deep.
         """
-        if not isinstance(data, Mapping):
-            raise ValidationTypeError(f"a rank must be a dict, got {type(data).__name__}")
-        if len(data) != 1:
-            raise ValidationError(f"a rank dict must have exactly one operator, got {len(data)}")
-        operator, body = next(iter(data.items()))
-        if operator not in _READERS:
-            raise ValidationError(f"unknown rank operator {operator!r}; known are {', '.join(_READERS)}")
-        return _READERS[operator](operator, body)
+        return _read(plain(data, "rank"))
 
     def __add__(self, other: Any) -> Rank:
         return _folded("$sum", self, other)
@@ -162,6 +170,10 @@ class Rrf(Rank):
     weights: Sequence[float] | None = None
     normalize: bool = False
 
+    @property
+    def size(self) -> Size:
+        return _around(self.ranks, containers=8 * len(self.ranks), levels=8)
+
     def __post_init__(self) -> None:
         ranks, weights = self.ranks, self.weights
         if isinstance(ranks, str | Mapping) or not isinstance(ranks, Sequence):
@@ -169,11 +181,14 @@ class Rrf(Rank):
         if not ranks:
             raise ValidationError("Rrf requires at least one rank")
         object.__setattr__(self, "ranks", tuple(_operand(rank) for rank in ranks))
-        if _number(self.k, "Rrf k") <= 0:
+        _check_size(self.size)
+        object.__setattr__(self, "k", _number(self.k, "Rrf k"))
+        if self.k <= 0:
             raise ValidationError(f"Rrf: k must be positive, got {self.k}")
         if weights is None:
             return
-        object.__setattr__(self, "weights", tuple(_number(weight, "Rrf weight") for weight in weights))
+        weights = tuple(_number(weight, "Rrf weight") for weight in weights)
+        object.__setattr__(self, "weights", weights)
         if len(weights) != len(ranks):
             raise ValidationError(f"Rrf: the number of weights ({len(weights)}) must match the number of ranks ({len(ranks)})")
         if any(weight < 0 for weight in weights):
@@ -194,6 +209,10 @@ class Rrf(Rank):
 class _Fold(Rank):
     operator: str
     ranks: tuple[Rank, ...]
+    size: Size = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _check_size(_around(self.ranks, containers=2, levels=2)))
 
     def to_dict(self) -> dict[str, Any]:
         return {self.operator: [rank.to_dict() for rank in self.ranks]}
@@ -204,6 +223,10 @@ class _Pair(Rank):
     operator: str
     left: Rank
     right: Rank
+    size: Size = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _check_size(_around((self.left, self.right), containers=2, levels=2)))
 
     def to_dict(self) -> dict[str, Any]:
         return {self.operator: {"left": self.left.to_dict(), "right": self.right.to_dict()}}
@@ -213,9 +236,27 @@ class _Pair(Rank):
 class _Map(Rank):
     operator: str
     rank: Rank
+    size: Size = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _check_size(_around((self.rank,), containers=1, levels=1)))
 
     def to_dict(self) -> dict[str, Any]:
         return {self.operator: self.rank.to_dict()}
+
+
+def _around(ranks: Sequence[Rank], containers: int, levels: int) -> Size:
+    """The size of an expression that adds ``containers`` and ``levels`` around ``ranks``."""
+    return Size(containers + sum(rank.size.containers for rank in ranks), levels + max(rank.size.levels for rank in ranks))
+
+
+def _check_size(size: Size) -> Size:
+    """:raises ValidationError: no store takes an expression of that size."""
+    if size.levels > RANK_LEVELS:
+        raise ValidationError(f"a rank expression nests at most {RANK_LEVELS} lists and objects, this one {size.levels}")
+    if size.containers > MAX_CONTAINERS:
+        raise ValidationError(f"a rank expression holds at most {MAX_CONTAINERS} lists and objects, this one {size.containers}")
+    return size
 
 
 def is_rank(value: Any) -> bool:
@@ -227,9 +268,10 @@ def whole(value: Any, what: str, *, least: int) -> int:
     """``value`` as an int. :raises ValidationTypeError: it is none. :raises ValidationError: below ``least`` (0 or 1)."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise ValidationTypeError(f"{what} must be an integer, got {type(value).__name__}")
-    if value < least:
-        raise ValidationError(f"{what} must be {'positive' if least else 'non-negative'}, got {value}")
-    return int(value)
+    number = int(plain_scalar(value))
+    if number < least:
+        raise ValidationError(f"{what} must be {'positive' if least else 'non-negative'}, got {shown(number)}")
+    return number
 
 
 def _operand(value: Any) -> Rank:
@@ -237,7 +279,7 @@ def _operand(value: Any) -> Rank:
     if isinstance(value, Rank):
         return value
     if is_rank(value):
-        return Rank.from_dict(value.to_dict())
+        return Rank.from_dict(said(value, "rank"))
     return Val(value)
 
 
@@ -254,23 +296,27 @@ def _paired(operator: str, left: Any, right: Any) -> Rank:
 
 
 def _number(value: Any, what: str) -> float:
-    """A plain int or float."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float):
+    """A plain int or float; an int that 64 bits do not hold is a float."""
+    number = plain_scalar(value.item() if isinstance(value, np.generic) else value)
+    if type(number) is not int and type(number) is not float:
         raise ValidationTypeError(f"{what} must be a number, got {type(value).__name__}")
-    if not math.isfinite(plain):
-        raise ValidationError(f"{what} must be finite, got {plain}")
-    return plain
+    try:
+        real = float(number)
+    except OverflowError:
+        raise ValidationError(f"{what}: {shown(number)} is beyond a 64-bit float") from None
+    if not isfinite(real):
+        raise ValidationError(f"{what} must be finite, got {real}")
+    return number if -(2**63) <= number < 2**63 else real
 
 
 def _query(value: Any) -> Any:
     """A query as a request says it: a list of numbers, a sparse vector's dictionary; text stays text."""
     if isinstance(value, str):
-        return value
+        return plain_text(value)
     if isinstance(value, Mapping):
         return dict(value)
     if callable(getattr(value, "to_dict", None)):
-        return value.to_dict()
+        return said(value, "$knn query")
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if not isinstance(value, list | tuple):
@@ -280,12 +326,24 @@ def _query(value: Any) -> Any:
     return [_number(number, "$knn query: an element") for number in value]
 
 
+def _read(data: Any) -> Rank:
+    """The expression that plain values say."""
+    if not isinstance(data, Mapping):
+        raise ValidationTypeError(f"a rank must be a dict, got {type(data).__name__}")
+    if len(data) != 1:
+        raise ValidationError(f"a rank dict must have exactly one operator, got {len(data)}")
+    operator, body = next(iter(data.items()))
+    if operator not in _READERS:
+        raise ValidationError(f"unknown rank operator {shown(operator)}; known are {', '.join(_READERS)}")
+    return _READERS[operator](operator, body)
+
+
 def _read_fold(operator: str, body: Any) -> Rank:
     if not isinstance(body, list | tuple):
         raise ValidationTypeError(f"{operator} takes a list, got {type(body).__name__}")
     if len(body) < 2:
         raise ValidationError(f"{operator} requires at least 2 ranks, got {len(body)}")
-    return _Fold(operator, tuple(inner for item in body for inner in _chain(operator, Rank.from_dict(item))))
+    return _Fold(operator, tuple(inner for item in body for inner in _chain(operator, _read(item))))
 
 
 def _read_pair(operator: str, body: Any) -> Rank:
@@ -293,11 +351,11 @@ def _read_pair(operator: str, body: Any) -> Rank:
         raise ValidationTypeError(f"{operator} takes a dict with 'left' and 'right', got {type(body).__name__}")
     if "left" not in body or "right" not in body:
         raise ValidationError(f"{operator} requires 'left' and 'right'")
-    return _Pair(operator, Rank.from_dict(body["left"]), Rank.from_dict(body["right"]))
+    return _Pair(operator, _read(body["left"]), _read(body["right"]))
 
 
 def _read_map(operator: str, body: Any) -> Rank:
-    return _Map(operator, Rank.from_dict(body))
+    return _Map(operator, _read(body))
 
 
 def _read_val(operator: str, body: Any) -> Rank:

@@ -13,6 +13,7 @@ from typing import Any
 from chroma_async.builders.conditions import Condition, K, Key, key_text
 from chroma_async.builders.ranks import Knn, Rank, Rrf, Val, is_rank, whole
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import bounded_list, said, shown
 
 __all__ = ["Aggregate", "GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rank", "Rrf", "Search", "Select", "Val"]
 
@@ -51,7 +52,8 @@ class Select:
     def __post_init__(self) -> None:
         if isinstance(self.keys, str | Mapping) or not isinstance(self.keys, Iterable):
             raise ValidationTypeError(f"Select keys must be a list, tuple or set, got {type(self.keys).__name__}")
-        object.__setattr__(self, "keys", frozenset(key_text(key, "Select key") for key in self.keys))
+        keys = bounded_list(self.keys, "Select keys")
+        object.__setattr__(self, "keys", frozenset(key_text(key, "Select key") for key in keys))
 
     def to_dict(self) -> dict[str, Any]:
         """As a request says it."""
@@ -95,7 +97,7 @@ class Aggregate(ABC):
         operator, body = next(iter(data.items()))
         kind = {"$min_k": MinK, "$max_k": MaxK}.get(operator)
         if kind is None:
-            raise ValidationError(f"unknown aggregate operator {operator!r}; known are $min_k, $max_k")
+            raise ValidationError(f"unknown aggregate operator {shown(operator)}; known are $min_k, $max_k")
         if not isinstance(body, Mapping):
             raise ValidationTypeError(f"{operator} takes a dict, got {type(body).__name__}")
         for name in ("keys", "k"):
@@ -240,7 +242,7 @@ def _rank(rank: Any) -> Any:
 def _group_by(group_by: Any) -> GroupBy:
     if group_by is None or isinstance(group_by, GroupBy):
         return group_by or GroupBy()
-    return GroupBy.from_dict(_said(group_by))
+    return GroupBy.from_dict(said(group_by, "GroupBy"))
 
 
 def _limit(limit: Any) -> Limit:
@@ -248,7 +250,7 @@ def _limit(limit: Any) -> Limit:
         return limit or Limit()
     if isinstance(limit, int) and not isinstance(limit, bool):
         return Limit(0, whole(limit, "Limit limit", least=1))
-    return Limit.from_dict(_said(limit))
+    return Limit.from_dict(said(limit, "Limit"))
 
 
 def _select(select: Any) -> Select:
@@ -256,13 +258,7 @@ def _select(select: Any) -> Select:
         return select or Select()
     if isinstance(select, list | tuple | set | frozenset):
         return Select(select)
-    return Select.from_dict(_said(select))
-
-
-def _said(part: Any) -> Any:
-    """chromadb's own objects say themselves what they are."""
-    to_dict = getattr(part, "to_dict", None)
-    return to_dict() if callable(to_dict) else part
+    return Select.from_dict(said(select, "Select"))
 
 
 def _fields(data: Any, what: str, names: tuple[str, ...]) -> Mapping[str, Any]:

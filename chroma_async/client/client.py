@@ -15,9 +15,10 @@ from chroma_async.client.embedding import AnyFunction, DataLoader, check_conflic
 from chroma_async.client.loop_guard import LoopGuard
 from chroma_async.client.offload import Offload
 from chroma_async.client.results import UserIdentity
-from chroma_async.client.validate import check_collection_metadata, check_name, check_window, refusing
+from chroma_async.client.validate import check_collection_metadata, check_flag, check_name, check_window, refusing
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.errors import ValidationTypeError
+from chroma_async.plain import shown
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
 
 
@@ -61,8 +62,8 @@ class AsyncClient:
 
     @property
     def scope(self) -> Scope:
-        """Where collections are looked up."""
-        return Scope(self.tenant, self.database)
+        """Where collections are looked up. :raises ValidationTypeError: tenant or database is no text."""
+        return Scope(check_name(self.tenant, "tenant"), check_name(self.database, "database"))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} tenant={self.tenant!r} database={self.database!r}>"
@@ -143,13 +144,17 @@ class AsyncClient:
 
     async def set_tenant(self, tenant: str, database: str = DEFAULT_DATABASE) -> None:
         """Look up collections there from now on. :raises NotFoundError: nothing changes."""
-        await self._check_scope(tenant, database)
-        self.tenant, self.database = tenant, database
+        with refusing("set_tenant"):
+            scope = Scope(check_name(tenant, "tenant"), check_name(database, "database"))
+        await self._check_scope(scope.tenant, scope.database)
+        self.tenant, self.database = scope.tenant, scope.database
 
     async def set_database(self, database: str) -> None:
         """Look up collections there from now on. :raises NotFoundError: nothing changes."""
-        await self._check_scope(self.tenant, database)
-        self.database = database
+        with refusing("set_database"):
+            own_name = check_name(database, "database")
+        await self._check_scope(self.tenant, own_name)
+        self.database = own_name
 
     async def _check_scope(self, tenant: str, database: str) -> None:
         await self.admin.get_tenant(tenant)
@@ -184,13 +189,13 @@ class AsyncClient:
         :raises UniqueConstraintError: the name is taken.
         """
         with refusing("create_collection"):
-            check_name(name, "collection")
+            own_name, existing_too = check_name(name, "collection"), check_flag(get_or_create, "get_or_create")
             own_metadata = check_collection_metadata(metadata)
             sent, schema_json, function = settings_to_create(schema, configuration, own_metadata, check_function(embedding_function))
             for brought in functions_in(schema):
                 self.functions.adopt(brought)
         info = await self.api.create_collection(
-            self.scope, name, metadata=own_metadata, configuration=sent, schema=schema_json, get_or_create=get_or_create
+            self.scope, own_name, metadata=own_metadata, configuration=sent, schema=schema_json, get_or_create=existing_too
         )
         return self._collection("create_collection", info, function, data_loader)
 
@@ -213,9 +218,9 @@ class AsyncClient:
     ) -> AsyncCollection:
         """:raises NotFoundError: :raises ValidationError: it was made with an embedding function of another name."""
         with refusing("get_collection"):
-            check_name(name, "collection")
+            own_name = check_name(name, "collection")
             function = check_function(embedding_function)
-        return self._collection("get_collection", await self.api.get_collection(self.scope, name), function, data_loader)
+        return self._collection("get_collection", await self.api.get_collection(self.scope, own_name), function, data_loader)
 
     async def get_collection_by_id(
         self, id: UUID, embedding_function: AnyFunction | None = None, data_loader: DataLoader | None = None
@@ -223,9 +228,9 @@ class AsyncClient:
         """:raises NotFoundError: :raises ValidationError: no UUID, or it was made with an embedding function of another name."""
         with refusing("get_collection_by_id"):
             try:
-                key = id if isinstance(id, UUID) else UUID(str(id))
-            except ValueError:
-                raise ValidationTypeError(f"id: expected a UUID, got {id!r}") from None
+                key = id if isinstance(id, UUID) else UUID(check_name(id, "id"))
+            except (ValueError, TypeError):
+                raise ValidationTypeError(f"id: expected a UUID, got {shown(id)}") from None
             function = check_function(embedding_function)
         return self._collection("get_collection_by_id", await self.api.get_collection_by_id(self.scope, key), function, data_loader)
 
@@ -237,12 +242,17 @@ class AsyncClient:
         :raises NotFoundError: no such collection. :raises UniqueConstraintError: a collection has that name.
         """
         with refusing("set_alias"):
-            check_name(alias, "alias")
-        await self.api.set_alias(self.scope, alias, collection if isinstance(collection, UUID) else collection.id)
+            own_name = check_name(alias, "alias")
+            id = collection.id if isinstance(collection, AsyncCollection) else collection
+            if not isinstance(id, UUID):
+                raise ValidationTypeError(f"collection: expected a collection or its UUID, got {shown(collection)}")
+        await self.api.set_alias(self.scope, own_name, id)
 
     async def delete_alias(self, alias: str) -> None:
         """The collection stays. :raises NotFoundError:"""
-        await self.api.delete_alias(self.scope, alias)
+        with refusing("delete_alias"):
+            own_name = check_name(alias, "alias")
+        await self.api.delete_alias(self.scope, own_name)
 
     async def list_aliases(self) -> dict[str, UUID]:
         """The id of the collection that each alias stands for."""
@@ -251,8 +261,8 @@ class AsyncClient:
     async def delete_collection(self, name: str) -> None:
         """With its records. :raises NotFoundError:"""
         with refusing("delete_collection"):
-            check_name(name, "collection")
-        await self.api.delete_collection(self.scope, name)
+            own_name = check_name(name, "collection")
+        await self.api.delete_collection(self.scope, own_name)
 
     def _collection(
         self, method: str, info: CollectionInfo, function: AnyFunction | None, data_loader: DataLoader | None

@@ -10,7 +10,7 @@ import numpy as np
 
 from chroma_async.client.collection_view import CollectionView
 from chroma_async.client.embedding import Embedder, call, configuration_to_update
-from chroma_async.client.filters import check_where, check_where_document
+from chroma_async.client.filters import checked_filters
 from chroma_async.client.functions import AttachedFunction, check_params, function_id, read_params
 from chroma_async.client.record_arguments import RecordColumns, columns, expiry, known_rows, one_source, row_count
 from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
@@ -19,16 +19,22 @@ from chroma_async.client.validate import (
     as_list,
     check_batch_size,
     check_collection_metadata,
+    check_cursor,
     check_embeddings,
+    check_flag,
     check_ids,
     check_include,
+    check_max_distance,
     check_n_results,
     check_name,
+    check_read_level,
+    check_texts,
     check_window,
     embedding_values,
     refusing,
 )
 from chroma_async.errors import ValidationError
+from chroma_async.plain import plain_json
 from chroma_async.types import (
     DeleteRequest,
     Floats,
@@ -128,7 +134,7 @@ class AsyncCollection(CollectionView):
     ) -> RecordBatch:
         """What the verb of that kind sends: the arguments checked, embedded where they need to be, and not sent."""
         with refusing(kind.value):
-            given = await self._columns(ids, metadatas, documents, images, uris)
+            given = await self._columns(kind, ids, metadatas, documents, images, uris)
             ends = expiry(expires_at, len(given.ids))
             if embeddings is not None:
                 batch = given.with_embeddings(await self._vectors(embeddings, "embeddings"))
@@ -152,7 +158,7 @@ class AsyncCollection(CollectionView):
         embeddings[present] = vectors
         return given.with_embeddings(embeddings, present)
 
-    async def _columns(self, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> RecordColumns:
+    async def _columns(self, kind: WriteKind, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> RecordColumns:
         """Checked before anything is paid for: the batch limit is known before an embedding function runs.
 
         Sparse vectors that the schema knows how to make are in the metadata.
@@ -160,7 +166,8 @@ class AsyncCollection(CollectionView):
         rows = row_count(ids)
         check_batch_size(rows, await self._client.get_max_batch_size())
         width = sum(column is not None for column in (ids, metadatas, documents, images, uris))
-        given = await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris)
+        removing = kind is not WriteKind.ADD
+        given = await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris, removing=removing)
         return replace(given, metadatas=await self._sparse.completed(given.metadatas, given.documents, len(given.ids)))
 
     async def _vectors(self, value: Any, field: str) -> Floats:
@@ -201,20 +208,21 @@ class AsyncCollection(CollectionView):
         """
         with refusing("get"):
             included, asked = check_include(include, distances=False, loader=self._data_loader is not None)
+            filters = await checked_filters(where, where_document, self._client.offload)
             request = GetRequest(
                 ids=None if ids is None else check_ids(ids),
-                where=check_where(where),
-                where_document=check_where_document(where_document),
+                where=filters[0],
+                where_document=filters[1],
                 limit=check_window(limit, "limit"),
                 offset=check_window(offset, "offset") or 0,
                 include=asked,
-                order_by=order_by,
-                cursor=cursor,
+                order_by=None if order_by is None else plain_json(order_by, "order_by"),
+                cursor=check_cursor(cursor),
             )
         records = await self.api.get(self._scope, self.id, request)
         data = await self._data(records.rows, included)
         result = await self._client.offload.by_size(_COLUMNS * len(records.rows.ids), get_result, records, included, data)
-        if cursor is not None:
+        if request.cursor is not None:
             result["cursor"] = records.cursor
         return result
 
@@ -251,8 +259,8 @@ class AsyncCollection(CollectionView):
         with refusing("query"):
             included, asked = check_include(include, distances=True, loader=self._data_loader is not None)
             request_ids = None if ids is None else check_ids(ids, unique=False, empty=True)
-            filters = check_where(where), check_where_document(where_document)
-            count = check_n_results(n_results)
+            filters = await checked_filters(where, where_document, self._client.offload)
+            count, threshold, exhaustive = check_n_results(n_results), check_max_distance(max_distance), check_flag(exact, "exact")
             if query_embeddings is not None:
                 embeddings = await self._vectors(query_embeddings, "query_embeddings")
             else:
@@ -264,15 +272,19 @@ class AsyncCollection(CollectionView):
             where=filters[0],
             where_document=filters[1],
             include=asked,
-            max_distance=max_distance,
-            exact=exact,
+            max_distance=threshold,
+            exact=exhaustive,
         )
         neighbours = await self.api.query(self._scope, self.id, request)
         data = [await self._data(rows, included) or [] for rows in neighbours.queries] if "data" in included else None
         return query_result(neighbours, included, data)
 
     async def _embedded_queries(self, texts: Any, images: Any, uris: Any) -> Floats:
-        name, values = one_source(query_texts=as_list(texts), query_images=as_list(images), query_uris=as_list(uris))
+        listed = {"query_texts": as_list(texts), "query_images": as_list(images), "query_uris": as_list(uris)}
+        for field in ("query_texts", "query_uris"):
+            if given := listed[field]:
+                listed[field] = check_texts(given, field)
+        name, values = one_source(**listed)
         if not values:
             raise ValidationError(f"{name}: expected at least one to embed")
         return await self._embedder.queries(await self._load(values) if name == "query_uris" else values)
@@ -295,9 +307,9 @@ class AsyncCollection(CollectionView):
         from chroma_async.client.search_result import search_result
 
         with refusing("search"):
-            level = _read_level(read_level)
+            level = check_read_level(read_level)
             rank_embedding = RankEmbedding(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)
-            asked = await rank_embedding.answered(payloads(searches))
+            asked = await rank_embedding.answered(await payloads(searches, self._client.offload))
         return search_result(await self.api.search(self._scope, self.id, SearchRequest(asked, level)))
 
     async def delete(
@@ -314,10 +326,11 @@ class AsyncCollection(CollectionView):
         with refusing("delete"):
             if ids is None and where is None and where_document is None:
                 raise ValidationError("at least one of ids, where and where_document must be given")
+            filters = await checked_filters(where, where_document, self._client.offload)
             request = DeleteRequest(
                 ids=None if ids is None else check_ids(ids),
-                where=check_where(where),
-                where_document=check_where_document(where_document),
+                where=filters[0],
+                where_document=filters[1],
                 limit=check_window(limit, "limit"),
             )
             if limit is not None and where is None and where_document is None:
@@ -336,8 +349,8 @@ class AsyncCollection(CollectionView):
         :raises ValidationError: the arguments.
         """
         with refusing("count"):
-            level = _read_level(read_level)
-            filters = check_where(where), check_where_document(where_document)
+            level = check_read_level(read_level)
+            filters = await checked_filters(where, where_document, self._client.offload)
         return await self.api.count(self._scope, self.id, level, where=filters[0], where_document=filters[1])
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
@@ -380,13 +393,16 @@ class AsyncCollection(CollectionView):
         with refusing("attach_function"):
             given = check_params(params)
             identifier, output = function_id(function), check_name(output_collection, "collection")
-        made = await self.api.attach_function(self._scope, self.id, name, identifier, output, given)
+            own_name = check_name(name, "function")
+        made = await self.api.attach_function(self._scope, self.id, own_name, identifier, output, given)
         function_name, scope = made.function_name, self._scope
         return AttachedFunction(made.id, made.name, function_name, self.id, output, given, scope.tenant, scope.database), made.created
 
     async def get_attached_function(self, name: str) -> AttachedFunction:
         """The attached function of that name. :raises NotFoundError: there is none."""
-        info, scope = await self.api.get_attached_function(self._scope, self.id, name), self._scope
+        with refusing("get_attached_function"):
+            own_name = check_name(name, "function")
+        info, scope = await self.api.get_attached_function(self._scope, self.id, own_name), self._scope
         params = read_params(info.params)
         return AttachedFunction(
             info.id, info.name, info.function_name, self.id, info.output_collection, params, scope.tenant, scope.database
@@ -394,7 +410,9 @@ class AsyncCollection(CollectionView):
 
     async def detach_function(self, name: str, delete_output_collection: bool = False) -> bool:
         """Stop it. The output collection is brought up to date and stays, or is deleted. :raises NotFoundError: there is none."""
-        return await self.api.detach_function(self._scope, self.id, name, delete_output_collection)
+        with refusing("detach_function"):
+            own_name, with_output = check_name(name, "function"), check_flag(delete_output_collection, "delete_output_collection")
+        return await self.api.detach_function(self._scope, self.id, own_name, with_output)
 
     async def modify(
         self, name: str | None = None, metadata: Mapping[str, Any] | None = None, configuration: Mapping[str, Any] | None = None
@@ -405,20 +423,12 @@ class AsyncCollection(CollectionView):
         :raises UniqueConstraintError: the name is taken.
         """
         with refusing("modify"):
-            if metadata is not None and "hnsw:space" in metadata:
-                raise ValidationError("the distance function of a collection cannot be changed once it exists")
             new_metadata = check_collection_metadata(metadata, removing=True)
+            if new_metadata is not None and "hnsw:space" in new_metadata:
+                raise ValidationError("the distance function of a collection cannot be changed once it exists")
             new_configuration, function = configuration_to_update(self._info, configuration)
             new_name = None if name is None else check_name(name, "collection")
         api = self._client.api
         await api.modify_collection(self._scope, self.id, new_name=new_name, new_metadata=new_metadata, new_configuration=new_configuration)
         self._info = await api.get_collection_by_id(self._scope, self.id)
         self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.offload)
-
-
-def _read_level(value: Any) -> ReadLevel:
-    """A read level by name, or chromadb's. :raises ValidationError: there is none of that name."""
-    try:
-        return ReadLevel(getattr(value, "value", value))
-    except ValueError:
-        raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {value!r}") from None

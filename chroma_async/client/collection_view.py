@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chroma_async.api import ChromaAPI
 from chroma_async.client.embedding import AnyFunction, DataLoader, Embedder, check_conflict
+from chroma_async.client.offload import Offload
 from chroma_async.client.sparse import SparseEmbedder
 from chroma_async.types import CollectionInfo, Json, Scope
 
@@ -97,6 +98,11 @@ class CollectionView:
     def api(self) -> ChromaAPI:
         """The store or server behind the client, for what this class has no method for."""
         return self._client.api
+
+    @property
+    def offload(self) -> Offload:
+        """Where the client works on large arguments."""
+        return self._client.offload
 
     @property
     def place(self) -> tuple[Scope, UUID]:

@@ -20,6 +20,7 @@ from chroma_async.embedding.missing_function import MissingFunction
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.embedding.protocol import describe, described_name, function_name
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import fields_of, plain_json, plain_scalar, shown
 from chroma_async.types import CollectionInfo, Floats, Json
 
 #: Takes texts (or images), gives vectors, or an awaitable of vectors.
@@ -48,7 +49,7 @@ def _inside(value: Any, path: Sequence[str]) -> Any:
 def check_function(function: Any) -> AnyFunction | None:
     """:raises ValidationTypeError: it cannot be called."""
     if function is not None and not callable(function):
-        raise ValidationTypeError(f"embedding_function: expected a callable, got {function!r} of type {type(function).__name__}")
+        raise ValidationTypeError(f"embedding_function: expected a callable, got {shown(function)} of type {type(function).__name__}")
     return function  # type: ignore[no-any-return]
 
 
@@ -87,7 +88,7 @@ def settings_to_create(
     inside = given.get("embedding_function")
     result = {**given, "hnsw": given.get("hnsw"), "spann": given.get("spann"), "embedding_function": inside}
     if function is not None:
-        result["embedding_function"] = describe(function)
+        result["embedding_function"] = _described(function)
         _choose_space(result, metadata, function)
     return result, sent, function
 
@@ -111,11 +112,10 @@ def _several(first: str | None, second: str | None, place: str) -> ValidationErr
 def _schema_json(schema: Any) -> dict[str, Json] | None:
     """:raises ValidationTypeError: neither a dict nor an object with ``serialize_to_json``."""
     serialize = getattr(schema, "serialize_to_json", None)
-    if callable(serialize):
-        return dict(serialize())
-    if schema is not None and not isinstance(schema, Mapping):
-        raise ValidationTypeError(f"schema: expected a dict or a Schema, got {schema!r}")
-    return None if schema is None else dict(schema)
+    form = serialize() if callable(serialize) else schema
+    if form is not None and not isinstance(form, Mapping):
+        raise ValidationTypeError(f"schema: expected a dict or a Schema, got {shown(schema)}")
+    return None if form is None else plain_json(form, "schema")
 
 
 def _with_schema(schema: Any, sent: dict[str, Json], function: AnyFunction | None) -> tuple[AnyFunction | None, dict[str, Json]]:
@@ -141,12 +141,12 @@ def _with_schema(schema: Any, sent: dict[str, Json], function: AnyFunction | Non
         inside = place.setdefault("config", {})
         if by_key:
             inside.setdefault("source_key", "#document")
-        inside["embedding_function"] = describe(function)
+        inside["embedding_function"] = _described(function)
         if (config is not None and not spaced) or "space" not in inside:
             inside.pop("space", None)
             preferred = getattr(function, "default_space", None)
             if function_name(function) is not None and callable(preferred):
-                inside["space"] = str(preferred())
+                inside["space"] = str(plain_scalar(preferred()))
     return function, described
 
 
@@ -175,7 +175,7 @@ def _choose_space(configuration: dict[str, Json], metadata: Mapping[str, Any] | 
     kind = "spann" if configuration["spann"] else "hnsw"
     chosen = configuration[kind] or {}
     if isinstance(chosen, Mapping) and not chosen.get("space"):
-        configuration[kind] = {**chosen, "space": str(default_space())}
+        configuration[kind] = {**chosen, "space": str(plain_scalar(default_space()))}
 
 
 def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[dict[str, Json] | None, AnyFunction | None]:
@@ -192,7 +192,7 @@ def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[d
         return given, None
     check_function(function)
     check_conflict(info, function)
-    described, stored = describe(function), persisted(info)
+    described, stored = _described(function), persisted(info)
     validate = getattr(function, "validate_config_update", None)
     if callable(validate) and stored is not None and described_name(stored) is not None and stored.get("config") != described.get("config"):
         validate(stored.get("config") or {}, described["config"])
@@ -200,11 +200,22 @@ def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[d
 
 
 def _as_dict(configuration: Any) -> dict[str, Any]:
+    """A configuration in plain values. The embedding function in it stays what it is when it is no description."""
     if configuration is None:
         return {}
-    if not isinstance(configuration, Mapping):
-        raise ValidationTypeError(f"configuration: expected a dict, got {configuration!r} of type {type(configuration).__name__}")
-    return dict(configuration)
+    fields = fields_of(configuration, "configuration")
+    if fields is None:
+        raise ValidationTypeError(f"configuration: expected a dict, got {shown(configuration)} of type {type(configuration).__name__}")
+    fields = {plain_scalar(name): value for name, value in fields.items()}
+    inside = fields.get("embedding_function")
+    if inside is None or isinstance(inside, Mapping):
+        return plain_json(fields, "configuration")  # type: ignore[no-any-return]
+    return {**plain_json({**fields, "embedding_function": None}, "configuration"), "embedding_function": inside}
+
+
+def _described(function: AnyFunction) -> dict[str, Json]:
+    """What is stored of a function. :raises ValidationError, ValidationTypeError: JSON cannot say its configuration."""
+    return plain_json(describe(function), "embedding_function")  # type: ignore[no-any-return]
 
 
 class Embedder:

@@ -1,7 +1,7 @@
 """The first look at ``where`` and ``where_document``: mistakes that need no collection to be seen, refused before anything is sent.
 
-What passes here goes on unchanged; :mod:`chroma_async.query_language.filter_parse` decides what it means. The walk keeps its own stack, so
-the depth of a filter is bounded by whoever parses it, not by Python's.
+What passes here is plain (see :mod:`chroma_async.plain`) and means what it meant; :mod:`chroma_async.query_language.filter_parse` decides
+what that is.
 """
 
 from __future__ import annotations
@@ -9,8 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chroma_async.client.offload import Offload
 from chroma_async.errors import ValidationError
+from chroma_async.plain import is_plain, plain, shown, weight
 from chroma_async.types import Json
+
+#: Values of a filter that take about as long to look at as a hop to a thread.
+INLINE_VALUES = 4096
 
 _LOGICAL = ("$and", "$or")
 _ORDER = ("$gt", "$gte", "$lt", "$lte")
@@ -19,82 +24,122 @@ _ELEMENTS = ("$contains", "$not_contains")
 _PATTERNS = ("$regex", "$not_regex")
 #: Beyond chromadb's: our server takes them on metadata strings too.
 _LIKE = ("$like", "$not_like")
+_TEXTS = (*_PATTERNS, *_LIKE)
 _OPERATORS = ("$eq", "$ne", *_ORDER, *_LISTS, *_ELEMENTS, *_PATTERNS, *_LIKE, "$exists")
 _DOCUMENT_OPERATORS = (*_ELEMENTS, *_PATTERNS)
+_I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
+
+
+async def checked_filters(where: Any, where_document: Any, offload: Offload) -> tuple[Json, Json]:
+    """Both filters, plain and checked: at once when they are small, in a thread when that would hold up the event loop.
+
+    :raises ValidationError: as :func:`check_where` and :func:`check_where_document`.
+    """
+    if where is None and where_document is None:
+        return None, None
+    if (is_plain(where) and is_plain(where_document)) or weight([where, where_document], INLINE_VALUES) <= INLINE_VALUES:
+        return check_where(where), check_where_document(where_document)
+    return await offload.run(_checked, where, where_document)
+
+
+def _checked(where: Any, where_document: Any) -> tuple[Json, Json]:
+    return check_where(where), check_where_document(where_document)
 
 
 def check_where(where: Any) -> Json:
-    """:raises ValidationError: by the table of docs/CONTRACT.md#client-checks."""
-    waiting = [] if where is None else [where]
+    """The filter in plain values. :raises ValidationError: by the table of docs/CONTRACT.md#client-checks, or it has no end."""
+    if where is None:
+        return None
+    body = where if is_plain(where) else plain(where, "where")
+    waiting = [body]
     while waiting:
         node = waiting.pop()
         key, value = _only_member(node, "where")
         if not isinstance(key, str):
-            raise ValidationError(f"where: expected text as key, got {key!r}")
+            raise ValidationError(f"where: expected text as key, got {shown(key)}")
         if key in _LOGICAL:
             waiting.extend(_clauses(key, value, "where"))
         elif key.startswith("$"):
             raise ValidationError(f"where: expected a metadata field, $and or $or as key, got {key}")
         elif isinstance(value, dict):
-            name, operand = _only_member(value, f"where: the expression for {key!r}")
+            name, operand = _only_member(value, "where: the expression for", key)
             _check_operand(key, name, operand)
         else:
             _check_scalar(key, value)
-    return where
+    return body
 
 
 def check_where_document(where_document: Any) -> Json:
-    """:raises ValidationError: by the table of docs/CONTRACT.md#client-checks."""
-    waiting = [] if where_document is None else [where_document]
+    """The filter in plain values. :raises ValidationError: by the table of docs/CONTRACT.md#client-checks, or it has no end."""
+    if where_document is None:
+        return None
+    body = where_document if is_plain(where_document) else plain(where_document, "where document")
+    waiting = [body]
     while waiting:
         key, value = _only_member(waiting.pop(), "where document")
         if key in _LOGICAL:
             waiting.extend(_clauses(key, value, "where document"))
         elif key not in _DOCUMENT_OPERATORS:
-            raise ValidationError(f"where document: expected one of {', '.join((*_DOCUMENT_OPERATORS, *_LOGICAL))}, got {key}")
+            raise ValidationError(f"where document: expected one of {', '.join((*_DOCUMENT_OPERATORS, *_LOGICAL))}, got {_name(key)}")
         elif not isinstance(value, str) or not value:
-            raise ValidationError(f"where document: {key} takes non-empty text, got {value!r}")
-    return where_document
+            raise ValidationError(f"where document: {key} takes non-empty text, got {shown(value)}")
+    return body
 
 
-def _only_member(node: Any, what: str) -> tuple[Any, Any]:
+def _only_member(node: Any, what: str, of: str | None = None) -> tuple[Any, Any]:
+    if isinstance(node, dict) and len(node) == 1:
+        return next(iter(node.items()))
+    place = what if of is None else f"{what} {of!r}"
     if not isinstance(node, dict):
-        raise ValidationError(f"{what}: expected a dict, got {node!r}")
-    if len(node) != 1:
-        raise ValidationError(f"{what}: expected exactly one operator, got {node!r}")
-    return next(iter(node.items()))
+        raise ValidationError(f"{place}: expected a dict, got {shown(node)}")
+    raise ValidationError(f"{place}: expected exactly one operator, got {shown(node)}")
 
 
 def _clauses(key: str, value: Any, what: str) -> list[Any]:
     if not isinstance(value, list) or len(value) < 2:
-        raise ValidationError(f"{what}: {key} takes a list of at least two expressions, got {value!r}")
+        raise ValidationError(f"{what}: {key} takes a list of at least two expressions, got {shown(value)}")
     return value
 
 
 def _check_scalar(key: str, value: Any) -> None:
-    if not isinstance(value, str | int | float):
-        raise ValidationError(f"where: the value of {key!r} must be a str, int, float, bool or an expression, got {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValidationError(f"where: the value of {key!r} is not a finite number")
+    kind = type(value)
+    if kind is str or kind is bool:
+        return
+    if kind is float:
+        if not math.isfinite(value):
+            raise ValidationError(f"where: the value of {key!r} is not a finite number")
+    elif kind is not int:
+        raise ValidationError(f"where: the value of {key!r} must be a str, int, float, bool or an expression, got {shown(value)}")
+    elif not _I64_MIN <= value <= _I64_MAX:
+        raise ValidationError(f"where: the value of {key!r} is beyond a signed 64-bit integer: {shown(value)}")
 
 
 def _check_operand(key: str, name: Any, operand: Any) -> None:
-    if name in (*_PATTERNS, *_LIKE):
+    if name in _TEXTS:
         if not isinstance(operand, str):
-            raise ValidationError(f"where: {name} takes text, got {operand!r}")
+            raise ValidationError(f"where: {name} takes text, got {shown(operand)}")
     elif name == "$exists":
         if not isinstance(operand, bool):
-            raise ValidationError(f"where: {name} takes True or False, got {operand!r}")
+            raise ValidationError(f"where: {name} takes True or False, got {shown(operand)}")
     elif name not in _OPERATORS:
-        raise ValidationError(f"where: expected one of {', '.join(_OPERATORS)}, got {name}")
+        raise ValidationError(f"where: expected one of {', '.join(_OPERATORS)}, got {_name(name)}")
     elif name in _LISTS:
-        if not isinstance(operand, list) or not operand or len({type(value) for value in operand}) != 1:
-            raise ValidationError(f"where: {name} takes a non-empty list of values of one type, got {operand!r}")
-        for value in operand:
-            _check_scalar(key, value)
-    elif name in _ORDER:
-        if isinstance(operand, bool) or not isinstance(operand, int | float):
-            raise ValidationError(f"where: {name} takes an int or a float, got {operand!r}")
-        _check_scalar(key, operand)
+        _check_list(key, name, operand)
     else:
+        if name in _ORDER and (isinstance(operand, bool) or not isinstance(operand, int | float)):
+            raise ValidationError(f"where: {name} takes an int or a float, got {shown(operand)}")
         _check_scalar(key, operand)
+
+
+def _check_list(key: str, name: str, values: Any) -> None:
+    kinds = set(map(type, values)) if isinstance(values, list) else set()
+    if len(kinds) != 1:
+        raise ValidationError(f"where: {name} takes a non-empty list of values of one type, got {shown(values)}")
+    if kinds == {str} or kinds == {bool}:
+        return
+    for value in values:
+        _check_scalar(key, value)
+
+
+def _name(name: Any) -> str:
+    return name if isinstance(name, str) else shown(name)

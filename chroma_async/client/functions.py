@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from chroma_async.errors import ValidationError
+from chroma_async.plain import plain_json, plain_scalar, shown
 from chroma_async.types import Json
 
 
@@ -43,19 +44,20 @@ def function_id(function: Any) -> str:
 
     :raises ValidationError: it is neither.
     """
-    name = getattr(function, "value", function)
-    if not isinstance(name, str) or not name:
-        raise ValidationError(f"function: expected one of {', '.join(Function)}, got {function!r}")
+    name = plain_scalar(getattr(function, "value", function))
+    if type(name) is not str or not name:
+        raise ValidationError(f"function: expected one of {', '.join(Function)}, got {shown(function)}")
     return name
 
 
 def check_params(params: Any) -> dict[str, Json]:
-    """:raises ValidationError: neither a dictionary with string keys nor ``None``."""
+    """:raises ValidationError, ValidationTypeError: neither a dictionary that JSON can say nor ``None``."""
     if params is None:
         return {}
-    if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
-        raise ValidationError(f"params: expected a dictionary with string keys or None, got {params!r}")
-    return params
+    given = plain_json(params, "params")
+    if not isinstance(given, dict):
+        raise ValidationError(f"params: expected a dictionary with string keys or None, got {shown(params)}")
+    return given
 
 
 def read_params(text: str | None) -> dict[str, Json]:

@@ -8,33 +8,34 @@ from typing import Any, TypeAlias
 from chroma_async.builders.conditions import Key
 from chroma_async.client.embedding import Embedder, call
 from chroma_async.client.offload import Offload
+from chroma_async.client.validate import as_list
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import MAX_CONTAINERS, plain_json, said, weight
 from chroma_async.types import Json
 
 #: (key, text) of a ``$knn`` whose query is text.
 Question: TypeAlias = tuple[str, str]
 
-#: Levels of a rank expression that are looked through; a store takes no deeper one.
-_MAX_LEVELS = 128
+#: Values of searches that are counted at the most, to see whether they are many.
+_INLINE_VALUES = 1 << 16
 
 
-def payloads(searches: Any) -> list[dict[str, Json]]:
+async def payloads(searches: Any, offload: Offload) -> list[dict[str, Json]]:
     """One search or several as a request says them. A search is an object with ``to_dict`` (chromadb's too) or a dictionary.
 
-    :raises ValidationTypeError: something else.
+    :param offload: where large ones are read.
+    :raises ValidationTypeError: something else, or what JSON cannot say. :raises ValidationError: a number is not finite, or it has no end.
     """
-    if searches is None:
-        return []
-    several = searches if isinstance(searches, list | tuple) else [searches]
-    return [_payload(search) for search in several]
+    several = [said(search, "searches") for search in as_list(searches) or ()]
+    for search in several:
+        if not isinstance(search, Mapping):
+            raise ValidationTypeError(f"a search must be a Search or a dict, got {type(search).__name__}")
+    read: list[dict[str, Json]] = await offload.by_size(weight(several, _INLINE_VALUES), _read, several)
+    return read
 
 
-def _payload(search: Any) -> dict[str, Json]:
-    to_dict = getattr(search, "to_dict", None)
-    said = to_dict() if callable(to_dict) else search
-    if not isinstance(said, Mapping):
-        raise ValidationTypeError(f"a search must be a Search or a dict, got {type(search).__name__}")
-    return dict(said)
+def _read(searches: list[Any]) -> Json:
+    return plain_json(searches, "searches", containers=MAX_CONTAINERS)
 
 
 class RankEmbedding:
@@ -59,7 +60,7 @@ class RankEmbedding:
         """
         asked: dict[str, list[str]] = {}
         for search in searches:
-            for key, text in _texts(search.get("rank"), 1):
+            for key, text in _texts(search.get("rank")):
                 texts = asked.setdefault(key, [])
                 if text not in texts:
                     texts.append(text)
@@ -94,22 +95,20 @@ class RankEmbedding:
         return place
 
 
-def _texts(rank: Json, level: int) -> list[Question]:
+def _texts(rank: Json) -> list[Question]:
     """The texts in an expression, from left to right."""
-    if level > _MAX_LEVELS:
-        raise ValidationError(f"a rank expression nests at most {_MAX_LEVELS} levels")
-    if isinstance(rank, list | tuple):
-        return [question for item in rank for question in _texts(item, level + 1)]
-    if not isinstance(rank, Mapping):
+    if isinstance(rank, list):
+        return [question for item in rank for question in _texts(item)]
+    if not isinstance(rank, dict):
         return []
     question = _question(rank)
-    return [question] if question is not None else [found for inner in rank.values() for found in _texts(inner, level + 1)]
+    return [question] if question is not None else [found for inner in rank.values() for found in _texts(inner)]
 
 
 def _replaced(rank: Json, vectors: Mapping[Question, Json]) -> Json:
-    if isinstance(rank, list | tuple):
+    if isinstance(rank, list):
         return [_replaced(item, vectors) for item in rank]
-    if not isinstance(rank, Mapping):
+    if not isinstance(rank, dict):
         return rank
     question = _question(rank)
     if question is None:
@@ -128,8 +127,7 @@ def _question(node: Mapping[str, Json]) -> Question | None:
 
 def _sparse_json(vector: Any) -> Json:
     """A sparse vector as a request says it. :raises ValidationError: it is none."""
-    to_dict = getattr(vector, "to_dict", None)
-    said = to_dict() if callable(to_dict) else vector
-    if not isinstance(said, Mapping) or not {"indices", "values"} <= set(said):
+    form = plain_json(said(vector, "a sparse embedding function's result"), "a sparse embedding function's result")
+    if not isinstance(form, dict) or not {"indices", "values"} <= set(form):
         raise ValidationError(f"a sparse embedding function gives sparse vectors, got {type(vector).__name__}")
-    return dict(said)
+    return form

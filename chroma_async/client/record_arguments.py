@@ -11,6 +11,7 @@ import numpy as np
 
 from chroma_async.client.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
 from chroma_async.errors import ValidationError
+from chroma_async.plain import plain_scalar, shown
 from chroma_async.types import Bools, Floats, MetadataPatch, RecordBatch
 
 
@@ -32,14 +33,15 @@ class RecordColumns:
         )
 
 
-def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> RecordColumns:
-    """:raises ValidationError, ValidationTypeError, DuplicateIDError: see :mod:`chroma_async.client.validate`."""
+def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any, *, removing: bool = True) -> RecordColumns:
+    """:param removing: whether ``None`` as a value of metadata is a key to remove.
+    :raises ValidationError, ValidationTypeError, DuplicateIDError: see :mod:`chroma_async.client.validate`."""
     checked = RecordColumns(
-        ids=list(check_ids(ids)),
-        metadatas=None if metadatas is None else check_metadatas(metadatas),
-        documents=None if documents is None else list(check_texts(documents, "documents")),
+        ids=check_ids(ids),
+        metadatas=None if metadatas is None else check_metadatas(metadatas, removing=removing),
+        documents=None if documents is None else check_texts(documents, "documents"),
         images=_images(images),
-        uris=None if uris is None else list(check_texts(uris, "uris")),
+        uris=None if uris is None else check_texts(uris, "uris"),
     )
     check_equal_lengths(checked.ids, metadatas=checked.metadatas, documents=checked.documents, images=checked.images, uris=checked.uris)
     return checked
@@ -60,12 +62,20 @@ def expiry(expires_at: Any, rows: int) -> list[float | None] | None:
 
 def _seconds(value: Any) -> float | None:
     if isinstance(value, datetime):
-        if value.tzinfo is None:
+        if value.utcoffset() is None:
             raise ValidationError(f"expires_at: {value!r} has no time zone; write datetime.now(timezone.utc) + timedelta(...)")
         return value.timestamp()
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
-        return value
-    raise ValidationError(f"expires_at: expected a datetime, seconds since the epoch or None, got {value!r}")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValidationError(f"expires_at: expected a datetime, seconds since the epoch or None, got {shown(value)}")
+    try:
+        seconds = float(plain_scalar(value))
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise ValidationError(f"expires_at: expected a finite number of seconds, got {shown(value)}")
+    return seconds
 
 
 def row_count(ids: Any) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chroma_async.client.filters import check_where, check_where_document
-from chroma_async.client.results import GetResult, get_result
-from chroma_async.client.validate import check_ids, check_include, check_window, refusing
-from chroma_async.errors import ConditionalWriteConflictError, StaleReadError, ValidationError
+from chroma_async.client.filters import checked_filters
+from chroma_async.client.results import GetResult, Include, get_result
+from chroma_async.client.validate import check_attempts, check_ids, check_include, check_window, refusing
+from chroma_async.errors import ConditionalWriteConflictError, StaleReadError
 from chroma_async.types import CommitOutcome, ConditionalCommit, GetRequest, Operation, RecordBatch, WriteKind
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ class Transaction:
         limit: int | None = None,
         offset: int | None = None,
         where_document: Any = None,
-        include: Any = ("metadatas", "documents"),
+        include: Include = ["metadatas", "documents"],  # noqa: B006
     ) -> GetResult:
         """As the collection's own get, as of the first read of this attempt; it does not see the writes collected here."""
         with refusing("get"):
-            included, asked = check_include(list(include), distances=False, loader=False)
+            included, asked = check_include(include, distances=False, loader=False)
+            filters = await checked_filters(where, where_document, self._collection.offload)
             request = GetRequest(
                 ids=None if ids is None else check_ids(ids),
-                where=check_where(where),
-                where_document=check_where_document(where_document),
+                where=filters[0],
+                where_document=filters[1],
                 limit=check_window(limit, "limit"),
                 offset=check_window(offset, "offset") or 0,
                 include=asked,
@@ -94,10 +95,10 @@ async def run(collection: AsyncCollection, work: Callable[[Transaction], Awaitab
     :raises ConditionalWriteConflictError: others were faster each time.
     :raises ValidationError: ``attempts`` is not positive.
     """
-    if attempts < 1:
-        raise ValidationError(f"attempts: expected at least 1, got {attempts}")
+    with refusing("run"):
+        often = check_attempts(attempts)
     refused: ConditionalWriteConflictError | StaleReadError
-    for _ in range(attempts):
+    for _ in range(often):
         transaction = Transaction(collection)
         try:
             result = await work(transaction)

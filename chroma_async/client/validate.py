@@ -1,6 +1,7 @@
 """What a client refuses before it asks anything: arguments of the wrong type, shape or size.
 
-Every function here takes what a caller passed and gives back what the layers below understand, or raises
+Every function here takes what a caller passed and gives back what the layers below understand: plain values (see
+:mod:`chroma_async.plain`) in lists and dicts that are not the caller's. Or it raises
 :class:`~chroma_async.errors.ValidationError` (a ValueError), :class:`~chroma_async.errors.ValidationTypeError` (a TypeError) or
 :class:`~chroma_async.errors.DuplicateIDError`. Inside ``with refusing("add"):`` their texts end with " in add.".
 
@@ -9,21 +10,26 @@ Filters are only looked at here for the mistakes that callers make; :mod:`chroma
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf, isfinite
+from types import NoneType
 from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from chroma_async.errors import DuplicateIDError, InvalidArgumentError, ValidationError, ValidationTypeError
-from chroma_async.types import Floats, IncludeField, MetadataPatch, Scalar, SparseValue, SparseVector
+from chroma_async.plain import fields_of, plain, plain_scalar, said, shown
+from chroma_async.types import Floats, IncludeField, MetadataPatch, ReadLevel, Scalar, SparseValue, SparseVector
 
 ALLOWED_INCLUDE = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 RESERVED_KEY = "chroma:document"
-_INT64 = range(-(2**63), 2**63)
+#: What the wire's counts hold: limits, offsets, numbers of results.
+U32_MAX = 2**32 - 1
+_I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
 _SCALARS = (str, int, float, bool)
+_TEXT_OR_NONE: frozenset[type] = frozenset({str, NoneType})
 
 
 @contextmanager
@@ -36,13 +42,13 @@ def refusing(method: str) -> Iterator[None]:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """A single value as a list of one; a sequence other than text as a list; ``None`` stays ``None``."""
+    """A single value as a list of one; a sequence other than text as a new list; ``None`` stays ``None``."""
     if value is None:
         return None
     if isinstance(value, list):
-        return value
+        return list.copy(value)
     if isinstance(value, tuple):
-        return list(value)
+        return list(tuple.__iter__(value))
     return [value]
 
 
@@ -53,18 +59,24 @@ def check_ids(value: Any, *, unique: bool = True, empty: bool = False) -> list[s
     ids = cast("list[Any]", as_list(value))
     if not ids and not empty:
         raise ValidationError("ids: expected a non-empty list, got none")
-    for item in ids:
-        if type(item) is not str and not isinstance(item, str):
-            raise ValidationError(f"ids: expected strings, got {item!r} of type {type(item).__name__}")
-        if not item:
-            raise ValidationError("ids: an id must have at least one character")
-        check_text(item, "id")
+    if set(map(type, ids)) != {str} or not all(ids) or not all(map(str.isascii, ids)):
+        ids = [_id(item) for item in ids]
     if unique and len(set(ids)) != len(ids):
         seen: set[str] = set()
         repeated = sorted({item for item in ids if item in seen or seen.add(item)})  # type: ignore[func-returns-value]
         shown = ", ".join(repeated[:10]) + (f" and {len(repeated) - 10} more" if len(repeated) > 10 else "")
         raise DuplicateIDError(f"ids: expected unique ids, found these more than once: {shown}")
     return ids
+
+
+def _id(item: Any) -> str:
+    text = plain_scalar(item)
+    if type(text) is not str:
+        raise ValidationError(f"ids: expected strings, got {shown(item)} of type {type(item).__name__}")
+    if not text:
+        raise ValidationError("ids: an id must have at least one character")
+    check_text(text, "id")
+    return text
 
 
 def check_text(text: str, what: str) -> None:
@@ -81,11 +93,13 @@ def check_texts(value: Any, field: str) -> list[str | None]:
     texts = cast("list[Any]", as_list(value))
     if not texts:
         raise ValidationError(f"{field}: expected a non-empty list")
+    if not _TEXT_OR_NONE.issuperset(map(type, texts)):
+        texts = [plain_scalar(text) for text in texts]
     for text in texts:
-        if isinstance(text, str):
+        if text is not None:
+            if type(text) is not str:
+                raise ValidationError(f"{field}: expected strings, got {shown(text)} of type {type(text).__name__}")
             check_text(text, field)
-        elif text is not None:
-            raise ValidationError(f"{field}: expected strings, got {text!r} of type {type(text).__name__}")
     return texts
 
 
@@ -105,13 +119,15 @@ def check_embeddings(value: Any, field: str = "embeddings") -> Floats:
     :raises ValidationError: nothing, no numbers, vectors of unequal or no length, or a value that is not finite as float32.
     """
     if value is None or isinstance(value, str | bytes | Mapping):
-        raise ValidationError(f"{field}: expected a non-empty list of vectors or an array, got {_short(value)}")
+        raise ValidationError(f"{field}: expected a non-empty list of vectors or an array, got {shown(value)}")
+    if _nests_deeper_than_rows(value):
+        raise ValidationError(f"{field}: expected vectors of numbers, got lists inside them: {shown(value)}")
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError):
-        raise ValidationError(f"{field}: expected vectors of numbers, all of one dimension, got {_short(value)}") from None
+    except Exception as error:  # a list of unequal rows, and whatever an object's own __array__ raises
+        raise ValidationError(f"{field}: expected vectors of numbers, all of one dimension, got {shown(value)}") from error
     if array.dtype.kind not in "fiu":
-        raise ValidationError(f"{field}: expected vectors of ints or floats, got {_short(value)}")
+        raise ValidationError(f"{field}: expected vectors of ints or floats, got {shown(value)}")
     if array.ndim == 1:
         array = array[np.newaxis]
     if array.ndim != 2 or array.size == 0:
@@ -125,35 +141,71 @@ def check_embeddings(value: Any, field: str = "embeddings") -> Floats:
     return floats
 
 
-def check_metadatas(value: Any) -> list[MetadataPatch | None]:
-    """One metadata object or several. :raises ValidationError, ValidationTypeError:"""
+def _nests_deeper_than_rows(value: Any) -> bool:
+    """Whether the first row begins with another list. What NumPy would make of such nests grows with every level."""
+    for _ in range(2):
+        if not isinstance(value, list | tuple) or not value:
+            return False
+        value = value[0]
+    return isinstance(value, list | tuple)
+
+
+def check_metadatas(value: Any, *, removing: bool = True) -> list[MetadataPatch | None]:
+    """One metadata object or several. ``removing`` allows ``None`` as a value. :raises ValidationError, ValidationTypeError:"""
     metadatas = cast("list[Any]", as_list(value))
     if not metadatas:
         raise ValidationError("metadatas: expected a non-empty list")
-    return [check_metadata(item) for item in metadatas]
+    return [check_metadata(item, removing=removing) for item in metadatas]
 
 
-def check_metadata(metadata: Any) -> dict[str, Any] | None:
-    """A record's metadata with plain values. ``None`` as a value asks update and upsert to remove the key.
+def check_metadata(metadata: Any, *, removing: bool = True) -> dict[str, Any] | None:
+    """A record's metadata with plain values. ``None`` as a value asks update and upsert to remove the key; add has none to remove.
 
     A sparse vector comes as a :class:`~chroma_async.types.SparseVector`, as chromadb's, or in its JSON form; it leaves in its JSON form.
 
     :raises ValidationError: not a dict, an empty one, the reserved key, or a value of a type that metadata cannot hold.
     :raises ValidationTypeError: a key that is not text.
     """
-    if metadata is None:
-        return None
-    if not isinstance(metadata, Mapping):
-        raise ValidationError(f"metadata: expected a dict or None, got {_short(metadata)}")
-    if not metadata:
+    # Called once a record, so a plain map of plain scalars takes no detour.
+    if type(metadata) is dict:
+        for key, value in metadata.items():
+            if type(key) is not str or not key.isascii() or key == RESERVED_KEY:
+                break
+            kind = type(value)
+            if kind is str:
+                if not value.isascii():
+                    break
+            elif kind is int:
+                if not _I64_MIN <= value <= _I64_MAX:
+                    break
+            elif kind is float:
+                if not isfinite(value):
+                    break
+            elif kind is not bool:
+                break
+        else:
+            if metadata:
+                return metadata.copy()
+    return None if metadata is None else _checked_slowly(metadata, removing)
+
+
+def _checked_slowly(metadata: Any, removing: bool) -> dict[str, Any]:
+    fields = fields_of(metadata, "metadata")
+    if fields is None:
+        raise ValidationError(f"metadata: expected a dict or None, got {shown(metadata)}")
+    if not fields:
         raise ValidationError("metadata: expected a non-empty dict (pass None for a record without metadata)")
-    plain: dict[str, Any] = {}
-    for key, value in metadata.items():
-        _check_key(key)
+    checked: dict[str, Any] = {}
+    for given, value in fields.items():
+        key = _key(given)
         if key == RESERVED_KEY:
             raise ValidationError(f"metadata: the key {RESERVED_KEY} is reserved")
-        plain[key] = _value(key, value)
-    return plain
+        if value is None and not removing:
+            raise ValidationError(
+                f"metadata: the value of {key!r} is None, which removes a key on update and upsert; leave the key out of a new record"
+            )
+        checked[key] = _value(key, value)
+    return checked
 
 
 def check_collection_metadata(metadata: Any, *, removing: bool = False) -> dict[str, Scalar | None] | None:
@@ -163,28 +215,31 @@ def check_collection_metadata(metadata: Any, *, removing: bool = False) -> dict[
     """
     if metadata is None:
         return None
-    if not isinstance(metadata, Mapping):
-        raise ValidationError(f"metadata: expected a dict or None, got {_short(metadata)}")
-    if not metadata:
+    fields = fields_of(metadata, "metadata")
+    if fields is None:
+        raise ValidationError(f"metadata: expected a dict or None, got {shown(metadata)}")
+    if not fields:
         raise ValidationError("metadata: expected a non-empty dict (pass None for none)")
-    plain: dict[str, Scalar | None] = {}
-    for key, value in metadata.items():
-        _check_key(key)
-        plain[key] = None if value is None and removing else _scalar(key, value, "or None" if removing else "")
-    return plain
+    checked: dict[str, Scalar | None] = {}
+    for given, value in fields.items():
+        key = _key(given)
+        checked[key] = None if value is None and removing else _scalar(key, value, "or None" if removing else "")
+    return checked
 
 
-def _check_key(key: Any) -> None:
-    if not isinstance(key, str):
-        raise ValidationTypeError(f"metadata: expected text as key, got {key!r} of type {type(key).__name__}")
+def _key(given: Any) -> str:
+    key = plain_scalar(given)
+    if type(key) is not str:
+        raise ValidationTypeError(f"metadata: expected text as key, got {shown(given)} of type {type(given).__name__}")
     check_text(key, "metadata key")
+    return key
 
 
 def _value(key: str, value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, list):
-        return _metadata_list(key, value)
+        return _metadata_list(key, [plain_scalar(item) for item in list.copy(value)])
     if not isinstance(value, _SCALARS):
         sparse = _sparse(key, value)
         if sparse is not None:
@@ -194,43 +249,42 @@ def _value(key: str, value: Any) -> Any:
 
 def _sparse(key: str, value: Any) -> SparseValue | None:
     """The JSON form of a sparse vector; ``None`` for what does not say that it is one."""
-    to_dict = getattr(value, "to_dict", None)
-    form = to_dict() if callable(to_dict) else value
-    if not isinstance(form, Mapping) or form.get("#type") != "sparse_vector":
+    form = fields_of(said(value, f"metadata: the value of {key!r}"), "metadata")
+    if form is None or form.get("#type") != "sparse_vector":
         return None
     try:
-        vector = SparseVector.from_dict(form)
+        vector = SparseVector.from_dict(plain(form, f"metadata: the value of {key!r}"))
+        # Kept as float32: what comes as a float, however large an integer it is, goes as one.
+        return {**vector.to_dict(), "values": [float(number) for number in vector.values]}
     except ValueError as refusal:
         raise ValidationError(f"metadata: the value of {key!r} is no sparse vector: {refusal}") from None
-    for label in vector.labels or ():
-        check_text(label, f"metadata: label of {key!r}")
-    return vector.to_dict()
+    except OverflowError:
+        raise ValidationError(f"metadata: the value of {key!r} is no sparse vector: a number is beyond a 64-bit float") from None
 
 
 def _scalar(key: str, value: Any, also: str) -> Scalar:
-    kind = type(value)
+    scalar = plain_scalar(value)
+    kind = type(scalar)
     if kind is str:
-        check_text(value, f"metadata value of {key!r}")
-        return cast(str, value)
+        check_text(scalar, f"metadata value of {key!r}")
+        return cast(str, scalar)
     if kind is bool:
-        return cast(bool, value)
-    if isinstance(value, str):
-        return _scalar(key, str.__str__(value), also)
-    if isinstance(value, int):
+        return cast(bool, scalar)
+    if kind is int:
         # What no signed 64-bit integer holds becomes a float, as it does on the wire.
-        return int(value) if value in _INT64 else _finite(key, value)
-    if isinstance(value, float):
-        return _finite(key, value)
+        return cast(int, scalar) if _I64_MIN <= scalar <= _I64_MAX else _finite(key, scalar)
+    if kind is float:
+        return _finite(key, scalar)
     expected = ", ".join(part for part in ("str, int, float, bool", also) if part)
-    raise ValidationError(f"metadata: the value of {key!r} must be {expected}; got {_short(value)} of type {kind.__name__}")
+    raise ValidationError(f"metadata: the value of {key!r} must be {expected}; got {shown(value)} of type {type(value).__name__}")
 
 
 def _finite(key: str, value: float) -> float:
     try:
         number = float(value)
     except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+        number = inf
+    if not isfinite(number):
         raise ValidationError(f"metadata: the value of {key!r} is not a finite number")
     return number
 
@@ -238,18 +292,19 @@ def _finite(key: str, value: float) -> float:
 def _metadata_list(key: str, values: list[Any]) -> list[Scalar]:
     if not values:
         raise ValidationError(f"metadata: the list under {key!r} must not be empty")
-    kinds = {type(value) for value in values}
+    kinds = set(map(type, values))
     if len(kinds) != 1 or not issubclass(next(iter(kinds)), _SCALARS):
-        raise ValidationError(f"metadata: the list under {key!r} must hold str, int, float or bool, all of one type; got {_short(values)}")
+        raise ValidationError(f"metadata: the list under {key!r} must hold str, int, float or bool, all of one type; got {shown(values)}")
     return [_scalar(key, value, "") for value in values]
 
 
 def check_name(value: Any, what: str) -> str:
     """:raises ValidationTypeError: no text. Whether it is a good name is for the store to say."""
-    if not isinstance(value, str):
-        raise ValidationTypeError(f"{what}: expected a name, got {_short(value)} of type {type(value).__name__}")
-    check_text(value, f"{what} name")
-    return value
+    name = plain_scalar(value)
+    if type(name) is not str:
+        raise ValidationTypeError(f"{what}: expected a name, got {shown(value)} of type {type(value).__name__}")
+    check_text(name, f"{what} name")
+    return name
 
 
 def check_equal_lengths(ids: Sequence[str], **columns: Any) -> None:
@@ -273,51 +328,110 @@ def check_include(value: Any, *, distances: bool, loader: bool) -> tuple[list[st
     :raises ValidationError:
     """
     if not isinstance(value, list):
-        raise ValidationError(f"include: expected a list, got {_short(value)}")
-    for item in value:
-        if not isinstance(item, str):
-            raise ValidationError(f"include: expected strings, got {_short(item)}")
-        if item not in ALLOWED_INCLUDE:
-            raise ValidationError(f"include: expected one of {', '.join(ALLOWED_INCLUDE)}, got {item}")
-        if item == "distances" and not distances:
+        raise ValidationError(f"include: expected a list, got {shown(value)}")
+    names = [plain_scalar(item) for item in list.copy(value)]
+    for name in names:
+        if type(name) is not str:
+            raise ValidationError(f"include: expected strings, got {shown(name)}")
+        if name not in ALLOWED_INCLUDE:
+            raise ValidationError(f"include: expected one of {', '.join(ALLOWED_INCLUDE)}, got {shown(name)}")
+        if name == "distances" and not distances:
             raise ValidationError("include: only a query has distances")
-        if item == "data" and not loader:
+        if name == "data" and not loader:
             raise ValidationError("include: data needs a collection that was opened with a data_loader")
-    included = [*value, "uris"] if "data" in value and "uris" not in value else list(value)
-    return included, tuple(cast(IncludeField, item) for item in included if item != "data")
+    included = [*names, "uris"] if "data" in names and "uris" not in names else names
+    return included, tuple(cast(IncludeField, name) for name in included if name != "data")
 
 
 def check_n_results(value: Any) -> int:
-    """:raises ValidationError: no whole number. :raises ValidationTypeError: below one."""
+    """:raises ValidationError: no whole number, or more than a request can say. :raises ValidationTypeError: below one."""
     number = _whole(value, "n_results", ValidationError)
     if number <= 0:
-        raise ValidationTypeError(f"n_results: expected at least 1, got {number}")
-    return number
+        raise ValidationTypeError(f"n_results: expected at least 1, got {shown(number)}")
+    return _bounded(number, "n_results")
 
 
 def check_window(value: Any, field: str) -> int | None:
-    """``limit`` or ``offset``. :raises ValidationTypeError: no whole number. :raises ValidationError: negative."""
+    """``limit`` or ``offset``.
+
+    :raises ValidationTypeError: no whole number. :raises ValidationError: negative, or more than a request can say.
+    """
     if value is None:
         return None
     number = _whole(value, field, ValidationTypeError)
     if number < 0:
-        raise ValidationError(f"{field}: expected zero or more, got {number}")
+        raise ValidationError(f"{field}: expected zero or more, got {shown(number)}")
+    return _bounded(number, field)
+
+
+def check_attempts(value: Any) -> int:
+    """:raises ValidationTypeError: no whole number. :raises ValidationError: below one."""
+    number = _whole(value, "attempts", ValidationTypeError)
+    if number < 1:
+        raise ValidationError(f"attempts: expected at least 1, got {shown(number)}")
     return number
+
+
+def check_flag(value: Any, field: str) -> bool:
+    """:raises ValidationTypeError: neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValidationTypeError(f"{field}: expected True or False, got {shown(value)}")
+    return bool(value)
+
+
+def check_max_distance(value: Any) -> float | None:
+    """A threshold, or ``None`` for none; infinity is none too.
+
+    :raises ValidationTypeError: no number. :raises ValidationError: NaN, minus infinity, or beyond a 64-bit float.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise ValidationTypeError(f"max_distance: expected a number or None, got {shown(value)}")
+    try:
+        threshold = float(plain_scalar(value))
+    except OverflowError:
+        raise ValidationError(f"max_distance: {shown(value)} is beyond a 64-bit float") from None
+    if threshold == inf:
+        return None
+    if not isfinite(threshold):
+        raise ValidationError(f"max_distance: expected a finite number, got {threshold}")
+    return threshold
+
+
+def check_cursor(value: Any) -> str | None:
+    """:raises ValidationTypeError: neither text nor ``None``. Whether it is a cursor is for the store to say."""
+    if value is None:
+        return None
+    cursor = plain_scalar(value)
+    if type(cursor) is not str:
+        raise ValidationTypeError(f"cursor: expected a str or None, got {shown(value)} of type {type(value).__name__}")
+    check_text(cursor, "cursor")
+    return cursor
+
+
+def check_read_level(value: Any) -> ReadLevel:
+    """A read level by name, or chromadb's. :raises ValidationError: there is none of that name."""
+    try:
+        return ReadLevel(plain_scalar(getattr(value, "value", value)))
+    except ValueError:
+        raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {shown(value)}") from None
 
 
 def _whole(value: Any, field: str, error: type[InvalidArgumentError]) -> int:
     if isinstance(value, bool):
         _refuse(value, field, error)
     try:
-        return operator.index(value)
+        return int.__int__(operator.index(value))
     except TypeError:
         _refuse(value, field, error)
 
 
+def _bounded(number: int, field: str) -> int:
+    if number > U32_MAX:
+        raise ValidationError(f"{field}: expected at most {U32_MAX}, got {shown(number)}")
+    return number
+
+
 def _refuse(value: Any, field: str, error: type[InvalidArgumentError]) -> NoReturn:
-    raise error(f"{field}: expected a whole number, got {_short(value)}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    raise error(f"{field}: expected a whole number, got {shown(value)}")

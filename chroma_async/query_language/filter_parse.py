@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from chroma_async.errors import InvalidArgumentError
+from chroma_async.plain import MAX_LEVELS, plain_text
 from chroma_async.query_language.filter_ast import (
     And,
     ArrayHas,
@@ -42,10 +43,7 @@ from chroma_async.types import Json, Scalar
 DOCUMENT_KEY = "#document"
 ID_KEY = "#id"
 
-#: Objects and lists that a filter may nest. A body may nest 127 of them and is one itself.
-MAX_LEVELS = 126
-
-_INT64 = range(-(2**63), 2**63)
+_I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
 _COMPARISONS: dict[str, Comparison] = {"$gt": "gt", "$gte": "gte", "$lt": "lt", "$lte": "lte"}
 _DOCUMENT_OPERATORS = frozenset({"$contains", "$not_contains", "$regex", "$not_regex"})
 _SHOWN_CHARS = 80
@@ -185,7 +183,7 @@ class _Where(_Clauses):
             self.refuse(
                 f"the pattern of '{operator}' on key {_show(key)} has {len(value)} characters; {self.max_pattern_chars} at the most"
             )
-        found = _TEXT_CONDITIONS[operator](key, str(value))
+        found = _TEXT_CONDITIONS[operator](key, plain_text(value))
         return Not(found) if operator.startswith("$not_") else found
 
     def id(self, operator: str, value: Json) -> Filter:
@@ -224,16 +222,17 @@ class _Where(_Clauses):
             self.refuse(f"'{operator}' on key {_show(key)} takes a string, number or bool, not {_show(value)}")
         if isinstance(value, str):
             self.check_text(value)
-            return str(value)
+            return plain_text(value)
         if isinstance(value, bool):
             return value
         if isinstance(value, float):
             if not math.isfinite(value):
                 self.refuse(f"{_show(value)} for '{operator}' on key {_show(key)} is not a finite number")
-            return float(value)
-        if value not in _INT64:
-            self.refuse(f"{_show(value)} for '{operator}' on key {_show(key)} is beyond a signed 64-bit integer")
-        return int(value)
+            return float.__float__(value)
+        number = int.__int__(value)
+        if not _I64_MIN <= number <= _I64_MAX:
+            self.refuse(f"{_show(number)} for '{operator}' on key {_show(key)} is beyond a signed 64-bit integer")
+        return number
 
 
 _CONDITIONS: dict[str, Callable[..., Filter]] = {

@@ -24,8 +24,8 @@ from typing import TypeVar
 import numpy as np
 
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
+from chroma_async.plain import MAX_LEVELS
 from chroma_async.query_language.filter_ast import Filter
-from chroma_async.query_language.filter_parse import MAX_LEVELS
 from chroma_async.query_language.filter_parse import parse as parse_filter
 from chroma_async.query_language.search_ast import (
     EMBEDDING,
@@ -300,7 +300,7 @@ def _number(value: Json, path: str) -> float:
     except OverflowError:
         raise UnprocessableError(f"{path}: the number is beyond 64 bits") from None
     if math.isnan(number):
-        raise _unexpected(path, "a number", value)
+        raise UnprocessableError(f"{path}: expected a number, found NaN")
     return number
 
 

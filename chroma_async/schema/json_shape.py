@@ -19,7 +19,7 @@ U64 = 2**64
 
 def refuse(path: str, problem: str) -> NoReturn:
     """:raises UnprocessableError: always; the message is ``path: problem``."""
-    raise UnprocessableError(f"The JSON body does not have the expected shape: {path}: {problem}")
+    raise UnprocessableError(f"{path}: {problem}")
 
 
 def kind_of(value: Json) -> str:

@@ -221,7 +221,7 @@ def test_collection_metadata_holds_scalars_only() -> None:
     ids=str,
 )
 def test_a_filter_passes_as_it_is(where: Any) -> None:
-    assert check_where(where) is where
+    assert check_where(where) == where
 
 
 @pytest.mark.parametrize(
@@ -264,17 +264,18 @@ def test_a_filter_of_the_wrong_shape_is_refused_as_where(where: Any) -> None:
         check_where(where)
 
 
-def test_depth_of_a_filter_does_not_matter_here() -> None:
+def test_a_filter_that_nests_deeper_than_a_store_takes_is_refused_here() -> None:
     where: dict[str, Any] = {"a": 1}
     for _ in range(5000):
         where = {"$and": [where, {"a": 1}]}
-    assert check_where(where) is where
+    with pytest.raises(ValidationError, match="nests more than 126 levels"):
+        check_where(where)
 
 
 @pytest.mark.parametrize("operator", ["$contains", "$not_contains", "$regex", "$not_regex"])
 def test_a_document_filter_passes_as_it_is(operator: str) -> None:
     for where in ({operator: "x"}, {"$and": [{operator: "x"}, {"$contains": "y"}]}):
-        assert check_where_document(where) is where
+        assert check_where_document(where) == where
 
 
 @pytest.mark.parametrize(
