@@ -251,7 +251,7 @@ class RecordBatch:
     documents: list[str | None] | None = None
     uris: list[str | None] | None = None
     metadatas: list[MetadataPatch | None] | None = None
-    #: When each record expires, in seconds since the epoch; ``None`` says nothing.
+    #: When each record expires, in seconds since the epoch; ``None`` for one that shall not. ``None`` for the list changes no record's end.
     expires_at: list[float | None] | None = None
 
 

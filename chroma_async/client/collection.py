@@ -12,7 +12,7 @@ from chroma_async.client.collection_view import CollectionView
 from chroma_async.client.embedding import Embedder, call, configuration_to_update
 from chroma_async.client.filters import checked_filters
 from chroma_async.client.functions import AttachedFunction, check_params, function_id, read_params
-from chroma_async.client.record_arguments import RecordColumns, columns, expiry, known_rows, one_source, row_count
+from chroma_async.client.record_arguments import LEFT_OUT, RecordColumns, columns, expiry, known_rows, one_source, row_count
 from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.client.transaction import ATTEMPTS, Transaction, run
 from chroma_async.client.validate import (
@@ -69,12 +69,12 @@ class AsyncCollection(CollectionView):
         images: Any = None,
         uris: Any = None,
         *,
-        expires_at: Any = None,
+        expires_at: Any = LEFT_OUT,
     ) -> None:
         """Insert records; ids that exist are skipped. Without embeddings, exactly one of documents, images and uris is embedded.
 
-        :param expires_at: when the records end by themselves: one or a list of datetimes (with time zone), seconds since the epoch, or
-            ``None``. Beyond chromadb's parameters.
+        :param expires_at: when the records end by themselves: one value for all, or a list of one for each; a datetime (with time zone),
+            seconds since the epoch, or ``None`` for never. Beyond chromadb's parameters.
         :raises ValidationError, ValidationTypeError, DuplicateIDError: the arguments.
         :raises InvalidDimensionException: the vectors' length.
         """
@@ -91,9 +91,12 @@ class AsyncCollection(CollectionView):
         images: Any = None,
         uris: Any = None,
         *,
-        expires_at: Any = None,
+        expires_at: Any = LEFT_OUT,
     ) -> None:
         """Insert records, or merge them into those that exist. Without embeddings, exactly one of documents and images is embedded.
+
+        Of a record that exists, what is left out or ``None`` stays as it is; only ``expires_at`` tells the two apart: left out, the record
+        ends when it was to end; ``None`` takes its end away.
 
         :raises: as :meth:`add`.
         """
@@ -110,9 +113,11 @@ class AsyncCollection(CollectionView):
         images: Any = None,
         uris: Any = None,
         *,
-        expires_at: Any = None,
+        expires_at: Any = LEFT_OUT,
     ) -> None:
         """Merge into records that exist; unknown ids are ignored. Without embeddings, documents (or images) are embedded if given.
+
+        What is left out or ``None`` stays as it is, except for ``expires_at``: see :meth:`upsert`.
 
         :raises: as :meth:`add`.
         """
@@ -130,7 +135,7 @@ class AsyncCollection(CollectionView):
         images: Any = None,
         uris: Any = None,
         *,
-        expires_at: Any = None,
+        expires_at: Any = LEFT_OUT,
     ) -> RecordBatch:
         """What the verb of that kind sends: the arguments checked, embedded where they need to be, and not sent."""
         with refusing(kind.value):

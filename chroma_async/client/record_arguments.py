@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import Enum
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +14,19 @@ from chroma_async.client.validate import as_list, check_equal_lengths, check_ids
 from chroma_async.errors import ValidationError
 from chroma_async.plain import plain_scalar, shown
 from chroma_async.types import Bools, Floats, MetadataPatch, RecordBatch
+
+
+class Argument(Enum):
+    """What an argument is that the caller did not pass, where passing ``None`` says something of its own."""
+
+    LEFT_OUT = "left out"
+
+    def __repr__(self) -> str:
+        return f"<{self.value}>"
+
+
+#: The default of such an argument.
+LEFT_OUT: Literal[Argument.LEFT_OUT] = Argument.LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +62,13 @@ def columns(ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any, *,
 
 
 def expiry(expires_at: Any, rows: int) -> list[float | None] | None:
-    """Seconds since the epoch for each of ``rows`` records, from one or a list of datetimes, numbers and ``None``.
+    """When each of ``rows`` records ends, in seconds since the epoch; ``None`` for one that shall not end. ``None`` for all of it when the
+    argument was left out, which changes no record's end.
 
+    :param expires_at: one value for all or a list of one for each: datetimes, numbers and ``None``.
     :raises ValidationError: a naive datetime, something else, or another number of them.
     """
-    if expires_at is None:
+    if expires_at is LEFT_OUT:
         return None
     given = expires_at if isinstance(expires_at, list | tuple) else [expires_at] * rows
     if len(given) != rows:
@@ -61,12 +77,12 @@ def expiry(expires_at: Any, rows: int) -> list[float | None] | None:
 
 
 def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise ValidationError(f"expires_at: {value!r} has no time zone; write datetime.now(timezone.utc) + timedelta(...)")
         return value.timestamp()
-    if value is None:
-        return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValidationError(f"expires_at: expected a datetime, seconds since the epoch or None, got {shown(value)}")
     try:

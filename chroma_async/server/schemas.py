@@ -41,7 +41,10 @@ _TEXTS = _list(_TEXT)
 _MAYBE_TEXTS = _or_null(_list(_or_null(_TEXT)))
 _INCLUDE = _list({"type": "string", "enum": ["distances", "documents", "embeddings", "metadatas", "uris"]})
 _MAYBE_METADATAS = _or_null(_list(_or_null(_ref("Metadata"))))
-_MAYBE_TIMES = _or_null(_list({"type": ["number", "null"], "description": "Seconds since 1970 at which the record ends"}))
+_EXPIRES_AT: Schema = {
+    "oneOf": [{"type": ["number", "null"]}, _list({"type": ["number", "null"]})],
+    "description": "Seconds since the epoch, of all records or of each; null for never. Left out, no record's end changes",
+}
 
 
 def _either_encoding(row: Schema, text: Schema) -> Schema:
@@ -68,7 +71,7 @@ def _write(required: str, embeddings: Schema) -> Schema:
         documents=_MAYBE_TEXTS,
         uris=_MAYBE_TEXTS,
         metadatas=_MAYBE_METADATAS,
-        expires_at=_MAYBE_TIMES,
+        expires_at=_EXPIRES_AT,
     )
 
 

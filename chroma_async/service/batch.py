@@ -34,7 +34,7 @@ def check_batch(kind: WriteKind, batch: RecordBatch) -> RecordBatch:
         embeddings, present = None, None
     if embeddings is not None and len(embeddings):
         _check_vectors(embeddings)
-    metadatas = _normalised(kind, _with_expiry(batch.metadatas, batch.expires_at))
+    metadatas = _normalised(kind, _with_expiry(kind, batch.metadatas, batch.expires_at))
     return replace(batch, embeddings=embeddings, present=present, metadatas=metadatas, expires_at=None)
 
 
@@ -60,12 +60,17 @@ def _check_vectors(embeddings: Floats) -> None:
         raise InvalidArgumentError(f"embeddings[{row}] holds NaN or infinity, or is so long that its norm overflows float32")
 
 
-def _with_expiry(metadatas: list[MetadataPatch | None] | None, expires_at: list[float | None] | None) -> list[MetadataPatch | None] | None:
-    """Metadata with the hidden key that says when a record ends."""
+def _with_expiry(
+    kind: WriteKind, metadatas: list[MetadataPatch | None] | None, expires_at: list[float | None] | None
+) -> list[MetadataPatch | None] | None:
+    """Metadata with the hidden key that says when a record ends; null removes it, as any key. A new record has none to remove."""
     if expires_at is None:
         return metadatas
     together = zip(metadatas or [None] * len(expires_at), expires_at, strict=True)
-    return [metadata if ends is None else {**(metadata or {}), EXPIRES_KEY: ends} for metadata, ends in together]
+    patches: list[MetadataPatch] = [{**(metadata or {}), EXPIRES_KEY: ends} for metadata, ends in together]
+    if kind is WriteKind.ADD:
+        return [{key: value for key, value in patch.items() if key != EXPIRES_KEY or value is not None} for patch in patches]
+    return list(patches)
 
 
 def _normalised(kind: WriteKind, metadatas: list[MetadataPatch | None] | None) -> list[MetadataPatch | None] | None:

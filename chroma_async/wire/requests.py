@@ -29,6 +29,7 @@ INCLUDE_FIELDS: frozenset[str] = frozenset(get_args(IncludeField))
 _GET_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas")
 _QUERY_INCLUDE: tuple[IncludeField, ...] = ("documents", "metadatas", "distances")
 _DEFAULT_RESULTS = 10
+_NUMBERS = (int, float)
 
 _WRITE_FIELDS = ("ids", "embeddings", "documents", "uris", "metadatas", "expires_at")
 _GET_FIELDS = ("ids", "where", "where_document", "limit", "offset", "include", "order_by", "cursor")
@@ -39,7 +40,8 @@ _SEARCH_FIELDS = ("searches", "read_level")
 
 
 def parse_write(raw: bytes, kind: WriteKind) -> RecordBatch:
-    """The body of add, update or upsert. Lists may differ in length still; a list that is null counts as absent.
+    """The body of add, update or upsert. Lists may differ in length still; a list that is null counts as absent, but for ``expires_at``:
+    absent, it changes no record's end; null and a number are said of every record.
 
     Embeddings come as number lists or base64; only update may leave them out, whole or by nulls.
     """
@@ -62,7 +64,7 @@ def parse_write(raw: bytes, kind: WriteKind) -> RecordBatch:
         documents=optional_strings(fields.get("documents"), "documents"),
         uris=optional_strings(fields.get("uris"), "uris"),
         metadatas=cast("list[Json]", optional_objects(fields.get("metadatas"), "metadatas")),
-        expires_at=_optional_numbers(fields.get("expires_at"), "expires_at"),
+        expires_at=_expiry_indexes(fields["expires_at"], len(ids)) if "expires_at" in fields else None,
     )
 
 
@@ -211,14 +213,15 @@ def _read_level(value: Json) -> ReadLevel:
         raise UnprocessableError(f"read_level: expected one of {', '.join(ReadLevel)}, found {value!r:.40}") from None
 
 
-def _optional_numbers(value: Json, path: str) -> list[float | None] | None:
-    if value is None:
-        return None
+def _expiry_indexes(value: Json, rows: int) -> list[float | None]:
+    """``expires_at`` row by row; a number or null stands for all ``rows``."""
+    if value is None or type(value) in _NUMBERS:
+        return [value] * rows
     if type(value) is not list:
-        raise unexpected(path, "a list", value)
+        raise unexpected("expires_at", "a number, null, or a list of these", value)
     for index, item in enumerate(value):
-        if item is not None and type(item) not in (int, float):
-            raise unexpected(f"{path}[{index}]", "a number or null", item)
+        if item is not None and type(item) not in _NUMBERS:
+            raise unexpected(f"expires_at[{index}]", "a number or null", item)
     return value
 
 

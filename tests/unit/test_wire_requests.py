@@ -43,6 +43,24 @@ def test_get_has_chromas_defaults() -> None:
     assert parse_get(body(ids=None, where=None, where_document=None, limit=None, offset=None)) == GetRequest()
 
 
+@pytest.mark.parametrize("kind", list(WriteKind))
+def test_an_end_that_is_absent_null_or_a_number_are_three_things(kind: WriteKind) -> None:
+    two = {"ids": ["a", "b"], "embeddings": [[1], [2]]}
+    assert parse_write(body(**two), kind).expires_at is None
+    assert parse_write(body(**two, expires_at=None), kind).expires_at == [None, None]
+    assert parse_write(body(**two, expires_at=5), kind).expires_at == [5, 5]
+    assert parse_write(body(**two, expires_at=[None, 5.5]), kind).expires_at == [None, 5.5]
+    for wrong, place in (("5", "expires_at"), (True, "expires_at"), ([5, True], r"expires_at\[1\]"), ({}, "expires_at")):
+        with pytest.raises(UnprocessableError, match=f"^{place}: expected"):
+            parse_write(body(**two, expires_at=wrong), kind)
+
+
+@pytest.mark.parametrize("ends", [None, [None, None], [5.0, None]])
+def test_ends_go_through_the_wire_as_they_are(ends: list[float | None] | None) -> None:
+    batch = RecordBatch(["a", "b"], np.ones((2, 1), dtype=np.float32), expires_at=ends)
+    assert parse_write(encode_write(batch, base64=True), WriteKind.UPSERT).expires_at == ends
+
+
 def test_query_has_chromas_defaults_and_echo_order() -> None:
     for fields in ({}, {"n_results": None, "ids": None}):
         request = parse_query(body(query_embeddings=[[1, 2]], **fields))
