@@ -151,7 +151,9 @@ class FunctionInfo:
 
 @dataclass(frozen=True, slots=True)
 class IndexingStatus:
-    """How much of a collection's log is in its index. An operation is one seq: a row written or deleted."""
+    """How much of a collection's log is in its index. An operation is one seq: a row written or deleted. It counts as indexed when it is
+    flushed, or at rest and one of too few to be, and no graph is yet to take it in.
+    """
 
     num_indexed_ops: int
     num_unindexed_ops: int
@@ -179,7 +181,9 @@ class CollectionInfo:
     configuration: dict[str, Json]
     schema: dict[str, Json]
     dimension: int | None
+    #: The last operation that counts as indexed; see :class:`IndexingStatus`.
     log_position: int = 0
+    #: The same: it rises when what was written has been taken in.
     version: int = 0
 
 

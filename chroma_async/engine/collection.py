@@ -147,6 +147,11 @@ class Collection:
         """The last acknowledged operation."""
         return self.live.version.seq
 
+    @property
+    def indexed_seq(self) -> Seq:
+        """The last operation that counts as indexed."""
+        return self.compactor.watermark.seq
+
     def _now_s(self) -> float:
         return self._context.clock() / 1e9
 
@@ -235,23 +240,20 @@ class Collection:
         await self._context.tasks.whole(change, f"change of collection {self.id}")
 
     async def version_at(self, level: ReadLevel) -> Version:
-        """The present as a read level sees it: all of it, what is flushed, or what is flushed and the first log entries behind that."""
-        if level is ReadLevel.INDEX_AND_WAL:
+        """The present as a read level sees it: all of it, what counts as indexed, or that and the first log entries behind it."""
+        if level is ReadLevel.INDEX_AND_WAL or self.indexed_seq == self._whole().seq:
             return await self.present()
+        bounded = level is ReadLevel.INDEX_AND_BOUNDED_WAL
         async with self.at_rest() as (manifest, _):
-            segments = self.live.segments
-            entries = await entries_behind(manifest, self._context.backends.log) if level is ReadLevel.INDEX_AND_BOUNDED_WAL else []
-        live, _ = await self._context.threads.run(replay, manifest, segments, entries[:BOUNDED_WAL_ENTRIES], self.row.dimension)
+            segments, indexed = self.live.segments, self.indexed_seq
+            entries = await entries_behind(manifest, self._context.backends.log) if bounded or indexed > manifest.flushed_seq else []
+        seen = sum(entry.last <= indexed for entry in entries) + (BOUNDED_WAL_ENTRIES if bounded else 0)
+        live, _ = await self._context.threads.run(replay, manifest, segments, entries[:seen], self.row.dimension)
         return await self._context.threads.run(visible, live.version, self._now_s())
 
     def indexing_status(self) -> IndexingStatus:
-        """An operation counts as indexed when it is flushed and, where its segment is large enough to have a graph, in the graph."""
-        manifest = self.live.manifest
-        flat = self._context.settings.flat_rows
-        outside = sum(segment.rows - segment.covers for segment in self.live.segments if segment.rows >= flat)
-        total = self.live.version.seq
-        unindexed = min(total, total - manifest.flushed_seq + outside)
-        return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
+        """How far indexing is behind what was written."""
+        return self.compactor.indexing_status()
 
     def at_rest(self) -> AbstractAsyncContextManager[tuple[Manifest, Seq]]:
         """See :meth:`Committer.at_rest <chroma_async.engine.compaction.commit.Committer.at_rest>`."""

@@ -39,7 +39,7 @@ from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
 from chroma_async.storage.sqlite.json_columns import dump, load
 from chroma_async.threads import Threads
-from chroma_async.types import Json, Scope
+from chroma_async.types import Json, Scope, Seq
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ class Engine:
         """:param descriptors: files that this process may hold open."""
         self.context = context
         self._facts = facts
+        #: The last operation that the log held of each collection at the opening.
+        self._logged: dict[UUID, Seq] = {}
         #: The longest unused first.
         self._loaded: OrderedDict[UUID, Collection] = OrderedDict()
         self._loading: dict[UUID, asyncio.Task[Collection]] = {}
@@ -189,11 +191,15 @@ class Engine:
             collection.users -= 1
 
     def described(self, row: CollectionRow) -> CollectionRow:
-        """A row of the catalog with what the log knows besides; the caller may change what it consists of."""
+        """A row of the catalog with what the log knows besides; the caller may change what it consists of. Its seq is that of the last
+        operation that counts as indexed.
+        """
         loaded = self._loaded.get(row.id)
         if loaded is not None:
             metadata, configuration, schema = map(copied, (loaded.row.metadata, loaded.row.configuration, loaded.row.schema))
-            return replace(loaded.row, metadata=metadata, configuration=configuration, schema=schema)
+            return replace(loaded.row, metadata=metadata, configuration=configuration, schema=schema, seq=loaded.indexed_seq)
+        # What is unloaded has been flushed; what was not loaded yet will find in the log what an opening has found there.
+        row = replace(row, seq=max(row.seq, self._logged.get(row.id, 0)))
         facts = self._facts.get(row.id)
         return row if facts is None else with_facts(row, facts)
 
@@ -230,7 +236,7 @@ class Engine:
                 raise InvalidArgumentError(f"collection {id} has {self.context.settings.max_forks} forks, as many as there may be")
             async with source.at_rest() as (manifest, seq):
                 schema = {member: value for member, value in source.row.schema.items() if member != SOURCE_FUNCTION}
-                fork = replace(source.row, id=uuid.uuid4(), name=name, schema=schema, created_ns=self.context.clock())
+                fork = replace(source.row, id=uuid.uuid4(), name=name, schema=schema, created_ns=self.context.clock(), seq=seq)
                 begun = forked(manifest, fork.id, seq)
                 tails = tuple(TailRow(fork.id, tail.source, tail.after) for tail in begun.tails)
                 for tail in tails:
@@ -327,7 +333,8 @@ class Engine:
     async def _recover(self) -> None:
         """Forget log entries of collections that are gone, and files that no manifest names."""
         known = set(await self.context.backends.catalog.collection_ids())
-        for id in await self.context.backends.log.collections():
+        self._logged = await self.context.backends.log.collections()
+        for id in list(self._logged):
             if id not in known:
                 await self._forget(id)
         await self._janitor.sweep()
@@ -379,6 +386,7 @@ class Engine:
 
     async def _forget(self, id: UUID) -> None:
         self._facts.pop(id, None)
+        self._logged.pop(id, None)
         self._litter = True
         try:
             await self.context.retention.release(id)

@@ -34,14 +34,12 @@ async def entries_behind(manifest: Manifest, log: Log) -> list[LogEntry]:
     entries: list[LogEntry] = []
     for tail in manifest.tails:
         entries += [entry for entry in await log.read(tail.source, tail.after) if entry.last <= tail.upto]
-    reached = manifest.tails[-1].upto if manifest.tails else manifest.flushed_seq
-    return entries + await log.read(manifest.collection, reached)
+    return entries + await log.read(manifest.collection, manifest.reached)
 
 
 def forked(source: Manifest, fork: UUID, seq: Seq) -> Manifest:
     """The first manifest of a fork: all that the source's names, and of the log what lies behind it up to ``seq``."""
-    reached = source.tails[-1].upto if source.tails else source.flushed_seq
-    tails = (*source.tails, Tail(source.collection, reached, seq)) if seq > reached else source.tails
+    tails = (*source.tails, Tail(source.collection, source.reached, seq)) if seq > source.reached else source.tails
     return replace(source, collection=fork, version=1, tails=tails)
 
 

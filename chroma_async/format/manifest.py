@@ -113,6 +113,11 @@ class Manifest:
     #: In order of seq; only a fork that has not flushed yet has any.
     tails: tuple[Tail, ...] = ()
 
+    @property
+    def reached(self) -> Seq:
+        """The last operation that it accounts for: in segments, or for a fork in the log of the collection that it came from."""
+        return self.tails[-1].upto if self.tails else self.flushed_seq
+
     def files(self) -> frozenset[str]:
         """Names of all files that it needs."""
         return frozenset(file.name for segment in self.segments for file in segment.files())

@@ -405,16 +405,8 @@ class LocalAPI:
 
     def _info(self, row: CollectionRow) -> CollectionInfo:
         row = self.engine.described(row)
-        return CollectionInfo(
-            id=row.id,
-            name=row.name,
-            tenant=row.tenant,
-            database=row.database,
-            metadata=row.metadata,
-            configuration=row.configuration,
-            schema=row.schema,
-            dimension=row.dimension,
-        )
+        place, settings = (row.id, row.name, row.tenant, row.database), (row.metadata, row.configuration, row.schema)
+        return CollectionInfo(*place, *settings, row.dimension, log_position=row.seq, version=row.seq)
 
     async def _filter(self, row: CollectionRow, where: Json, where_document: Json) -> Filter | None:
         return await condition(row.schema, where, where_document, self.settings.max_pattern_chars, self.engine.context.threads.run)

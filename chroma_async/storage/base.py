@@ -36,6 +36,8 @@ class CollectionRow:
     schema: dict[str, Json]
     dimension: int | None
     created_ns: int
+    #: The last operation that its manifest accounts for.
+    seq: Seq = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class ManifestCommit:
     files: frozenset[str]
     dimension: int | None
     schema: dict[str, Json]
+    #: The last operation that the new manifest accounts for.
+    seq: Seq
     #: Whether the new manifest still reads the log of the collection that it was forked from.
     keeps_tails: bool = False
 
@@ -72,7 +76,9 @@ class TailRow:
 
 @dataclass(frozen=True, slots=True)
 class ForkCommit:
-    """A new collection that shares the files of another: its row, its first manifest, and what it reads of others' logs."""
+    """A new collection that shares the files of another: its row (with the seq of its manifest), its first manifest, and what it reads of
+    others' logs.
+    """
 
     row: CollectionRow
     source: UUID

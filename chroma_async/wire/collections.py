@@ -20,6 +20,8 @@ from chroma_async.wire.body import dump_json, optional_object, parse_body, requi
 T = TypeVar("T")
 
 _CREATE_FIELDS = ("name", "metadata", "configuration", "schema", "get_or_create")
+#: Clients read a version as a signed 32-bit integer.
+_MOST_VERSION = 2**31 - 1
 _MODIFY_FIELDS = ("new_name", "new_metadata", "new_configuration")
 
 
@@ -274,7 +276,7 @@ def _collection_fields(info: CollectionInfo) -> dict[str, Json]:
         "tenant": info.tenant,
         "database": info.database,
         "log_position": info.log_position,
-        "version": info.version,
+        "version": min(info.version, _MOST_VERSION),
     }
 
 

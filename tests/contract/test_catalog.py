@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from chroma_async.errors import ClosedError, FencedError, InvalidArgumentError, NotFoundError, UniqueConstraintError
-from chroma_async.storage.base import Catalog, CollectionRow, ManifestCommit, ManifestRow
+from chroma_async.storage.base import Catalog, CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import Database, Scope, Tenant
 
 DEFAULT = Scope()
@@ -28,7 +28,7 @@ def collection(number: int, name: str | None = None, scope: Scope = DEFAULT, **c
 
 
 def commit(number: int, expected: int, files: set[str], **changes: Any) -> ManifestCommit:
-    fields: dict[str, Any] = {"body": b"manifest %d" % expected, "dimension": 3, "schema": {"v": expected}}
+    fields: dict[str, Any] = {"body": b"manifest %d" % expected, "dimension": 3, "schema": {"v": expected}, "seq": 0}
     return ManifestCommit(collection=UUID(int=number), expected_version=expected, files=frozenset(files), **(fields | changes))
 
 
@@ -210,9 +210,26 @@ async def test_a_manifest_commit_stores_body_files_and_facts_in_one_step(catalog
     await catalog.commit_manifest(commit(1, 0, {"a", "b"}))
     assert await catalog.load_manifest(UUID(int=1)) == ManifestRow(1, b"manifest 0")
     assert await catalog.get_collection_by_id(DEFAULT, UUID(int=1)) == collection(1, dimension=3, schema={"v": 0})
-    await catalog.commit_manifest(commit(1, 1, {"b", "c"}))
+    await catalog.commit_manifest(commit(1, 1, {"b", "c"}, seq=12))
     assert await catalog.load_manifest(UUID(int=1)) == ManifestRow(2, b"manifest 1")
     assert await catalog.named_files() == {"b", "c"}
+    for row in (
+        await catalog.get_collection(DEFAULT, "name-1"),
+        await catalog.get_collection_by_id(DEFAULT, UUID(int=1)),
+        await catalog.find_collection(UUID(int=1)),
+        *await catalog.list_collections(DEFAULT, None, 0),
+        await catalog.update_collection(DEFAULT, UUID(int=1), **unchanged()),
+    ):
+        assert row == collection(1, dimension=3, schema={"v": 1}, seq=12)
+
+
+async def test_a_fork_has_the_seq_that_its_first_manifest_reaches(catalog: Catalog) -> None:
+    await catalog.create_collection(collection(1))
+    await catalog.commit_manifest(commit(1, 0, {"a"}, seq=5))
+    row = collection(2, seq=7)
+    await catalog.fork_collection(ForkCommit(row, UUID(int=1), b"manifest", frozenset({"a"}), (TailRow(UUID(int=2), UUID(int=1), 5),)))
+    assert await catalog.get_collection_by_id(DEFAULT, UUID(int=2)) == row
+    assert (await catalog.get_collection_by_id(DEFAULT, UUID(int=1))).seq == 5
 
 
 async def test_a_commit_that_expects_another_version_is_fenced_and_changes_nothing(catalog: Catalog) -> None:

@@ -17,12 +17,15 @@ from uuid import UUID
 import pytest
 
 from chroma_async.errors import CorruptionError, NotFoundError, PoisonedError, StoreError, UnavailableError
+from chroma_async.format.manifest import Manifest, Tail
 from chroma_async.storage.base import Backends, Buffer
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
+from chroma_async.storage.sqlite.catalog import SqliteCatalog
 from chroma_async.storage.sqlite.connection import CatalogConnection, Statements
 from chroma_async.storage.sqlite.log import SqliteLog, connect
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
+from chroma_async.storage.sqlite.row_checksums import row_checksum
 from chroma_async.threads import Threads
 from chroma_async.types import Scope
 from tests.contract.conftest import CHECKPOINT_BYTES, opened
@@ -221,7 +224,7 @@ async def test_a_newer_catalog_or_log_is_refused_with_both_versions(tmp_path: Pa
         with sqlite3.connect(tmp_path / file / file) as connection:
             connection.execute(change)
         connection.close()
-        with pytest.raises(StoreError, match=r"version 99.*up to 1"):
+        with pytest.raises(StoreError, match=r"version 99.*up to \d"):
             async with opened(tmp_path / file, threads):
                 pass
 
@@ -233,8 +236,32 @@ async def test_a_migration_that_is_cut_short_leaves_the_version_before_it(tmp_pa
     with pytest.raises(Exception, match="nowhere"):
         await CatalogConnection.open(path, (*MIGRATIONS, broken), wal_bytes=0)
     connection = await CatalogConnection.open(path, (*MIGRATIONS, "CREATE TABLE half (a);"), wal_bytes=0)
-    assert await connection.read("SELECT version FROM schema_version") == [(2,)]
+    assert await connection.read("SELECT version FROM schema_version") == [(len(MIGRATIONS) + 1,)]
     await connection.aclose()
+
+
+async def test_a_catalog_of_version_1_learns_the_seqs_of_its_manifests(tmp_path: Path) -> None:
+    path = tmp_path / CATALOG_FILE
+    fork = Manifest(UUID(int=2), version=1, flushed_seq=7, tails=(Tail(UUID(int=1), 7, 9), Tail(UUID(int=3), 9, 12)))
+    bodies = [Manifest(UUID(int=1), version=4, flushed_seq=8).to_bytes(), fork.to_bytes(), b"\xff damaged"]
+    first = await CatalogConnection.open(path, MIGRATIONS[:1], wal_bytes=0)
+
+    async def work(step: Statements) -> None:
+        for number, body in enumerate(bodies, 1):
+            row = (UUID(int=number).bytes, f"name-{number}", "default_tenant", "default_database", None, "{}", "{}", None, 17)
+            columns = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
+            await step.rows(f"INSERT INTO collections ({columns}) VALUES ({', '.join('?' * 10)})", (*row, row_checksum(row)))
+            await step.rows(
+                "INSERT INTO manifests (collection, version, body, crc32) VALUES (?, ?, ?, ?)",
+                (row[0], 1, body, row_checksum((row[0], 1), body)),
+            )
+
+    await first.write(work)
+    await first.aclose()
+    catalog = await SqliteCatalog.open(path, wal_bytes=0)
+    assert [row.seq for row in await catalog.list_collections(Scope(), None, 0)] == [8, 12, 0]
+    assert [(await catalog.load_manifest(UUID(int=number))).body for number in (1, 2, 3)] == bodies
+    await catalog.aclose()
 
 
 async def test_a_full_disk_loses_nothing_and_the_append_may_be_retried(tmp_path: Path, threads: Threads) -> None:

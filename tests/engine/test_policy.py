@@ -16,10 +16,12 @@ from chroma_async.engine.compaction.compaction_policy import (
     Merge,
     SegmentState,
     Vacuum,
+    counts_unflushed,
     everything_left,
     may_freeze,
     must_freeze,
     next_job,
+    unindexed_rows,
 )
 
 SETTINGS = Settings()
@@ -80,6 +82,27 @@ def test_a_memtable_is_due_when_large_and_quiet_or_old(rows: int, idle_s: float,
 )
 def test_a_graph_grows_when_its_tail_is_worth_it(state: SegmentState, load: Load, job: Job | None) -> None:
     assert next_job([state], load, SETTINGS) == job
+
+
+@pytest.mark.parametrize(
+    ("state", "waiting"),
+    [
+        (segment(4095), 0),
+        (segment(4096), 4096),
+        (segment(100_000, covers=100_000), 0),
+        (segment(100_000, 1000, covers=100_000), 0),
+        (segment(100_000, 1001, covers=100_000), 1001),
+        (segment(13_000, refused_rows=10_000), 0),
+        (segment(13_001, refused_rows=10_000), 13_001),
+    ],
+)
+def test_rows_wait_for_indexing_only_while_idleness_would_index_them(state: SegmentState, waiting: int) -> None:
+    assert unindexed_rows([state, segment(100)], SETTINGS) == waiting
+
+
+@pytest.mark.parametrize(("rows", "idle_s", "counts"), [(1000, 1.0, True), (1001, 60.0, False), (1, 0.99, False), (0, 1.0, True)])
+def test_a_memtable_counts_as_indexed_when_small_and_at_rest(rows: int, idle_s: float, counts: bool) -> None:
+    assert counts_unflushed(rows, idle_s, SETTINGS) is counts
 
 
 @pytest.mark.parametrize(

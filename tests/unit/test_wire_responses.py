@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -108,6 +109,12 @@ def test_everything_with_a_name_reads_back_as_it_was_written() -> None:
     assert wire.decode_integer(b"5") == 5
     assert wire.decode_text(b'"1.0.0"') == "1.0.0"
     assert wire.decode_boolean(b"true") is True
+
+
+def test_a_version_stays_within_the_integers_that_clients_read_it_as() -> None:
+    long_lived = replace(INFO, version=2**40, log_position=2**40)
+    assert json.loads(wire.encode_collection(long_lived))["version"] == 2**31 - 1
+    assert json.loads(wire.encode_collection(long_lived))["log_position"] == 2**40
 
 
 def test_a_collection_is_written_with_chromas_members() -> None:

@@ -100,6 +100,7 @@ class Committer:
                     files=manifest.files(),
                     dimension=row.dimension,
                     schema=row.schema,
+                    seq=manifest.reached,
                     keeps_tails=bool(manifest.tails),
                 )
             )

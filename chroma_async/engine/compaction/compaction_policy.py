@@ -54,6 +54,12 @@ class Load:
     write_share: float
 
 
+#: A collection that nobody writes to.
+IDLE = Load(idle_s=float("inf"), write_share=0.0)
+#: Time without a write after which what is too small to be flushed counts as indexed.
+INDEXED_IDLE_S = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Merge:
     """Join chunks ``first`` to ``last`` (inclusive) of a segment."""
@@ -101,6 +107,16 @@ def may_freeze(rows: int, idle_s: float, age_s: float, settings: Settings) -> bo
     return (rows > settings.flush_idle_rows and idle_s >= settings.flush_idle_s) or age_s >= settings.flush_max_s
 
 
+def counts_unflushed(rows: int, idle_s: float, settings: Settings) -> bool:
+    """Whether a memtable counts as indexed as it is: too small to be flushed when idle, and come to rest."""
+    return rows <= settings.flush_idle_rows and idle_s >= INDEXED_IDLE_S
+
+
+def unindexed_rows(segments: Sequence[SegmentState], settings: Settings) -> int:
+    """Rows that a graph is yet to take in. What an idle collection leaves outside of its graphs is as indexed as it will ever be."""
+    return sum(segment.tail for segment in segments if _index(segment, IDLE, settings) is not None)
+
+
 def next_job(segments: Sequence[SegmentState], load: Load, settings: Settings) -> Job | None:
     """The most useful thing to do now, if anything is.
 
@@ -117,7 +133,6 @@ def next_job(segments: Sequence[SegmentState], load: Load, settings: Settings) -
 
 def everything_left(segments: Sequence[SegmentState], settings: Settings) -> Job | None:
     """As :func:`next_job` when somebody asks for it: thresholds that only save work are at their lowest."""
-    idle = Load(idle_s=float("inf"), write_share=0.0)
     for segment in segments:
         if segment.dead:
             return Vacuum(segment.key)
@@ -125,7 +140,7 @@ def everything_left(segments: Sequence[SegmentState], settings: Settings) -> Job
         indexed = segment.covers or segment.rows >= settings.flat_rows
         if indexed and segment.tail and segment.rows > segment.refused_rows:
             return IndexGraph(segment.key)
-    return next_job(segments, idle, settings)
+    return next_job(segments, IDLE, settings)
 
 
 def _vacuum(segment: SegmentState, load: Load, settings: Settings) -> Vacuum | None:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 
 from chroma_async.engine.compaction.commit import Committer
-from chroma_async.engine.compaction.compaction_policy import may_freeze, must_freeze
+from chroma_async.engine.compaction.compaction_policy import may_freeze, must_freeze, unindexed_rows
 from chroma_async.engine.compaction.ending import Ending
 from chroma_async.engine.compaction.flush_lane import FlushLane
 from chroma_async.engine.compaction.jobs import Jobs, Progress
@@ -21,10 +21,12 @@ from chroma_async.engine.compaction.maintenance_lane import MaintenanceLane
 from chroma_async.engine.compaction.pace import Pace
 from chroma_async.engine.compaction.retry import Retry
 from chroma_async.engine.compaction.throttle import Throttle
+from chroma_async.engine.compaction.watermark import Watermark
 from chroma_async.engine.context import Context
 from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.errors import ChromaError
+from chroma_async.types import IndexingStatus
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Compactor:
     :ivar throttle: what writers ask before each group.
     :ivar committer: where every job ends.
     :ivar pace: how fast rows are written and indexed.
+    :ivar watermark: how far what was written counts as indexed.
     """
 
     def __init__(self, live: LiveState, turn: asyncio.Lock, row: LiveRow, context: Context) -> None:
@@ -50,6 +53,7 @@ class Compactor:
         self.maintenance_lane = MaintenanceLane(live, context, self.jobs, self.pace, self._ending, maintenance_retry)
         self.flush_lane = FlushLane(live, row, context, self.committer, self.maintenance_lane, self._ending)
         self.throttle = Throttle(live, context, self.committer, self.flush_lane, self.jobs, self.pace, maintenance_retry)
+        self.watermark = Watermark(live, self.pace, context.settings)
         self._dirty_since_s: float | None = context.monotonic() if live.dirty else None
 
     # ----------------------------------------------------------------------------------------------------------- told by the writer
@@ -79,8 +83,16 @@ class Compactor:
         """Whether nothing is under way and nothing waits to be flushed."""
         return not self.flush_lane.busy and not self.maintenance_lane.busy and not self._live.dirty
 
+    def indexing_status(self) -> IndexingStatus:
+        """An operation counts as indexed when it is flushed, or one of too few to be, and no graph is yet to take it in."""
+        total = self._live.version.seq
+        waiting = unindexed_rows(self.jobs.states(), self._context.settings)
+        unindexed = min(total, total - self.watermark.indexed + waiting)
+        return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
+
     async def tick(self) -> None:
         """Flush what is idle or old; look for maintenance to do. Called about twice a second."""
+        self.watermark.advance()
         if self._ending.ended:
             return
         # A turn that is taken is a write's, which freezes what is old when it is done; waiting for it would keep others waiting too.

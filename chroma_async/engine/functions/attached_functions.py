@@ -24,7 +24,6 @@ from chroma_async.engine.functions.builtin_functions import FUNCTIONS, OutputRow
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, FencedError, InvalidArgumentError, NotFoundError, PoisonedError
-from chroma_async.format.manifest import Manifest
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage import refusals
@@ -79,9 +78,8 @@ class AttachedFunctions:
         rows = await self._catalog.list_functions()
         logged = await self._context.backends.log.collections() if rows else {}
         for row in rows:
-            stored = await self._catalog.load_manifest(row.collection)
-            flushed = Manifest.from_bytes(stored.body, row.collection).flushed_seq if stored.version else 0
-            self._attached[row.collection] = _Attached(row, max(flushed, logged.get(row.collection, 0)))
+            stored = await self._catalog.find_collection(row.collection)
+            self._attached[row.collection] = _Attached(row, max(stored.seq, logged.get(row.collection, 0)))
 
     # -------------------------------------------------------------------------------------------------------------------------- verbs
 

@@ -278,7 +278,7 @@ class MemoryCatalog:
         if stored.manifest.version != commit.expected_version:
             raise refusals.manifest_fenced(commit.collection, commit.expected_version, stored.manifest.version)
         stored.schema = json.dumps(commit.schema)
-        stored.row = replace(stored.row, dimension=commit.dimension)
+        stored.row = replace(stored.row, dimension=commit.dimension, seq=commit.seq)
         stored.files = commit.files
         stored.manifest = ManifestRow(commit.expected_version + 1, commit.body)
         if not commit.keeps_tails:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from chroma_async.errors import ChromaError, CorruptionError
@@ -19,6 +20,8 @@ from chroma_async.storage.sqlite.row_checksums import row_checksum
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 _COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"
+#: A row as it is read: as it is sealed, and the seq of its manifest.
+_ROW = f"{_COLUMNS}, ifnull((SELECT seq FROM manifests WHERE collection = collections.id), 0)"
 _SCOPED = "tenant = ? AND database = ?"
 #: SQLite's integers end here, and no list is longer.
 _NO_LIMIT = 2**63 - 1
@@ -31,8 +34,9 @@ def _window(limit: int | None, offset: int) -> tuple[int, int]:
 
 def _collection(row: Row, file: str) -> CollectionRow:
     """:raises CorruptionError: the row is not what was written."""
-    _verify(row, file)
-    id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, _ = row
+    *sealed, seq = row
+    _verify(sealed, file)
+    id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, _ = sealed
     return CollectionRow(
         UUID(bytes=id),
         name,
@@ -43,10 +47,11 @@ def _collection(row: Row, file: str) -> CollectionRow:
         load(schema),
         dimension,
         created_ns,
+        seq,
     )
 
 
-def _verify(row: Row, file: str) -> None:
+def _verify(row: Sequence[Any], file: str) -> None:
     """:raises CorruptionError: the row of a collection fails its checksum; names file and collection."""
     if row_checksum(row[:-1]) != row[-1]:
         raise CorruptionError(f"{file}: the row of collection {row[1]!r} [{UUID(bytes=row[0])}] fails its checksum", file)
@@ -146,20 +151,20 @@ class SqliteCatalog:
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
         aliased = "SELECT collection FROM aliases WHERE tenant = ? AND database = ? AND name = ?"
-        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND (name = ? OR id = ({aliased}))"
+        sql = f"SELECT {_ROW} FROM collections WHERE {_SCOPED} AND (name = ? OR id = ({aliased}))"
         place = (scope.tenant, scope.database, name)
         return self._read(await self._one(sql, (*place, *place), refusals.collection_missing(name)))
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
-        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} AND id = ?"
+        sql = f"SELECT {_ROW} FROM collections WHERE {_SCOPED} AND id = ?"
         return self._read(await self._one(sql, (scope.tenant, scope.database, id.bytes), refusals.collection_id_missing(id)))
 
     async def find_collection(self, id: UUID) -> CollectionRow:
-        sql = f"SELECT {_COLUMNS} FROM collections WHERE id = ?"
+        sql = f"SELECT {_ROW} FROM collections WHERE id = ?"
         return self._read(await self._one(sql, (id.bytes,), refusals.collection_id_missing(id)))
 
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
-        sql = f"SELECT {_COLUMNS} FROM collections WHERE {_SCOPED} ORDER BY id LIMIT ? OFFSET ?"
+        sql = f"SELECT {_ROW} FROM collections WHERE {_SCOPED} ORDER BY id LIMIT ? OFFSET ?"
         rows = await self._connection.read(sql, (scope.tenant, scope.database, *_window(limit, offset)))
         return await in_slices(rows, self._read)
 
@@ -203,7 +208,7 @@ class SqliteCatalog:
             if changes:
                 assignments, values = _assignments(held, changes)
                 await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, id.bytes))
-            (row,) = await step.rows(f"SELECT {_COLUMNS} FROM collections WHERE id = ?", (id.bytes,))
+            (row,) = await step.rows(f"SELECT {_ROW} FROM collections WHERE id = ?", (id.bytes,))
             return self._read(row)
 
         return await self._connection.write(work)
@@ -277,7 +282,7 @@ class SqliteCatalog:
                 await step.many("INSERT INTO files (collection, file) VALUES (?, ?)", [(key, file) for file in commit.files - named])
             assignments, values = _assignments(held, {"dimension": commit.dimension, "schema": schema})
             await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, key))
-            await _put_manifest(step, key, commit.expected_version + 1, commit.body)
+            await _put_manifest(step, key, commit.expected_version + 1, commit.body, commit.seq)
             if not commit.keeps_tails:
                 await step.rows("DELETE FROM tails WHERE collection = ?", (key,))
 
@@ -294,7 +299,7 @@ class SqliteCatalog:
                 raise refusals.collection_id_missing(commit.source)
             await _insert(step, row)
             await step.rows("UPDATE collections SET root = ? WHERE id = ?", (source[0], key))
-            await _put_manifest(step, key, 1, commit.body)
+            await _put_manifest(step, key, 1, commit.body, row.seq)
             await step.many("INSERT INTO files (collection, file) VALUES (?, ?)", [(key, file) for file in commit.files])
             tails = [(key, tail.source.bytes, tail.after) for tail in commit.tails]
             await step.many("INSERT INTO tails (collection, source, after) VALUES (?, ?, ?)", tails)
@@ -366,9 +371,9 @@ async def _insert(step: Statements, row: CollectionRow) -> None:
     await step.rows(f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, row_checksum(values)))
 
 
-async def _put_manifest(step: Statements, collection: bytes, version: int, body: bytes) -> None:
+async def _put_manifest(step: Statements, collection: bytes, version: int, body: bytes, seq: Seq) -> None:
     """In place of the one that there is, if there is one."""
     await step.rows(
-        "INSERT OR REPLACE INTO manifests (collection, version, body, crc32) VALUES (?, ?, ?, ?)",
-        (collection, version, body, row_checksum((collection, version), body)),
+        "INSERT OR REPLACE INTO manifests (collection, version, body, crc32, seq) VALUES (?, ?, ?, ?, ?)",
+        (collection, version, body, row_checksum((collection, version), body), seq),
     )

@@ -2,7 +2,7 @@
 
 Ids are the 16 bytes of a UUID, which SQLite compares as UUIDs compare. JSON members are text. ``crc32`` is what
 :func:`chroma_async.storage.sqlite.row_checksums.row_checksum` makes of (id, name, tenant, database, metadata, configuration, schema,
-dimension, created_ns), and for a manifest of (collection, version) and its body.
+dimension, created_ns), and for a manifest of (collection, version) and its body, which says its ``seq`` too.
 """
 
 from __future__ import annotations
@@ -94,6 +94,13 @@ MIGRATIONS: tuple[str, ...] = (
 
     INSERT INTO tenants (name) VALUES ('default_tenant');
     INSERT INTO databases (tenant, name, id) VALUES ('default_tenant', 'default_database', zeroblob(16));
+    """,
+    """
+    -- The last operation that a manifest accounts for, so that nobody has to read manifests to list collections.
+    ALTER TABLE manifests ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+    UPDATE manifests SET seq = ifnull(
+        json_extract(CAST(body AS TEXT), '$.tails[#-1][2]'), ifnull(json_extract(CAST(body AS TEXT), '$.flushed_seq'), 0)
+    ) WHERE json_valid(CAST(body AS TEXT));
     """,
 )
 
