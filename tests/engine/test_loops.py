@@ -72,7 +72,7 @@ def test_closing_a_client_of_a_closed_loop_gives_the_directory_up(tmp_path: Path
 
 CLOSED_IN_THE_MIDDLE = """
 import asyncio, pathlib, sys
-from tests.engine.test_review_loops_and_forks import *
+from tests.engine.test_loops import *
 
 def go(path, steps):
     loop = asyncio.new_event_loop()

@@ -103,9 +103,9 @@ async def test_heavy_filters_are_parsed_in_a_thread(store: Store, request_: dict
 
 
 def test_remembered_masks_count_the_text_of_their_filters() -> None:
-    cache = FilterCache(500_000)
+    masks = FilterCache(500_000)
     for number in range(100):
-        cache.put(number, DocumentContains("x" * 7000 + str(number)), False, CachedFilter(Bitmap.ones(8)))
-    assert len(cache._entries) < 100
-    cache.put(1, Equals("k", "x" * 10_000), False, CachedFilter(Bitmap.ones(8)))
-    assert cache.get(1, Equals("k", "x" * 10_000), False) is None
+        masks.put(number, DocumentContains("x" * 7000 + str(number)), False, CachedFilter(Bitmap.ones(8)))
+    assert len(masks._entries) < 100
+    masks.put(1, Equals("k", "x" * 10_000), False, CachedFilter(Bitmap.ones(8)))
+    assert masks.get(1, Equals("k", "x" * 10_000), False) is None
