@@ -20,18 +20,31 @@ PATIENCE_S = 10.0
 class JobGate:
     """A blocking function whose result is held back: whoever calls it in a thread waits until :meth:`open`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
-        self._inner: Callable[..., Any] = getattr(module, name)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: ModuleType | type, name: str, failure: Exception | None = None) -> None:
+        """
+        :param owner: the module or class that has the function.
+        :param failure: raised in place of the result.
+        """
+        self._inner: Callable[..., Any] = getattr(owner, name)
+        self._failure = failure
+        self.calls = 0
         self._loop = asyncio.get_running_loop()
         self._reached = asyncio.Event()
         self._opened = threading.Event()
-        monkeypatch.setattr(module, name, self)
+        monkeypatch.setattr(owner, name, self._method() if isinstance(owner, type) else self)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.calls += 1
         result = self._inner(*arguments, **named)
         self._loop.call_soon_threadsafe(self._reached.set)
         assert self._opened.wait(PATIENCE_S)
+        if self._failure is not None:
+            raise self._failure
         return result
+
+    def _method(self) -> Callable[..., Any]:
+        """A function, which binds to its object."""
+        return lambda *arguments, **named: self(*arguments, **named)
 
     async def reached(self) -> None:
         """Until the job has done its work and only its result is missing."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from chroma_async.config.settings import Settings
 from chroma_async.engine.collection import Collection
+from chroma_async.engine.compaction.compaction_policy import Job
 from chroma_async.engine.engine import Engine
 from chroma_async.service.local import LocalAPI
 from chroma_async.service.sharing import Lease
@@ -64,7 +65,7 @@ class Store:
     async def open(
         cls,
         location: Path | None,
-        clock: Clock,
+        monotonic: Clock,
         *,
         name: str = "docs",
         configuration: Any = None,
@@ -73,7 +74,7 @@ class Store:
     ) -> Store:
         settings = replace(settings, is_persistent=location is not None)
         arguments.setdefault("automatic", False)
-        engine = await Engine.open(None if location is None else str(location), settings, monotonic=clock, **arguments)
+        engine = await Engine.open(None if location is None else str(location), settings, monotonic=monotonic, **arguments)
         api = LocalAPI(Lease(engine, None))
         info = await api.create_collection(SCOPE, name, configuration=configuration, get_or_create=True)
         return cls(engine, api, info)
@@ -125,6 +126,15 @@ class Store:
 
     async def flush(self) -> None:
         await (await self.collection()).flush()
+
+    async def flush_oldest(self) -> None:
+        """Flush the oldest frozen memtable and no other."""
+        collection = await self.collection()
+        await collection.compactor.flush_lane.flush_oldest()
+
+    async def do(self, job: Job) -> bool:
+        """Do one job of maintenance, also while memtables wait to be flushed; whether it changed anything."""
+        return await (await self.collection()).compactor.jobs.run(job, None)
 
     async def finish(self) -> None:
         await (await self.collection()).finish()

@@ -17,6 +17,7 @@ from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import RateLimitError
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.types import RecordBatch, WriteKind
+from tests.engine.gate import HeldLog, held
 from tests.engine.store import SCOPE, TINY, Clock, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
@@ -55,11 +56,13 @@ def test_ids_and_deletions_count_too() -> None:
 
 
 async def test_a_queue_is_full_by_documents(open_store: Open) -> None:
-    store = await open_store(settings=replace(TINY, write_queue_bytes=150_000), refuse_when_full=True)
-    collection = await store.collection()
-    async with collection.turn:
-        writes = [asyncio.ensure_future(store.add([f"a{n}"], documents=[TEXT])) for n in range(4)]
-        await asyncio.wait(writes, return_when=asyncio.FIRST_EXCEPTION)
+    store = await open_store(settings=replace(TINY, write_queue_bytes=150_000), refuse_when_full=True, wrap=held)
+    log = store.engine.context.backends.log
+    assert isinstance(log, HeldLog)
+    log.hold()
+    writes = [asyncio.ensure_future(store.add([f"a{n}"], documents=[TEXT])) for n in range(4)]
+    await asyncio.wait(writes, return_when=asyncio.FIRST_EXCEPTION)
+    log.release()
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {type(None), RateLimitError}
 

@@ -1,18 +1,22 @@
-"""A verb whose caller goes away comes to its end: nothing is left half done."""
+"""A verb whose caller goes away comes to its end: nothing is left half done, and nothing is held for nobody."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chroma_async.engine.engine import Engine
 from chroma_async.errors import NotFoundError
-from chroma_async.types import CollectionInfo, DeleteRequest, GetRequest, RecordBatch, Scope, WriteKind
+from chroma_async.service.local import open_local
+from chroma_async.types import DeleteRequest
+from tests.engine.clients import SETTINGS
 from tests.engine.settling import settled
-from tests.engine.store import SCOPE, Clock, Store, vectors
+from tests.engine.store import SCOPE, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
 
@@ -138,16 +142,6 @@ async def test_every_verb_may_be_cancelled_at_every_step(open_store: Open) -> No
         assert (now.ids, now.documents) == (then.ids, then.documents)
 
 
-async def test_the_scope_decides_also_for_what_is_loaded(disk: Store) -> None:
-    await disk.add(["a"])
-    await disk.api.create_database("second", SCOPE.tenant)
-    stranger: Scope = Scope(SCOPE.tenant, "second")
-    with pytest.raises(NotFoundError):
-        await disk.api.write(stranger, disk.id, WriteKind.ADD, RecordBatch(["x"], vectors([1])))
-    info: CollectionInfo = await disk.api.get_collection_by_id(SCOPE, disk.id)
-    assert info.id == disk.id
-
-
 async def test_a_fork_is_whole_though_its_caller_went_away(disk: Store, open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     await disk.add(["a", "b"])
     pause = paused(monkeypatch, disk.engine.context.backends.catalog, "fork_collection")
@@ -162,14 +156,42 @@ async def test_a_fork_is_whole_though_its_caller_went_away(disk: Store, open_sto
     assert await Store(again.engine, again.api, fork).ids() == ["a", "b"]
 
 
-async def test_versions_of_conditional_reads_are_let_go_when_their_time_is_up(disk: Store, clock: Clock, tmp_path: Path) -> None:
-    await disk.add(["a"])
-    await disk.flush()
-    await disk.api.conditional_get(SCOPE, disk.id, GetRequest())
-    await disk.delete(["a"])
-    await disk.finish()
-    for _ in range(2):
-        clock.now += 61
-        await disk.engine.tick()
-        await settled(disk.engine)
-    assert list((tmp_path / "data" / "segments").iterdir()) == []
+async def test_an_opening_whose_caller_goes_away_does_not_keep_the_directory(tmp_path: Path) -> None:
+    for steps in (1, 2, 4, 8, 16, 32, 64):
+        opening = asyncio.ensure_future(open_local(str(tmp_path / "data"), SETTINGS))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        if not opening.cancelled():
+            await opening.result().aclose()
+        # Waits for the end of what was begun, and then has the directory to itself.
+        await (await open_local(str(tmp_path / "data"), SETTINGS)).aclose()
+        engine = await Engine.open(str(tmp_path / "data"), SETTINGS)
+        await engine.aclose()
+
+
+async def test_an_opening_without_a_caller_closes_by_itself(tmp_path: Path) -> None:
+    opening = asyncio.ensure_future(open_local(str(tmp_path / "data"), SETTINGS))
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+    # What it had begun ends by itself; nobody asks for it.
+    while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+        await asyncio.wait(tasks)
+    engine = await Engine.open(str(tmp_path / "data"), SETTINGS)
+    await engine.aclose()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 10, 100])
+async def test_a_caller_that_goes_away_while_opening_does_not_keep_the_directory(tmp_path: Path, steps: int) -> None:
+    opening = asyncio.ensure_future(open_local(str(tmp_path), SETTINGS))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+    if not opening.cancelled():
+        await opening.result().aclose()
+    # Other settings: possible only when nobody has it open any longer.
+    api = await open_local(str(tmp_path), replace(SETTINGS, allow_reset=True))
+    await api.aclose()

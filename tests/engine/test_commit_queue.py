@@ -15,6 +15,7 @@ from chroma_async.errors import (
     InvalidArgumentError,
     InvalidDimensionException,
     NotFoundError,
+    PayloadTooLargeError,
     PoisonedError,
     RateLimitError,
     UnavailableError,
@@ -294,3 +295,13 @@ async def test_a_collection_deleted_while_it_loads_takes_no_writes(disk: Store, 
     with pytest.raises(NotFoundError):
         await store.count()
     assert store.id not in await store.engine.context.backends.log.collections()
+
+
+async def test_a_request_too_large_for_the_log_is_refused_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chroma_async.engine.write.commit_queue.MAX_ENTRY_BYTES", 100_000)
+    small, large = await asyncio.gather(
+        store.add(["a"], documents=["x"]), store.add(["b"], documents=["x" * 100_000]), return_exceptions=True
+    )
+    assert small is None
+    assert isinstance(large, PayloadTooLargeError)
+    assert await store.ids() == ["first", "a"]

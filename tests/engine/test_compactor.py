@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_async.engine.compaction import compaction_policy as policy
 from chroma_async.engine.compaction import flush_lane, indexing, jobs
 from chroma_async.errors import ClosedError, PoisonedError, UnavailableError
 from chroma_async.types import Rows
 from tests.engine.gate import HeldCatalog, JobGate, held, lanes_end
-from tests.engine.store import SCOPE, TINY, Clock, Store, same, sound, vectors
+from tests.engine.store import TINY, Clock, Store, same, sound, vectors
 from tests.model.ways import EAGER
 
 Open = Callable[..., Awaitable[Store]]
@@ -332,20 +331,6 @@ async def test_a_segment_ends_when_it_is_full(store: Store) -> None:
     assert await sound(store)
 
 
-async def test_a_segment_whose_rows_are_all_dead_goes(store: Store) -> None:
-    await fill(store, 0, 30)
-    await store.finish()
-    await store.delete(ids(0, 30))
-    await store.finish()
-    collection = await store.collection()
-    assert collection.version.segments == ()
-    assert await store.count() == 0
-    await fill(store, 0, 30)
-    await store.finish()
-    assert await store.ids() == ids(0, 30)
-    assert (await store.api.get_collection_by_id(SCOPE, store.id)).dimension == 4
-
-
 async def test_every_job_leaves_answers_as_they_were(store: Store) -> None:
     await ready_for(store, "vacuum")
     await update(store)
@@ -366,45 +351,6 @@ async def test_every_job_leaves_answers_as_they_were(store: Store) -> None:
     assert await store.ids(where_document={"$contains": "number 1"}, where={"n": {"$lt": 19}}) == matches
 
 
-async def test_a_vacuum_moves_the_deletions_of_memtables_that_wait_to_be_flushed(open_store: Open) -> None:
-    store = await open_store(settings=replace(TINY, memtable_rows=10))
-    await fill(store, 0, 30)
-    await store.flush()
-    await store.delete(ids(0, 10))
-    await store.flush()
-    await store.delete(["r12"])
-    await fill(store, 30, 40)  # frozen, with the deletion of r12
-    await store.delete(["r20", "r31"])
-    await fill(store, 40, 50)  # frozen, with those of r20 and r31
-    await store.delete(["r25", "r41"])
-    expected = await store.everything()
-    collection = await store.collection()
-    key = collection.version.segments[0].segment.key
-    assert await collection.compactor.jobs.run(policy.Vacuum(key), None)
-    assert collection.version.segments[0].rows == 20
-    dead_by_manifest = [["r12"], ["r12", "r20", "r31"]]
-    for dead in dead_by_manifest:
-        await collection.compactor.flush_lane.flush_oldest()
-        (view,) = collection.version.segments
-        gone = np.flatnonzero(~view.segment.alive.to_bools())
-        assert view.ids(gone) == dead
-        assert same(await store.everything(), expected)
-    await store.engine.aclose(flush=False)
-    assert same(await (await open_store()).everything(), expected)
-
-
-async def test_a_vacuum_puts_rows_back_in_order_of_birth(store: Store) -> None:
-    await fill(store, 0, 40)
-    await store.flush()
-    await store.update(ids(3, 20), documents=["changed"] * 17)
-    await store.flush()
-    assert (await store.collection()).version.segments[0].segment.tie_order is not None
-    await store.finish()
-    (view,) = (await store.collection()).version.segments
-    assert view.segment.tie_order is None
-    assert view.ids(np.arange(40)) == ids(0, 40)
-
-
 async def test_every_row_is_found_through_a_graph_that_grew(store: Store) -> None:
     rows = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
     store.engine.context = replace(store.engine.context, plan=EAGER)
@@ -416,3 +362,15 @@ async def test_every_row_is_found_through_a_graph_that_grew(store: Store) -> Non
         assert view.segment.graph.covers == view.segment.graph.rows == stop
         for number in range(stop):
             assert (await store.query(rows[number], 1)).ids == [f"r{number}"]
+
+
+async def test_codes_of_the_tail_are_let_go_when_the_graph_takes_it_in(open_store: Open) -> None:
+    store = await open_store(settings=replace(TINY, tail_codes_rows=1))
+    await store.add([f"a{n}" for n in range(40)], vectors(range(40)))
+    await store.flush()
+    segment = (await store.collection()).version.segments[0].segment
+    assert segment.codes
+    await store.finish()
+    segment = (await store.collection()).version.segments[0].segment
+    assert segment.covers == 40
+    assert not segment.codes

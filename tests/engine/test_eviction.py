@@ -1,4 +1,4 @@
-"""Eviction: idle collections leave memory when too much is held, and come back as they were."""
+"""What is loaded: idle collections leave memory when too much is held, and come back as they were; the scope decides as ever."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from chroma_async.engine.compaction import jobs
+from chroma_async.errors import NotFoundError
+from chroma_async.types import CollectionInfo, RecordBatch, Scope, WriteKind
 from tests.engine.gate import JobGate, lanes_end
 from tests.engine.store import SCOPE, TINY, Clock, Store, same, vectors
 
@@ -143,3 +145,13 @@ async def test_idle_rows_are_flushed_and_old_ones_too(open_store: Open, clock: C
     assert (await store.collection()).version.memtables[-1].rows == 1
     await tick(store, clock, 31)
     assert (await store.collection()).version.memtables[-1].rows == 0
+
+
+async def test_the_scope_decides_also_for_what_is_loaded(disk: Store) -> None:
+    await disk.add(["a"])
+    await disk.api.create_database("second", SCOPE.tenant)
+    stranger: Scope = Scope(SCOPE.tenant, "second")
+    with pytest.raises(NotFoundError):
+        await disk.api.write(stranger, disk.id, WriteKind.ADD, RecordBatch(["x"], vectors([1])))
+    info: CollectionInfo = await disk.api.get_collection_by_id(SCOPE, disk.id)
+    assert info.id == disk.id

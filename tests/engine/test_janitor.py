@@ -16,8 +16,10 @@ from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.errors import ChromaError, UnavailableError
 from chroma_async.storage.memory.segments import MemorySegmentStore
+from chroma_async.types import GetRequest
 from tests.engine.gate import HeldCatalog, JobGate, held
-from tests.engine.store import SCOPE, Store, same, sound, vectors
+from tests.engine.settling import settled
+from tests.engine.store import SCOPE, Clock, Store, same, sound, vectors
 
 Open = Callable[..., Awaitable[Store]]
 
@@ -218,3 +220,16 @@ def test_a_file_may_be_forgotten_while_the_pool_is_locked() -> None:
     with connections.use(blob) as third:
         assert third is not first
     connections.close()
+
+
+async def test_versions_of_conditional_reads_are_let_go_when_their_time_is_up(disk: Store, clock: Clock, tmp_path: Path) -> None:
+    await disk.add(["a"])
+    await disk.flush()
+    await disk.api.conditional_get(SCOPE, disk.id, GetRequest())
+    await disk.delete(["a"])
+    await disk.finish()
+    for _ in range(2):
+        clock.now += 61
+        await disk.engine.tick()
+        await settled(disk.engine)
+    assert list((tmp_path / "data" / "segments").iterdir()) == []

@@ -1,10 +1,16 @@
-"""A durable write that fails in doubt ends all writes until the store is reopened: the server says 503 and is not healthy; reads go on."""
+"""A write that fails in doubt, or is half applied, ends all writes until the store is reopened, and nobody sees it before.
+
+The server says 503 and is not healthy; reads go on.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +18,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from chroma_async.config.settings import Settings
-from chroma_async.errors import FencedError, PoisonedError
+from chroma_async.engine.compaction import flush_lane
+from chroma_async.engine.snapshot.memtable import Memtable
+from chroma_async.engine.snapshot.segment import Segment
+from chroma_async.errors import ChromaError, FencedError, PoisonedError
+from chroma_async.format.logbatch import LogBatch
 from chroma_async.server.app import create_app
-from tests.engine.gate import held
-from tests.engine.store import Store, vectors
+from tests.engine.gate import PATIENCE_S, JobGate, held
+from tests.engine.store import TINY, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
 BASE = "/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -112,3 +122,89 @@ async def test_a_store_that_cannot_be_used_is_not_ready(open_store: Open, tmp_pa
     async with TestClient(TestServer(app)) as client:
         assert (await client.get("/api/v2/healthcheck")).status == 503
         assert (await client.get("/readyz")).status == 503
+
+
+async def test_a_write_that_is_half_applied_is_neither_seen_nor_flushed_and_whole_after_reopening(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store()
+    await store.add(["a"])
+    seal = Memtable._seal
+
+    def fail(self: Memtable) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Memtable, "_seal", fail)
+    with pytest.raises(ChromaError):
+        await store.add(["b", "c"])
+    monkeypatch.setattr(Memtable, "_seal", seal)
+    assert await store.ids() == ["a"]
+    with pytest.raises(PoisonedError):
+        await store.add(["d"])
+    with pytest.raises(ChromaError):
+        await store.flush()
+    assert await store.ids() == ["a"]
+    await store.engine.aclose()
+    again = await open_store()
+    assert await again.ids() == ["a", "b", "c"]
+    await again.flush()
+    assert await again.ids() == ["a", "b", "c"]
+
+
+async def test_a_flush_under_way_while_a_write_is_half_applied_does_not_show_it(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store()
+    await store.add(["a"])
+    gate = JobGate(monkeypatch, flush_lane, "write_memtable")
+    flushing = asyncio.ensure_future(store.flush())
+    await gate.reached()
+    seal = Memtable._seal
+    monkeypatch.setattr(Memtable, "_seal", lambda self: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(ChromaError):
+        await store.add(["b"])
+    monkeypatch.setattr(Memtable, "_seal", seal)
+    gate.open()
+    await flushing
+    assert await store.ids() == ["a"]
+    with pytest.raises(ChromaError):
+        await store.flush()
+    assert await store.ids() == ["a"]
+    await store.engine.aclose()
+    assert await (await open_store()).ids() == ["a", "b"]
+
+
+async def test_a_write_that_is_being_applied_does_not_look_to_a_flush_like_one_that_failed(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store(settings=replace(TINY, memtable_rows=20))
+    for name in "ab":  # two memtables, both frozen
+        await store.add([f"{name}{n}" for n in range(20)], vectors(range(20)))
+    between, written = JobGate(monkeypatch, Segment, "encode_tail"), JobGate(monkeypatch, flush_lane, "write_memtable")
+    written.open()
+    flushing = asyncio.ensure_future(store.flush())
+    await between.reached()  # the first is flushed
+    gate, reached, append = threading.Event(), threading.Event(), Memtable.append
+
+    def slow(self: Memtable, batch: LogBatch) -> None:
+        reached.set()
+        assert gate.wait(PATIENCE_S)
+        append(self, batch)
+
+    monkeypatch.setattr(Memtable, "append", slow)
+    writing = asyncio.ensure_future(store.add([f"c{n}" for n in range(40)], vectors(range(40))))
+    await asyncio.to_thread(reached.wait, PATIENCE_S)
+    between.open()
+    while written.calls < 2 and not flushing.done():  # noqa: ASYNC110 - the flush goes on, or takes itself for ended
+        await asyncio.sleep(0)
+    gate.set()
+    await writing
+    await flushing
+    assert await store.count() == 80
+
+
+async def test_a_write_does_not_wait_for_a_flush_that_never_comes(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store(settings=replace(TINY, memtable_rows=1, frozen_memtables=2))
+    await store.add(["a"])
+    await store.add(["b"])
+    (await store.collection()).live.broken = True
+    with pytest.raises(PoisonedError):
+        await asyncio.wait_for(store.add(["c"]), 10)

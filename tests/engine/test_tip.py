@@ -20,12 +20,6 @@ async def fill(store: Store, start: int, count: int = 8) -> None:
     await store.add([f"r{number}" for number in numbers], vectors(numbers), documents=[f"d{number}" for number in numbers])
 
 
-async def flush_one(store: Store) -> None:
-    """Flush the oldest frozen memtable and no other."""
-    collection = await store.collection()
-    await collection.compactor.flush_lane.flush_oldest()
-
-
 def flushed_alive(store: Store, view: SegmentView) -> list[bool]:
     """The alive bits of the manifest, not those of now."""
     return [bool(bit) for bit in view.segment.alive.to_bools()]
@@ -43,7 +37,7 @@ async def test_a_manifest_holds_exactly_the_deletions_up_to_its_seq(open_store: 
     collection = await store.collection()
     dead_by_manifest = [[], ["r1"], ["r1", "r2", "r9"]]
     for dead in dead_by_manifest:
-        await flush_one(store)
+        await store.flush_oldest()
         (view,) = collection.version.segments
         ids = view.ids(np.arange(view.rows))
         assert [id for id, alive in zip(ids, flushed_alive(store, view), strict=True) if not alive] == dead
@@ -63,7 +57,7 @@ async def test_a_crash_after_any_flush_loses_no_deletion(open_store: Open, flush
         await store.update([f"r{start + 2}"], documents=["changed"])
     expected = await store.everything()
     for _ in range(flushes):
-        await flush_one(store)
+        await store.flush_oldest()
         assert same(await store.everything(), expected)
     await store.engine.aclose(flush=False)
     store = await open_store(settings=SETTINGS)
@@ -94,7 +88,7 @@ async def test_a_memtable_without_living_rows_leaves_no_chunk_but_its_deletions(
     collection = await store.collection()
     (view,) = collection.version.segments
     assert (view.rows, view.segment.entry.dead, view.count) == (8, 1, 7)
-    assert not collection.live.dirty
+    assert collection.idle
     await store.engine.aclose(flush=False)
     assert await (await open_store()).count() == 7
 
