@@ -9,7 +9,7 @@ import pytest
 from chroma_async.server.app import ROUTES
 from chroma_async.server.openapi import openapi
 from chroma_async.server.schemas import SCHEMAS
-from tests.api.fake_api import FakeAPI, served
+from tests.fakes.api import FakeAPI, served
 
 
 async def test_the_document_lists_every_listed_route_and_resolves_every_reference() -> None:

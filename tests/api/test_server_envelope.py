@@ -14,9 +14,9 @@ from yarl import URL
 
 from chroma_async import errors
 from chroma_async.config.settings import Settings
-from tests.api.fake_api import COLLECTION_ID, FakeAPI, served
+from tests.fakes.api import FakeAPI, id_of, served
 
-COLLECTION = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{COLLECTION_ID}"
+COLLECTION = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{id_of('docs')}"
 ADD = COLLECTION + "/add"
 RECORD = json.dumps({"ids": ["a"], "embeddings": [[1.0]]}).encode()
 JSON = {"Content-Type": "application/json"}
@@ -88,7 +88,7 @@ async def test_a_body_over_the_limit_is_too_large_announced_or_not(client: aioht
     for body in (fits + b" ", chunks(fits + b" ")):
         status, answer = await post(client, body)
         assert (status, answer["error"]) == (413, "ChromaError")
-    assert len(api.batches) == 2
+    assert api.verbs == ["add", "add"]
 
 
 def bare_deflate(data: bytes) -> bytes:
@@ -111,7 +111,7 @@ def bare_deflate(data: bytes) -> bytes:
 @pytest.mark.parametrize("padding", [0, 150_000])
 async def test_compressed_bodies_are_read(client: aiohttp.ClientSession, api: FakeAPI, encoding: str, compress: Any, padding: int) -> None:
     assert (await post(client, compress(RECORD + b" " * padding), Content_Encoding=encoding))[0] == 201
-    assert api.batches[0].ids == ["a"]
+    assert api.sent("add").ids == ["a"]
 
 
 async def test_a_small_body_that_unpacks_beyond_the_limit_is_too_large(client: aiohttp.ClientSession) -> None:

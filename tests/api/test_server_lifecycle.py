@@ -10,9 +10,9 @@ import pytest
 
 from chroma_async.config.settings import Settings
 from chroma_async.server.lifecycle import StopRequest, serve
-from tests.api.fake_api import COLLECTION_ID, FakeAPI
+from tests.fakes.api import FakeAPI, id_of
 
-QUERY = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{COLLECTION_ID}/query"
+QUERY = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{id_of('docs')}/query"
 BODY = {"query_embeddings": [[1.0]]}
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from chroma_async.types import QueryRequest, ReadLevel, Scope, SearchRequest, WriteKind
-from tests.api.fake_api import COLLECTION_ID, FakeAPI, served
+from tests.fakes.api import CONFIGURATION, Asked, FakeAPI, id_of, served
 
+COLLECTION_ID = id_of("docs")
 TENANT = "/api/v2/tenants/default_tenant"
 DATABASE = TENANT + "/databases/default_database"
 COLLECTION = f"{DATABASE}/collections/{COLLECTION_ID}"
@@ -101,10 +102,10 @@ async def test_a_collection_is_made_read_listed_and_deleted(client: aiohttp.Clie
     status, made = await call(client, "POST", DATABASE + "/collections", wanted)
     assert status == 200
     assert made == {
-        "id": str(COLLECTION_ID), "name": "docs", "configuration_json": {"hnsw": None}, "schema": {"defaults": {}}, "metadata": {"a": 1},
+        "id": str(COLLECTION_ID), "name": "docs", "configuration_json": CONFIGURATION, "schema": {}, "metadata": {"a": 1},
         "dimension": None, "tenant": "default_tenant", "database": "default_database", "log_position": 0, "version": 0,
     }  # fmt: skip
-    assert api.calls == [("create_collection", SCOPE, "docs", {"a": 1}, None, None, False)]
+    assert api.asked == [Asked("create_collection", wanted, SCOPE)]
     assert (await call(client, "POST", DATABASE + "/collections", wanted))[0] == 409
     for path in ("/collections/docs", f"/collections/by-id/{COLLECTION_ID}"):
         assert await call(client, "GET", DATABASE + path) == (200, made)
@@ -116,15 +117,16 @@ async def test_a_collection_is_made_read_listed_and_deleted(client: aiohttp.Clie
 
 async def test_names_in_the_path_are_percent_decoded(client: aiohttp.ClientSession, api: FakeAPI) -> None:
     await call(client, "POST", "/api/v2/tenants/a%2Fb/databases/d%C3%A4%20b/collections", {"name": "docs"})
-    assert api.calls[0][1] == Scope("a/b", "dä b")
+    assert api.asked[0].scope == Scope("a/b", "dä b")
 
 
 @pytest.mark.parametrize("kind", list(WriteKind))
 async def test_a_write_reaches_the_api_typed(client: aiohttp.ClientSession, api: FakeAPI, kind: WriteKind) -> None:
     body = {"ids": ["a", "b"], "embeddings": [[1, 2], [3, 4]], "documents": ["x", None], "metadatas": None}
     await call(client, "POST", f"{COLLECTION}/{kind}", body)
-    assert api.calls == [("write", SCOPE, COLLECTION_ID, kind)]
-    batch = api.batches[0]
+    (asked,) = api.asked
+    assert (asked.verb, asked.scope, asked.id) == (kind, SCOPE, COLLECTION_ID)
+    batch = asked.what
     assert batch.embeddings is not None
     assert batch.embeddings.tolist() == [[1, 2], [3, 4]]
     assert (batch.ids, batch.documents, batch.uris, batch.metadatas) == (["a", "b"], ["x", None], None, None)
@@ -147,7 +149,7 @@ async def test_a_query_result_holds_one_list_per_query(client: aiohttp.ClientSes
         "ids": [["a", "b"]] * 2, "embeddings": None, "documents": [["one", None]] * 2, "uris": None, "metadatas": [[{"n": 1}, None]] * 2,
         "distances": [[0.1, 1.0]] * 2, "include": ["documents", "metadatas", "distances"],
     }  # fmt: skip
-    request = api.calls[0][3]
+    request = api.sent("query")
     assert isinstance(request, QueryRequest)
     assert np.array_equal(request.embeddings, [[1, 2], [3, 4]])
     assert (request.n_results, request.where, request.ids) == (2, {"n": 1}, ["a"])
@@ -157,8 +159,7 @@ async def test_bodies_and_answers_too_long_for_the_loop_come_out_the_same(client
     vectors = np.random.default_rng(1).standard_normal((300, 64), dtype=np.float32)
     body = {"ids": [str(i) for i in range(300)], "embeddings": vectors.astype(float).tolist()}
     assert await call(client, "POST", COLLECTION + "/add", body) == (201, {})
-    assert api.batches[0].embeddings is not None
-    assert api.batches[0].embeddings.tobytes() == vectors.tobytes()
+    assert api.sent("add").embeddings.tobytes() == vectors.tobytes()
     api.rows = type(api.rows)(body["ids"], vectors, ["d" * 1000] * 300, metadatas=[None] * 300, distances=vectors[:, 0])
     for verb in ("get", "query"):
         status, value = await call(
@@ -174,7 +175,7 @@ async def test_bodies_and_answers_too_long_for_the_loop_come_out_the_same(client
 @pytest.mark.parametrize("level", list(ReadLevel))
 async def test_count_takes_a_read_level(client: aiohttp.ClientSession, api: FakeAPI, level: ReadLevel) -> None:
     assert await call(client, "GET", f"{COLLECTION}/count?read_level={level}") == (200, 2)
-    assert api.read_level is level
+    assert api.sent("count") is level
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ async def test_a_bad_query_string_is_a_bad_request(client: aiohttp.ClientSession
 async def test_a_collection_id_may_take_every_form_of_a_uuid(client: aiohttp.ClientSession, api: FakeAPI, form: str, change: Any) -> None:
     path = f"{DATABASE}/collections/{change(form.format(COLLECTION_ID))}/add"
     assert (await call(client, "POST", path, {"ids": [], "embeddings": []}))[0] == 201
-    assert api.calls[0][2] == COLLECTION_ID
+    assert api.asked[0].id == COLLECTION_ID
     path = f"{DATABASE}/collections/{COLLECTION_ID.hex}/count"
     assert await call(client, "GET", path) == (200, 2)
 
@@ -230,8 +231,9 @@ async def test_a_database_name_under_three_characters_is_a_bad_request(client: a
 async def test_a_search_goes_through_with_its_read_level(client: aiohttp.ClientSession, api: FakeAPI) -> None:
     body = {"searches": [{"rank": {"$val": 1}}, {}], "read_level": "index_only"}
     status, answer = await call(client, "POST", COLLECTION + "/search", body)
-    assert (status, answer["ids"], answer["select"], answer["scores"]) == (200, [api.rows.ids] * 2, [[], []], [None, None])
-    assert api.calls[-1] == ("search", Scope(), COLLECTION_ID, SearchRequest(body["searches"], ReadLevel.INDEX_ONLY))
+    found = (status, answer["ids"], answer["documents"], answer["select"], answer["scores"])
+    assert found == (200, [["a"]] * 2, [["text"]] * 2, [["#document", "#score"]] * 2, [[0.5]] * 2)
+    assert api.asked == [Asked("search", SearchRequest(body["searches"], ReadLevel.INDEX_ONLY), Scope(), COLLECTION_ID)]
 
 
 @pytest.mark.parametrize(("body", "expected"), [({}, 422), ({"searches": {}}, 422), ({"searches": [], "read_level": "x"}, 422)])

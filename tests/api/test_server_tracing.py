@@ -12,11 +12,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from chroma_async.errors import InternalError, NotFoundError
 from chroma_async.server.service import OFFLOAD_BYTES
-from tests.api.fake_api import COLLECTION_ID, FakeAPI, served
+from tests.fakes.api import FakeAPI, id_of, served
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-ADD = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{COLLECTION_ID}/add"
+ADD = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{id_of('docs')}/add"
 TRACE_ID = 0x4BF92F3577B34DA6A3CE929D0E0E4736
 
 

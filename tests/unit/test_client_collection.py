@@ -21,7 +21,7 @@ from chroma_async.client.validate import embedding_values
 from chroma_async.embedding import registry
 from chroma_async.errors import ClosedError, DuplicateIDError, ForkedError, NotFoundError, UniqueConstraintError, WrongLoopError
 from chroma_async.types import ReadLevel, RecordBatch
-from tests.unit.fake_api import FakeAPI
+from tests.fakes.api import FakeAPI
 
 
 @pytest.fixture
@@ -33,10 +33,6 @@ async def api() -> FakeAPI:
 async def client(api: FakeAPI) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(api) as opened:
         yield opened
-
-
-def sent(api: FakeAPI, verb: str) -> Any:
-    return next(asked for name, asked in reversed(api.asked) if name == verb)
 
 
 async def vectors_of(texts: list[str]) -> list[list[float]]:
@@ -91,26 +87,30 @@ async def test_a_collection_says_what_the_store_says(client: AsyncClient) -> Non
 
 async def test_a_plain_collection_sends_no_configuration(client: AsyncClient, api: FakeAPI) -> None:
     await client.create_collection("docs")
-    assert sent(api, "create_collection") is None
+    assert api.sent("create_collection")["configuration"] is None
 
 
 async def test_a_named_function_is_described_and_chooses_the_space(client: AsyncClient, api: FakeAPI) -> None:
     known = {"type": "known", "name": "named", "config": {"model": "m"}}
     collection = await client.create_collection("docs", embedding_function=Named())
-    assert sent(api, "create_collection") == {"hnsw": {"space": "cosine"}, "spann": None, "embedding_function": known}
+    assert api.sent("create_collection")["configuration"] == {"hnsw": {"space": "cosine"}, "spann": None, "embedding_function": known}
     assert isinstance(collection.configuration["embedding_function"], Named)
     assert collection.configuration_json["embedding_function"] == known
     await client.create_collection("a", configuration={"hnsw": {"space": "ip"}}, embedding_function=Named())
-    assert sent(api, "create_collection")["hnsw"] == {"space": "ip"}
+    assert api.sent("create_collection")["configuration"]["hnsw"] == {"space": "ip"}
     await client.create_collection("b", configuration={"hnsw": {"ef_search": 7}, "embedding_function": Named()})
-    assert sent(api, "create_collection") == {"hnsw": {"ef_search": 7, "space": "cosine"}, "spann": None, "embedding_function": known}
+    assert api.sent("create_collection")["configuration"] == {
+        "hnsw": {"ef_search": 7, "space": "cosine"},
+        "spann": None,
+        "embedding_function": known,
+    }
     await client.create_collection("c", metadata={"hnsw:space": "l2"}, embedding_function=Named())
-    assert sent(api, "create_collection")["hnsw"] is None
+    assert api.sent("create_collection")["configuration"]["hnsw"] is None
 
 
 async def test_a_plain_callable_is_described_as_legacy(client: AsyncClient, api: FakeAPI) -> None:
     await client.create_collection("docs", embedding_function=vectors_of)
-    assert sent(api, "create_collection") == {"hnsw": None, "spann": None, "embedding_function": {"type": "legacy"}}
+    assert api.sent("create_collection")["configuration"] == {"hnsw": None, "spann": None, "embedding_function": {"type": "legacy"}}
 
 
 async def test_two_functions_of_different_names_are_refused(client: AsyncClient) -> None:
@@ -131,18 +131,18 @@ async def test_two_functions_of_different_names_are_refused(client: AsyncClient)
 async def test_an_async_function_is_awaited_and_a_plain_one_runs_in_a_thread(client: AsyncClient, api: FakeAPI) -> None:
     awaited = await client.create_collection("awaited", embedding_function=vectors_of)
     await awaited.add(ids=["a", "b"], documents=["x", "yyy"])
-    assert sent(api, "add").embeddings.tolist() == [[1, 1], [3, 1]]
+    assert api.sent("add").embeddings.tolist() == [[1, 1], [3, 1]]
     function = Named()
     threaded = await client.create_collection("threaded", embedding_function=function)
     await threaded.add(ids="a", documents="x")
-    assert sent(api, "add").embeddings.tolist() == [[1, 2]]
+    assert api.sent("add").embeddings.tolist() == [[1, 2]]
     assert threading.get_ident() not in function.threads
 
 
 async def test_texts_of_a_query_go_through_embed_query(client: AsyncClient, api: FakeAPI) -> None:
     collection = await client.create_collection("docs", embedding_function=Named())
     await collection.query(query_texts="x")
-    assert sent(api, "query").embeddings.tolist() == [[3, 4]]
+    assert api.sent("query").embeddings.tolist() == [[3, 4]]
 
 
 async def test_a_function_must_give_one_vector_per_text(client: AsyncClient) -> None:
@@ -181,7 +181,7 @@ async def test_a_persisted_name_is_built_only_from_what_the_application_register
 
     registry.register_embedding_function(Registrable)
     await collection.add(ids=["a"], documents=["x"])
-    assert sent(api, "add").embeddings.tolist() == [[1, 2]]
+    assert api.sent("add").embeddings.tolist() == [[1, 2]]
     with pytest.raises(TypeError, match="build_from_config"):
         registry.register_embedding_function(int)
 
@@ -192,7 +192,7 @@ async def test_collections_that_describe_a_function_use_the_one_that_this_client
     collection = await client.get_collection("docs")
     assert collection.configuration["embedding_function"] is function
     await collection.add(ids=["a"], documents=["x"])
-    assert sent(api, "add").embeddings.tolist() == [[1, 2]]
+    assert api.sent("add").embeddings.tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize("description", [None, {"type": "legacy"}, {"type": "unknown"}], ids=str)
@@ -226,7 +226,7 @@ async def test_given_embeddings_are_sent_as_they_are_beside_documents(client: As
     await collection.upsert(
         ids=["a", "b"], embeddings=[[1, 2], [3, 4]], documents=["x", None], metadatas=[None, {"k": 1}], uris=["u", None]
     )
-    batch: RecordBatch = sent(api, "upsert")
+    batch: RecordBatch = api.sent("upsert")
     assert batch.ids == ["a", "b"]
     assert batch.embeddings is not None
     assert batch.embeddings.tolist() == [[1, 2], [3, 4]]
@@ -237,14 +237,14 @@ async def test_given_embeddings_are_sent_as_they_are_beside_documents(client: As
 async def test_an_update_embeds_the_documents_it_brings_and_no_others(client: AsyncClient, api: FakeAPI) -> None:
     collection = await client.create_collection("docs", embedding_function=vectors_of)
     await collection.update(ids=["a", "b"], documents=[None, "yyy"])
-    batch: RecordBatch = sent(api, "update")
+    batch: RecordBatch = api.sent("update")
     assert batch.embeddings is not None
     assert batch.present is not None
     assert batch.present.tolist() == [False, True]
     assert batch.embeddings.tolist() == [[0, 0], [3, 1]]
     for only in ({"metadatas": {"k": None}}, {"uris": "u"}, {"documents": [None]}, {}):
         await collection.update(ids="a", **only)
-        assert sent(api, "update").embeddings is None
+        assert api.sent("update").embeddings is None
 
 
 async def test_columns_of_unequal_length_are_refused_before_anything_is_embedded(client: AsyncClient) -> None:
@@ -267,7 +267,7 @@ async def test_a_batch_over_the_limit_is_refused_before_anything_is_embedded() -
             await collection.add(ids=["a", "b", "c"], documents=["x", "y", "z"])
         await collection.add(ids=["a", "b"], documents=["x", "y"])
     assert len(function.threads) == 1
-    assert [name for name, _ in api.asked].count("preflight") == 1
+    assert api.verbs.count("preflight") == 1
 
 
 async def test_results_have_chromas_keys_in_the_order_that_was_asked(client: AsyncClient) -> None:
@@ -276,10 +276,10 @@ async def test_results_have_chromas_keys_in_the_order_that_was_asked(client: Asy
     assert got == {
         "ids": ["a", "b"],
         "embeddings": None,
-        "documents": ["document a", "document b"],
+        "documents": ["one", None],
         "uris": None,
         "data": None,
-        "metadatas": [None, None],
+        "metadatas": [{"n": 1}, None],
         "included": ["metadatas", "documents"],
     }
     peeked = await collection.peek()
@@ -287,11 +287,11 @@ async def test_results_have_chromas_keys_in_the_order_that_was_asked(client: Asy
     assert isinstance(peeked["embeddings"], np.ndarray)
     assert peeked["embeddings"].shape == (2, 2)
     asked = await collection.query(query_embeddings=[[1, 2], [3, 4]], include=["distances", "embeddings", "uris"])
-    assert asked["ids"] == [["a"], ["a"]]
-    assert asked["distances"] == [[0.5], [0.5]]
-    assert asked["uris"] == [["uri:a"], ["uri:a"]]
+    assert asked["ids"] == [["a", "b"]] * 2
+    assert asked["distances"] == [[float(np.float32(0.1)), 1.0]] * 2
+    assert asked["uris"] == [["uri:a", "uri:b"]] * 2
     assert asked["embeddings"] is not None
-    assert [array.shape for array in asked["embeddings"]] == [(1, 2), (1, 2)]
+    assert [array.shape for array in asked["embeddings"]] == [(2, 2), (2, 2)]
     assert asked["documents"] is asked["metadatas"] is asked["data"] is None
     assert asked["included"] == ["distances", "embeddings", "uris"]
 
@@ -305,21 +305,21 @@ async def test_a_data_loader_loads_the_uris_of_records_and_queries(client: Async
 
     collection = await client.create_collection("docs", embedding_function=images, data_loader=load)
     await collection.add(ids=["a"], uris=["uri:a"])
-    assert sent(api, "add").embeddings.tolist() == [[5, 0]]
+    assert api.sent("add").embeddings.tolist() == [[5, 0]]
     got = await collection.get(include=["data"])
     assert got["data"] is not None
     assert [array.tolist() for array in got["data"]] == [[[5]], [[5]]]
     assert got["included"] == ["data", "uris"]
     asked = await collection.query(query_uris="uri:abc", include=["data"])
     assert asked["data"] is not None
-    assert [array.tolist() for array in asked["data"][0]] == [[[5]]]
-    assert sent(api, "query").embeddings.tolist() == [[7, 0]]
+    assert [array.tolist() for array in asked["data"][0]] == [[[5]], [[5]]]
+    assert api.sent("query").embeddings.tolist() == [[7, 0]]
 
 
 async def test_reads_and_deletions_are_asked_as_given(client: AsyncClient, api: FakeAPI) -> None:
     collection = await client.create_collection("docs")
     await collection.get(ids="a", where={"k": 1}, where_document={"$contains": "x"}, limit=3, offset=2, include=[])
-    got = sent(api, "get")
+    got = api.sent("get")
     assert (got.ids, got.where, got.where_document, got.limit, got.offset, got.include) == (
         ["a"],
         {"k": 1},
@@ -329,10 +329,10 @@ async def test_reads_and_deletions_are_asked_as_given(client: AsyncClient, api: 
         (),
     )
     await collection.query(query_embeddings=[1, 2], ids=["a", "a"], n_results=4)
-    assert (sent(api, "query").ids, sent(api, "query").n_results) == (["a", "a"], 4)
+    assert (api.sent("query").ids, api.sent("query").n_results) == (["a", "a"], 4)
     assert await collection.delete(ids=["a", "b"]) == {"deleted": 2}
     await collection.delete(where={"k": 1}, limit=1)
-    assert sent(api, "delete").limit == 1
+    assert api.sent("delete").limit == 1
     for bad, error in (({}, ValueError), ({"ids": []}, ValueError), ({"ids": "a", "limit": 1}, ValueError)):
         with pytest.raises(error, match=r"in delete\."):
             await collection.delete(**bad)
@@ -344,9 +344,9 @@ async def test_reads_and_deletions_are_asked_as_given(client: AsyncClient, api: 
 async def test_count_takes_a_read_level_by_name_or_member(client: AsyncClient, api: FakeAPI) -> None:
     collection = await client.create_collection("docs")
     assert await collection.count() == 2
-    assert sent(api, "count") is ReadLevel.INDEX_AND_WAL
+    assert api.sent("count") is ReadLevel.INDEX_AND_WAL
     await collection.count("index_only")
-    assert sent(api, "count") is ReadLevel.INDEX_ONLY
+    assert api.sent("count") is ReadLevel.INDEX_ONLY
     with pytest.raises(ValueError, match="read_level"):
         await collection.count("all")
 
@@ -354,11 +354,11 @@ async def test_count_takes_a_read_level_by_name_or_member(client: AsyncClient, a
 async def test_modify_brings_the_object_up_to_date(client: AsyncClient, api: FakeAPI) -> None:
     collection = await client.create_collection("docs", embedding_function=Named())
     await collection.modify(name="papers", metadata={"b": 2, "gone": None})
-    assert sent(api, "modify") == ("papers", {"b": 2, "gone": None}, None)
+    assert api.sent("modify_collection") == {"new_name": "papers", "new_metadata": {"b": 2, "gone": None}, "new_configuration": None}
     assert collection.name == "papers"
     await collection.modify(configuration={"hnsw": {"ef_search": 5}, "embedding_function": Named()})
     known = {"type": "known", "name": "named", "config": {"model": "m"}}
-    assert sent(api, "modify")[2] == {"hnsw": {"ef_search": 5}, "embedding_function": known}
+    assert api.sent("modify_collection")["new_configuration"] == {"hnsw": {"ef_search": 5}, "embedding_function": known}
     for bad in ({"metadata": {"hnsw:space": "l2"}}, {"metadata": {}}, {"configuration": {"embedding_function": Named("other")}}):
         with pytest.raises(ValueError, match=r"in modify\."):
             await collection.modify(**bad)
@@ -369,9 +369,9 @@ async def test_tenants_and_databases_are_administered_beside_the_client(client: 
     await client.admin.create_database("db1", tenant="acme")
     assert await client.admin.get_tenant("acme") == {"name": "acme"}
     assert await client.admin.get_database("db1", "acme") == {"id": str(UUID(int=0)), "name": "db1", "tenant": "acme"}
-    assert [found["name"] for found in await client.admin.list_databases(tenant="acme")] == ["default_database"]
+    assert [found["name"] for found in await client.admin.list_databases(tenant="acme")] == ["db1"]
     await client.admin.delete_database("db1", "acme")
-    assert [name for name, _ in api.asked] == ["create_tenant", "create_database", "delete_database"]
+    assert api.verbs == ["create_tenant", "create_database", "delete_database"]
     with pytest.raises(TypeError):
         await client.admin.create_tenant(3)  # type: ignore[arg-type]
 
@@ -381,13 +381,15 @@ async def test_a_scope_that_does_not_exist_changes_nothing(client: AsyncClient) 
         with pytest.raises(NotFoundError):
             await attempt
     assert (client.tenant, client.database) == ("default_tenant", "default_database")
+    await client.admin.create_tenant("acme")
+    await client.admin.create_database("db1", "acme")
     await client.set_tenant("acme", "db1")
     assert (client.tenant, client.database) == ("acme", "db1")
     assert (await client.create_collection("docs")).tenant == "acme"
 
 
-async def test_the_rest_of_the_client(client: AsyncClient) -> None:
-    assert await client.heartbeat() == 42
+async def test_the_rest_of_the_client(client: AsyncClient, api: FakeAPI) -> None:
+    assert await client.heartbeat() == 1_700_000_000_000_000_000
     assert await client.get_version() == "1.0.0"
     assert await client.get_max_batch_size() == 5461
     assert (await client.get_user_identity()).databases == ["default_database"]
@@ -400,6 +402,7 @@ async def test_the_rest_of_the_client(client: AsyncClient) -> None:
     await client.delete_collection("docs")
     with pytest.raises(NotFoundError):
         await client.get_collection("docs")
+    api.allow_reset = True
     assert await client.reset() is True
     with pytest.raises(TypeError):
         await client.get_collection(3)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from chroma_async.client.client import AsyncClient
 from chroma_async.client.collection import AsyncCollection
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.types import ReadLevel
-from tests.unit.fake_api import FakeAPI
+from tests.fakes.api import FakeAPI
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ class Terms:
 
 
 def sent(api: FakeAPI) -> list[Any]:
-    (request,) = [request for verb, request in api.asked if verb == "search"]
-    return list(request.searches)
+    assert api.verbs.count("search") == 1
+    return list(api.sent("search").searches)
 
 
 def with_index(collection: AsyncCollection, key: str, function: Any) -> AsyncCollection:
@@ -100,7 +100,7 @@ async def test_without_texts_no_function_is_needed_and_searches_go_out_as_they_a
     plain = {"rank": {"$knn": {"query": [1.0]}}, "anything": 1}
     found = await collection.search([plain, Search(where=K("a") == 1)], read_level="index_only")
     assert sent(api) == [plain, Search(where={"a": 1}).to_dict()]
-    assert api.asked[-1][1].read_level is ReadLevel.INDEX_ONLY
+    assert api.sent("search").read_level is ReadLevel.INDEX_ONLY
     assert found.rows() == [[{"id": "a", "document": "text", "score": 0.5}]] * 2
 
 
@@ -126,7 +126,7 @@ async def test_a_text_that_nothing_embeds_is_refused_before_anything_is_sent(cli
     for search in (Search(rank=Knn("text")), Search(rank=Knn("text", key="sp")), Search(rank=Knn("text", key="other"))):
         with pytest.raises(ValidationError):
             await collection.search(search)
-    assert not [verb for verb, _ in api.asked if verb == "search"]
+    assert "search" not in api.verbs
 
 
 async def test_what_is_no_search_and_no_read_level_is_refused(client: AsyncClient) -> None:
