@@ -6,6 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-for-pyproject
 DATA ?= ./chroma
 PORT ?= 8000
+# How many tests run at once: as many as there are processors, unless told.
+WORKERS ?= logical
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := $(PYTEST) --numprocesses $(WORKERS) --dist loadfile
+# The tests start hundreds of processes, and each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := all
 .PHONY: all setup run test check format slow recall soak crash reference bench image clean
@@ -22,8 +28,9 @@ $(STAMP): pyproject.toml
 run: setup  ## Serve on 127.0.0.1:8000, data in ./chroma
 	exec $(BIN)/chroma-async run --host 127.0.0.1 --port $(PORT) --path $(DATA)
 
-test: setup  ## Every test that takes seconds
-	$(BIN)/python -m pytest -m 'not slow and not reference'
+test: setup  ## Every test that takes seconds: those that measure time by themselves, after all others
+	$(PARALLEL) -m 'not slow and not reference and not alone'
+	$(PYTEST) -m 'not slow and not reference and alone'
 
 check: setup  ## Style and types
 	$(BIN)/ruff check
@@ -35,19 +42,19 @@ format: setup  ## Rewrite the source in the project's style
 	$(BIN)/ruff format
 
 slow: setup  ## The tests that take minutes
-	$(BIN)/python -m pytest -m slow --timeout 1800
+	$(PYTEST) -m slow --timeout 1800
 
 recall: setup  ## Recall against exact search, at sizes where a graph matters
-	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/recall
+	$(PYTEST) -m 'slow or not slow' --timeout 1800 tests/recall
 
 crash: setup  ## Crashes at every step of writing, and kill -9 of a real server
-	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/crash
+	$(PYTEST) -m 'slow or not slow' --timeout 1800 tests/crash
 
 soak: setup  ## Random operations against a model, for minutes
-	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 7200 tests/model
+	$(PYTEST) -m 'slow or not slow' --timeout 7200 tests/model
 
 reference: setup  ## The same scenarios against the real Chroma server and this one
-	$(BIN)/python -m pytest -m reference --timeout 600
+	$(PYTEST) -m reference --timeout 600
 
 bench: setup  ## This server and the real Chroma server side by side; BENCH passes options
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -122,7 +122,11 @@ async def test_a_small_body_that_unpacks_beyond_the_limit_is_too_large(client: a
     assert (await post(client, many, Content_Encoding="gzip"))[0] == 413
 
 
-@pytest.mark.parametrize("data", [RECORD, gzip.compress(RECORD)[:-9], gzip.compress(RECORD) + b"trailing", b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "data",
+    [RECORD, gzip.compress(RECORD)[:-9], gzip.compress(RECORD) + b"trailing", b"\x1f\x8b"],
+    ids=["not compressed", "cut short", "something behind", "two bytes"],
+)
 async def test_a_body_that_is_not_compressed_as_it_says_is_a_bad_request(client: aiohttp.ClientSession, data: bytes) -> None:
     status, answer = await post(client, data, Content_Encoding="gzip")
     assert (status, answer["error"]) == (400, "InvalidArgumentError")

@@ -123,6 +123,7 @@ async def test_no_verb_makes_a_blocking_call_on_the_loop(tmp_path: Path, kind: s
 LONGEST_S = 0.010
 
 
+@pytest.mark.alone
 async def test_large_requests_are_worked_on_in_threads(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await open_store(settings=Settings(query_threads=2, index_threads=1, flat_rows=10**6))
     dimension, count = 128, 5000
@@ -152,6 +153,7 @@ async def test_large_requests_are_worked_on_in_threads(open_store: Open, monkeyp
     assert steps.over(LONGEST_S) == []
 
 
+@pytest.mark.alone
 async def test_looking_after_thousands_of_collections_takes_small_steps(
     open_store: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +168,7 @@ async def test_looking_after_thousands_of_collections_takes_small_steps(
     assert steps.over(LONGEST_S) == []
 
 
+@pytest.mark.alone
 async def test_listing_thousands_of_collections_takes_small_steps(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await open_store()
     for number in range(1000):
@@ -175,6 +178,7 @@ async def test_listing_thousands_of_collections_takes_small_steps(open_store: Op
     assert steps.over(LONGEST_S) == []
 
 
+@pytest.mark.alone
 async def test_a_schema_of_thousands_of_keys_takes_small_steps(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await open_store()
     metadatas: list[Any] = [{f"key{row}-{n}": n for n in range(1000)} for row in range(10)]

@@ -157,6 +157,7 @@ async def test_the_tree_of_forks_has_a_bound(tmp_path: Path) -> None:
     await api.aclose()
 
 
+@pytest.mark.alone
 async def test_a_fork_of_a_hundred_thousand_rows_takes_milliseconds_while_a_writer_goes_on(api: LocalAPI) -> None:
     source = await collection(api, "source")
     for start in range(0, 100_000, 10_000):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import tomllib
 from importlib.metadata import distribution
 from typing import Any
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -98,11 +100,64 @@ def test_run_and_test_work_as_the_first_command_after_a_clone() -> None:
         assert steps.index("-m venv") < steps.index("pip install") < steps.index(last)
 
 
+def pytest_calls(goal: str) -> list[list[str]]:
+    """The arguments of each call of pytest that a goal makes."""
+    lines = [line.partition(" -m pytest ") for line in dry_run(goal).splitlines()]
+    return [shlex.split(arguments) for _, separator, arguments in lines if separator]
+
+
+MARKS = ("slow", "reference", "alone")
+
+
+def selected(calls: list[list[str]], *marks: str) -> list[int]:
+    """Which of the calls run a test that has these marks and no other."""
+    expressions = [call[call.index("-m") + 1] if "-m" in call else "True" for call in calls]
+    has = {mark: mark in marks for mark in MARKS}
+    return [number for number, expression in enumerate(expressions) if eval(expression, has)]
+
+
+def test_each_test_runs_once_in_parallel_or_after_that_alone() -> None:
+    calls = pytest_calls("test")
+    assert ["--numprocesses" in call for call in calls] == [True, False]
+    assert selected(calls) == [0]
+    assert selected(calls, "alone") == [1]
+    for minutes in ("slow", "reference"):
+        assert selected(calls, minutes) == selected(calls, minutes, "alone") == []
+
+
+@pytest.mark.parametrize(("goal", "marks"), [("slow", ["slow"]), ("reference", ["reference"])])
+def test_what_takes_minutes_has_a_goal_of_its_own(goal: str, marks: list[str]) -> None:
+    assert selected(pytest_calls(goal), *marks) == [0]
+
+
+@pytest.mark.parametrize(("goal", "folder"), [("recall", "tests/recall"), ("crash", "tests/crash"), ("soak", "tests/model")])
+def test_a_goal_of_one_folder_runs_all_that_it_holds(goal: str, folder: str) -> None:
+    (call,) = pytest_calls(goal)
+    assert call[-1] == folder
+    assert selected([call]) == selected([call], "slow") == selected([call], "alone") == [0]
+
+
+def test_tests_that_look_at_a_clock_run_alone() -> None:
+    looking = {
+        file.name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"\b(perf_counter|thread_time|process_time)(_ns)?\(", file.read_text("utf-8"))
+    } - {"test_distribution.py"}
+    assert looking
+    assert {name for name in looking if "pytest.mark.alone" not in next((ROOT / "tests").rglob(name)).read_text("utf-8")} == set()
+
+
+CHECKED = ("check", "test", "reference", "recall", "crash")
+
+
 def test_the_continuous_check_starts_from_nothing_and_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     text = script.read_text("utf-8")
     assert script.stat().st_mode & stat.S_IXUSR
     assert "mktemp -d" in text
-    assert re.search(r"^make .*\bcheck$", text, re.M)
-    assert re.search(r"^make .*\btest$", text, re.M)
+    assert re.findall(r'^make VENV="\$scratch/venv" (\w+)$', text, re.M) == list(CHECKED)
+    assert re.findall(r"^make .*", text, re.M)[-1] == text.splitlines()[-1], "the last lines are those of a runner"
+    for kept in re.findall(r"\bexport\b.* XDG_CACHE_HOME=(\S+)", text):
+        assert kept.startswith('"$scratch/'), "the environment of the real server is fresh too"
+    assert "XDG_CACHE_HOME" in text
     subprocess.run(["bash", "-n", str(script)], check=True)

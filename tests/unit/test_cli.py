@@ -152,7 +152,7 @@ async def test_the_health_check_reads_what_the_server_says(status: int, body: ob
     assert said is None if reason is None else reason in (said or "")
 
 
-def test_the_health_check_of_nothing_fails(unused_tcp_port: int) -> None:
-    result = call("healthcheck", "--port", str(unused_tcp_port), "--host", "0.0.0.0")
+def test_the_health_check_of_nothing_fails(deaf_port: int) -> None:
+    result = call("healthcheck", "--port", str(deaf_port), "--host", "0.0.0.0")
     assert result.exit_code == 1
     assert "127.0.0.1" in result.output

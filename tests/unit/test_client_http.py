@@ -280,10 +280,10 @@ def test_waits_are_drawn_between_zero_and_a_bound_that_doubles() -> None:
     assert retries.wait(ConnectError("x"), 6, idempotent=True) is None
 
 
-async def test_nobody_listening_is_a_connect_error_with_address_and_hint(unused_tcp_port: int) -> None:
-    with pytest.raises(ConnectError, match=f"127.0.0.1:{unused_tcp_port}.*Is a Chroma server running there") as caught:
-        await AsyncHttpClient("127.0.0.1", unused_tcp_port, client_settings=QUICK)
-    assert caught.value.url == f"http://127.0.0.1:{unused_tcp_port}/api/v2/auth/identity"
+async def test_nobody_listening_is_a_connect_error_with_address_and_hint(deaf_port: int) -> None:
+    with pytest.raises(ConnectError, match=f"127.0.0.1:{deaf_port}.*Is a Chroma server running there") as caught:
+        await AsyncHttpClient("127.0.0.1", deaf_port, client_settings=QUICK)
+    assert caught.value.url == f"http://127.0.0.1:{deaf_port}/api/v2/auth/identity"
 
 
 async def test_a_silent_server_ends_in_a_timeout_of_the_kind_of_request(server: Scripted, connect: Callable[..., HttpAPI]) -> None:
@@ -304,7 +304,7 @@ async def test_a_silent_server_ends_in_a_timeout_of_the_kind_of_request(server: 
     never.set()
 
 
-async def test_a_certificate_is_trusted_only_by_who_was_told_of_its_authority(unused_tcp_port: int) -> None:
+async def test_a_certificate_is_trusted_only_by_who_was_told_of_its_authority() -> None:
     async def version(request: web.Request) -> web.Response:
         return web.json_response("1.0.0")
 
@@ -315,8 +315,9 @@ async def test_a_certificate_is_trusted_only_by_who_was_told_of_its_authority(un
     # A certificate for localhost, signed by itself, valid until 2099; its key is no secret.
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(TLS / "localhost.pem")
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port, ssl_context=context).start()
-    secure = {"host": "127.0.0.1", "port": unused_tcp_port, "ssl": True, "client_settings": QUICK, "connect": False}
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    port = runner.addresses[0][1]
+    secure = {"host": "127.0.0.1", "port": port, "ssl": True, "client_settings": QUICK, "connect": False}
     async with AsyncHttpClient(**secure) as stranger:
         with pytest.raises(TLSError, match="Pass ssl_verify=") as caught:
             await stranger.get_version()
@@ -324,7 +325,7 @@ async def test_a_certificate_is_trusted_only_by_who_was_told_of_its_authority(un
     for trusting in (TLS / "authority.pem", False):
         async with AsyncHttpClient(**secure, ssl_verify=trusting) as friend:
             assert await friend.get_version() == "1.0.0"
-    async with AsyncHttpClient("127.0.0.1", unused_tcp_port, client_settings=QUICK, connect=False) as plain:
+    async with AsyncHttpClient("127.0.0.1", port, client_settings=QUICK, connect=False) as plain:
         with pytest.raises(TransportError):
             await plain.get_version()
     await runner.cleanup()

@@ -150,6 +150,7 @@ def best_ms(run: Any) -> float:
     return min(times) * 1e3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "clause", [Equals("lang", "fi"), Compare("n", "gt", 50_000), Compare("n", "lte", 1.5), Not(Equals("lang", "de"))], ids=str
 )
@@ -157,6 +158,7 @@ def test_a_column_clause_over_100_000_rows_takes_less_than_a_millisecond(large: 
     assert best_ms(lambda: evaluate_mask(clause, large, None)) < 1.0
 
 
+@pytest.mark.alone
 def test_100_000_values_and_100_000_ids_are_no_loop_over_rows_times_values(large: Table) -> None:
     values = OneOf("n", tuple(range(0, 200_000, 2)))
     assert evaluate_mask(values, large, None).sum() == 50_000

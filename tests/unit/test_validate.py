@@ -155,7 +155,7 @@ def test_metadata_values_become_plain() -> None:
         "x",
         [],
         {"chroma:document": "x"},
-        {"a": object()},
+        pytest.param({"a": object()}, id="an object"),
         {"a": {"b": 1}},
         {"a": []},
         {"a": [1, "x"]},
