@@ -1,4 +1,4 @@
-"""The tip: tombstones that come at any moment land on the rows they mean, in memory, in manifests and after a crash."""
+"""The live state: tombstones that come at any moment land on the rows they mean, in memory, in manifests and after a crash."""
 
 from __future__ import annotations
 
