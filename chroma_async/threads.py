@@ -12,22 +12,29 @@ Five kinds of work, so that none starves another:
 
 Cancelling the waiter takes a job out of the queue, and does not stop a thread that has begun: that runs to its end and its result is
 dropped. What such a job holds (files, versions) it holds by reference, so nothing is taken away under it.
+
+Whatever a job raises, its caller gets an answer and the thread goes on. What Python takes for the end of an iteration, a task or the
+program (:func:`is_signal`) would be misread on its way through the caller's coroutines, so it arrives as an InternalError that names it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from chroma_async.errors import ClosedError
+from chroma_async.errors import ClosedError, InternalError, UnavailableError
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +43,19 @@ T = TypeVar("T")
 BACKGROUND_NICENESS = 10
 #: How long a thread that has done a job waits for the next one before it goes back to its executor.
 LINGER_S = 0.1
+
+
+#: What ends an iteration, a generator, a task or the program.
+_SIGNALS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, SystemExit)
+
+
+def is_signal(error: BaseException) -> bool:
+    """Whether Python itself takes the error for something else than a failure.
+
+    A future refuses StopIteration, whoever awaits a CancelledError looks cancelled, and SystemExit in a task stops the loop of all others.
+    A job in a worker thread can end none of these.
+    """
+    return isinstance(error, _SIGNALS)
 
 
 def _lower_priority() -> None:
@@ -84,7 +104,7 @@ class Lane:
     def __init__(self, name: str, workers: int, initializer: Callable[[], None] | None = None) -> None:
         self._name = name
         self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=f"chroma-{name}", initializer=initializer)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=f"chroma-{name}", initializer=_prepare, initargs=(name, initializer))
         self._lock = threading.Lock()
         self._jobs: deque[_Job] = deque()
         #: Workers that wait for a job, and all that are in the pool.
@@ -96,7 +116,11 @@ class Lane:
         self._drained: Future[None] = Future()
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``work`` in a worker; its result or its exception. :raises ClosedError: after ``aclose``."""
+        """Call ``work`` in a worker; its result or its exception.
+
+        :raises ClosedError: after ``aclose``. :raises UnavailableError: no thread can be started.
+        :raises InternalError: it raised what :func:`is_signal` describes.
+        """
         if self._closed:
             raise ClosedError(f"{self._name} threads are closed")
         loop = asyncio.get_running_loop()
@@ -104,8 +128,12 @@ class Lane:
         self._hand_over(_Job(partial(work, *args, **kwargs), loop, waiter))
         return await waiter
 
-    async def aclose(self) -> None:
-        """Wait for what has begun, then end the workers. Idempotent."""
+    async def aclose(self, patience_s: float | None = None) -> bool:
+        """Wait for what has begun, then end the workers. Idempotent.
+
+        :param patience_s: how long to wait at the most; a job that takes longer runs on, and its thread ends with it.
+        :returns: whether everything that had begun is done.
+        """
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -113,10 +141,18 @@ class Lane:
                 self._drained.set_result(None)
         for worker in idle:
             worker.gate.release()
-        # A caller that goes away must not cancel what the others wait for.
-        await asyncio.shield(asyncio.wrap_future(self._drained))
+        loop = asyncio.get_running_loop()
+        drained: asyncio.Future[None] = loop.create_future()
+
+        def tell(_: Future[None]) -> None:
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any longer
+                loop.call_soon_threadsafe(_wake, drained)
+
+        self._drained.add_done_callback(tell)
+        await asyncio.wait([drained], timeout=patience_s)
         # They have nothing left to do; joining them would hold up the loop.
         self._pool.shutdown(wait=False)
+        return self._drained.done()
 
     def _hand_over(self, job: _Job) -> None:
         """Give a job to an idle worker, to a new one, or to whoever is the first to be done with another."""
@@ -135,13 +171,13 @@ class Lane:
         elif begin:
             try:
                 self._pool.submit(self._work)
-            except RuntimeError:
-                # The interpreter is exiting and starts no more threads.
+            except RuntimeError as error:
+                # The system has no thread to give, or the interpreter is exiting and starts no more.
                 with self._lock:
                     self._left -= 1
                     self._present -= 1
                     self._jobs.remove(job)
-                raise
+                raise UnavailableError(f"no thread can be started for {self._name} work: {error}") from error
 
     def _work(self) -> None:
         """What a worker does until no job has come for a while."""
@@ -177,6 +213,16 @@ class Lane:
         return job
 
 
+def _prepare(name: str, initializer: Callable[[], None] | None) -> None:
+    """What a worker does first. An executor whose initializer fails starts no job and answers nobody."""
+    if initializer is None:
+        return
+    try:
+        initializer()
+    except Exception:
+        logger.exception("a %s thread works unprepared", name)
+
+
 def _do(job: _Job) -> None:
     """Do a job and tell its waiter. One whose waiter has left by now is not begun."""
     assert job.work is not None
@@ -193,6 +239,11 @@ def _do(job: _Job) -> None:
         job.result = job.error = None
 
 
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 def _settle(job: _Job) -> None:
     waiter, result, error = job.waiter, job.result, job.error
     job.waiter = job.result = job.error = None
@@ -200,6 +251,10 @@ def _settle(job: _Job) -> None:
         return
     if error is None:
         waiter.set_result(result)
+    elif is_signal(error):
+        failure = InternalError(f"a job in a thread ended with {type(error).__name__}")
+        failure.__cause__ = error
+        waiter.set_exception(failure)
     else:
         waiter.set_exception(error)
 

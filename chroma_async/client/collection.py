@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from chroma_async.client.collection_view import CollectionView
-from chroma_async.client.embedding import Embedder, call, configuration_to_update
+from chroma_async.client.embedding import Embedder, call, configuration_to_update, one_for_each
 from chroma_async.client.filters import checked_filters
 from chroma_async.client.functions import AttachedFunction, check_params, function_id, read_params
 from chroma_async.client.record_arguments import LEFT_OUT, RecordColumns, columns, expiry, known_rows, one_source, row_count
@@ -183,10 +183,8 @@ class AsyncCollection(CollectionView):
         if self._data_loader is None:
             raise ValidationError("uris are loaded by a data_loader, and the collection was opened without one")
         known, present = known_rows(uris)
-        loaded = list(await call(self._data_loader, known, self._client.offload)) if known else []
-        if len(loaded) != len(known):
-            raise ValidationError(f"the data_loader gave {len(loaded)} items for {len(known)} uris")
-        following = iter(loaded)
+        loaded = await call(self._data_loader, known, self._client.offload) if known else []
+        following = iter(one_for_each(loaded, known, "data_loader"))
         return [next(following) if there else None for there in present]
 
     async def get(

@@ -9,9 +9,11 @@ registered, and :mod:`chroma_async.embedding.secrets` says what a function made 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from chroma_async.client.offload import Offload
@@ -19,8 +21,9 @@ from chroma_async.client.validate import check_embeddings, embedding_values
 from chroma_async.embedding.missing_function import MissingFunction
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.embedding.protocol import describe, described_name, function_name
-from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.errors import EmbeddingError, ValidationError, ValidationTypeError
 from chroma_async.plain import fields_of, plain_json, plain_scalar, shown
+from chroma_async.threads import is_signal
 from chroma_async.types import CollectionInfo, Floats, Json
 
 #: Takes texts (or images), gives vectors, or an awaitable of vectors.
@@ -276,8 +279,91 @@ class Embedder:
 
 
 async def call(function: Callable[[list[Any]], Any], values: list[Any], offload: Offload) -> Any:
-    """``function(values)``: awaited when it is a coroutine function, in a thread when it is not."""
+    """``function(values)``: awaited when it is a coroutine function, in a thread when it is not. A result that comes piece by piece is
+    collected in a thread.
+
+    What the function raises goes through.
+
+    :raises EmbeddingError: it raised what Python itself would misread on its way (see :func:`chroma_async.threads.is_signal`), such as
+        StopIteration, or a CancelledError although nobody cancels the caller.
+    """
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        return await function(values)
-    result = await offload.run(function, values)
-    return await result if inspect.isawaitable(result) else result
+        result = await _awaited(function, function(values))
+    else:
+        result = await offload.run(_called, function, values)
+        if inspect.isawaitable(result):
+            result = await _awaited(function, result)
+    return await offload.run(_collected, function, result) if _comes_in_pieces(result) else result
+
+
+def _called(function: AnyFunction, values: list[Any]) -> Any:
+    """In a thread."""
+    with _naming_signals(function):
+        result = function(values)
+        return list(result) if _comes_in_pieces(result) else result
+
+
+def _collected(function: AnyFunction, pieces: Iterator[Any]) -> list[Any]:
+    """In a thread: a generator does its work only now."""
+    with _naming_signals(function):
+        return list(pieces)
+
+
+def _comes_in_pieces(result: Any) -> bool:
+    return isinstance(result, Iterator) and not inspect.isawaitable(result)
+
+
+@contextmanager
+def _naming_signals(function: AnyFunction) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if is_signal(error):
+            raise _ended(function, error) from error
+        raise
+
+
+async def _awaited(function: AnyFunction, result: Any) -> Any:
+    if not inspect.isawaitable(result):
+        return result  # whoever looks at it says what was expected
+    try:
+        return await result
+    except StopAsyncIteration as error:
+        raise _ended(function, error) from error
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, StopIteration):
+            raise
+        # What Python makes of a coroutine that raises it.
+        raise _ended(function, error.__cause__) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancels this task: the function waited for something that was cancelled.
+        raise _ended(function, error) from error
+
+
+def _ended(function: AnyFunction, error: BaseException) -> EmbeddingError:
+    """The failure that stands for a signal of Python's."""
+    owner = getattr(function, "__self__", function)
+    name = getattr(owner, "__name__", type(owner).__name__)
+    exhausted = isinstance(error, StopIteration | StopAsyncIteration)
+    failure = EmbeddingError(
+        f"{name} ended with {type(error).__name__} and gave no answer" + (": an iterator inside it has no more values" if exhausted else "")
+    )
+    failure.function = name
+    return failure
+
+
+def one_for_each(given: Any, values: Sequence[Any], what: str) -> list[Any]:
+    """What a caller's function gave for ``values``, as a list. :raises ValidationError: it is not one item for each of them."""
+    try:
+        following = None if isinstance(given, str | bytes | Mapping) else iter(given)
+    except TypeError:
+        following = None
+    if following is None:
+        raise ValidationError(f"the {what} gave {type(given).__name__}, expected a list of {len(values)} items, one for each it was given")
+    items = list(following)
+    if len(items) != len(values):
+        raise ValidationError(f"the {what} gave {len(items)} items for {len(values)}")
+    return items

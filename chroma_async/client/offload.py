@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -9,6 +10,11 @@ from chroma_async.threads import Lane
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: How long a client that closes waits for a caller's function in a thread, which may wait for this very client.
+PATIENCE_S = 5.0
 
 
 class Offload:
@@ -29,5 +35,6 @@ class Offload:
         return await self._lane.run(work, *args, **kwargs)
 
     async def aclose(self) -> None:
-        """Wait for what has begun. Idempotent."""
-        await self._lane.aclose()
+        """Wait for what has begun, for ``PATIENCE_S`` at the most: a function that never ends keeps nobody from closing. Idempotent."""
+        if not await self._lane.aclose(PATIENCE_S):
+            logger.warning("a function still runs in a thread of the client that was closed; what it gives is dropped")

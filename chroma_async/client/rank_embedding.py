@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from chroma_async.builders.conditions import Key
-from chroma_async.client.embedding import Embedder, call
+from chroma_async.client.embedding import Embedder, call, one_for_each
 from chroma_async.client.offload import Offload
 from chroma_async.client.validate import as_list
 from chroma_async.errors import ValidationError, ValidationTypeError
@@ -78,10 +78,8 @@ class RankEmbedding:
             return dense
         function = self._sparse(self._description(key))
         embed_query = getattr(function, "embed_query", None)
-        found = list(await call(embed_query if callable(embed_query) else function, texts, self._offload))
-        if len(found) != len(texts):
-            raise ValidationError(f"the sparse embedding function of key {key!r} gave {len(found)} vectors for {len(texts)} texts")
-        return [_sparse_json(vector) for vector in found]
+        found = await call(embed_query if callable(embed_query) else function, texts, self._offload)
+        return [_sparse_json(vector) for vector in one_for_each(found, texts, f"sparse embedding function of key {key!r}")]
 
     def _description(self, key: str) -> Mapping[str, Json]:
         place: Any = self._schema

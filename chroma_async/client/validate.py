@@ -34,11 +34,16 @@ _TEXT_OR_NONE: frozenset[type] = frozenset({str, NoneType})
 
 @contextmanager
 def refusing(method: str) -> Iterator[None]:
-    """Name ``method`` at the end of whatever a check inside the block refuses."""
+    """Name ``method`` at the end of whatever a check inside the block refuses.
+
+    An error of a class of the caller's own goes through as it is: only who wrote it knows how to make another.
+    """
     try:
         yield
     except (ValidationError, ValidationTypeError, DuplicateIDError) as refusal:
-        raise type(refusal)(f"{refusal.message().rstrip('.')} in {method}.") from None
+        if type(refusal) not in (ValidationError, ValidationTypeError, DuplicateIDError):
+            raise
+        raise type(refusal)(f"{refusal.message().rstrip('.')} in {method}.") from refusal.__cause__
 
 
 def as_list(value: Any) -> list[Any] | None:

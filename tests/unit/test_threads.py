@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import chroma_async.threads as threads
-from chroma_async.errors import ClosedError
+from chroma_async.errors import ClosedError, InternalError, UnavailableError
 from chroma_async.threads import Lane, SerialThread, Threads
 
 PATIENCE_S = 10.0
@@ -72,6 +72,79 @@ async def test_a_job_that_raises_raises_at_its_caller_and_harms_no_other(lane: L
     answers = await asyncio.gather(lane.run(int, "x"), lane.run(int, "1"), return_exceptions=True)
     assert isinstance(answers[0], ValueError)
     assert answers[1] == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StopIteration(), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError(), KeyboardInterrupt(), SystemExit(1)],
+    ids=repr,
+)
+async def test_a_job_that_raises_what_its_caller_would_misread_is_a_failure_that_names_it(lane: Lane, error: BaseException) -> None:
+    def job() -> None:
+        raise error
+
+    for _ in range(4):
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(InternalError, match=type(error).__name__) as failure:
+                await lane.run(job)
+        assert failure.value.__cause__ is error
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+    await asyncio.gather(lane.run(both.wait), lane.run(both.wait))
+
+
+async def test_a_thread_whose_preparation_fails_works_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise PermissionError("no priorities here")
+
+    lane = Lane("test", 2, fail)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await asyncio.gather(*(lane.run(abs, -number) for number in range(8))) == list(range(8))
+    await lane.aclose()
+    assert "no priorities here" in caplog.text
+
+
+async def test_a_thread_that_cannot_be_started_is_said_to_the_caller_and_asked_for_again(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(UnavailableError, match="no thread can be started for test work"):
+            await lane.run(abs, -1)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await asyncio.gather(*(lane.run(abs, -number) for number in range(8))) == list(range(8))
+
+
+async def test_a_lane_closes_in_the_time_it_is_given_and_its_last_job_ends_later() -> None:
+    lane, go_on, done = Lane("test", 1), threading.Event(), threading.Event()
+    begun = asyncio.ensure_future(lane.run(lambda: (go_on.wait(PATIENCE_S), done.set())))
+    await asyncio.sleep(0)
+    assert not await lane.aclose(0.01)
+    with pytest.raises(ClosedError):
+        await lane.run(abs, -1)
+    assert not done.is_set()
+    go_on.set()
+    await begun
+    assert await lane.aclose()
+    assert done.is_set()
+
+
+def test_a_job_that_outlives_a_closed_lane_and_its_loop_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    lane, go_on, done = Lane("test", 1), threading.Event(), threading.Event()
+
+    async def leave() -> None:
+        running = asyncio.ensure_future(lane.run(lambda: (go_on.wait(PATIENCE_S), done.set())))
+        await asyncio.sleep(0)
+        assert not await lane.aclose(0.01)
+        running.cancel()
+
+    asyncio.run(leave())
+    go_on.set()
+    assert done.wait(PATIENCE_S)
+    assert asyncio.run(lane.aclose(PATIENCE_S))
+    assert caplog.text == ""
 
 
 async def test_a_cancelled_caller_does_not_stop_its_job_and_closing_waits_for_it(lane: Lane) -> None:
