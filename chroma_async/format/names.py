@@ -1,4 +1,4 @@
-"""Every name under which something is stored: built here, parsed here, and nowhere else.
+"""Every name in ``segments/``: built here, parsed here, and nowhere else. What does not parse is not ours, and nobody deletes it.
 
 ``<32 hex>.<kind>`` is a committed file. ``<32 hex>.<kind>.<epoch>.tmp`` is one under construction, with the epoch of the writer lease that
 makes it; nobody opens it, and after a crash it is garbage.
@@ -58,5 +58,5 @@ def parse_temp(name: str) -> tuple[StoredName, int] | None:
 
 
 def is_ours(name: str) -> bool:
-    """Whether the janitor may judge the file at all: it is a committed one, or one under construction."""
+    """Whether a file of this name may be judged, and deleted, at all: it is a committed one, or one under construction."""
     return parse(name) is not None or parse_temp(name) is not None

@@ -356,7 +356,10 @@ class SegmentStore(Protocol):
     """Write-once files. Blocking: worker threads only. Thread-safe."""
 
     def create(self, name: str) -> StagedFile:
-        """Begin a file. The name must be new; names come from :mod:`chroma_async.format.names`."""
+        """Begin a file. The name must be new; names come from :mod:`chroma_async.format.names`.
+
+        :raises InternalError: it is not new, or none of those.
+        """
 
     def create_database(self, name: str) -> StagedDatabase:
         """Begin an SQLite file (no journal, no sync until commit)."""
@@ -364,16 +367,20 @@ class SegmentStore(Protocol):
     def open(self, ref: FileRef) -> Blob:
         """
         :raises CorruptionError: it is missing or its size differs; names the file.
+        :raises UnavailableError: it cannot be read now.
         """
 
     def list(self) -> list[str]:
-        """Names of all committed files, and of abandoned staged ones."""
+        """Names of all committed files, and of abandoned staged ones. Whatever else lies where they are kept is not ours and not listed.
+
+        :raises UnavailableError: the place is gone, or cannot be read.
+        """
 
     def delete(self, names: Iterable[str]) -> None:
-        """Forget them. Unknown names are ignored; opened blobs stay readable."""
+        """Forget them. Unknown names, and all that are no names of ours, are ignored; opened blobs stay readable."""
 
     def size_bytes(self) -> int:
-        """Bytes of all committed files."""
+        """Bytes of all committed files. :raises UnavailableError: as ``list``."""
 
     def close(self) -> None:
         """Release what is held. Idempotent."""

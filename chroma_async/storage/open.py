@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from chroma_async.errors import StoreError
+from chroma_async.errors import CorruptionError, StoreError, UnavailableError
 from chroma_async.storage.base import Backends
 from chroma_async.storage.local.files import LocalSegmentStore
 from chroma_async.storage.local.filesystem import FileSystem
@@ -58,27 +59,58 @@ async def _open_directory(
     directory: Path, threads: Threads, log_checkpoint_bytes: int, clock: Callable[[], int], files: FileSystem
 ) -> Backends:
     lease = LocalLease(directory, threads, files, clock)
-    catalog: SqliteCatalog | None = None
     poison = Poison()
-    try:
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(lease.release)
         await lease.acquire()
         await _make_segments(directory / SEGMENTS_DIRECTORY, threads, files)
-        catalog = await SqliteCatalog.open(directory / CATALOG_FILE, wal_bytes=log_checkpoint_bytes, poison=poison)
-        log = await SqliteLog.open(
-            directory / LOG_FILE,
-            threads.serial("log"),
-            threads.serial("checkpoint"),
-            wal_bytes=log_checkpoint_bytes,
-            spare_bytes=SPARE_CHECKPOINTS * log_checkpoint_bytes,
-            poison=poison,
-        )
-    except BaseException:
-        if catalog is not None:
-            await catalog.aclose()
-        await lease.release()
-        raise
-    segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch, poison=poison)
+        segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch, poison=poison)
+        catalog_file, log_file = directory / CATALOG_FILE, directory / LOG_FILE
+
+        async def open_catalog() -> SqliteCatalog:
+            catalog = await SqliteCatalog.open(catalog_file, wal_bytes=log_checkpoint_bytes, poison=poison)
+            opened.push_async_callback(catalog.aclose)
+            return catalog
+
+        async def open_log() -> SqliteLog:
+            serial, spare_bytes = threads.serial, SPARE_CHECKPOINTS * log_checkpoint_bytes
+            log = await SqliteLog.open(
+                log_file, serial("log"), serial("checkpoint"), wal_bytes=log_checkpoint_bytes, spare_bytes=spare_bytes, poison=poison
+            )
+            opened.push_async_callback(log.aclose)
+            return log
+
+        has_log = await threads.run(_has_content, log_file)
+        if await threads.run(_has_content, catalog_file):
+            catalog = await open_catalog()
+            if not has_log and await catalog.collection_ids():
+                raise _lost(log_file, "what was written last is in it alone")
+            log = await open_log()
+        else:
+            # A new catalog names nothing, and what is not named would be deleted.
+            kept = bool(await threads.run(segments.list))
+            if not kept:
+                log = await open_log()
+                kept = has_log and bool(await log.collections())
+            if kept:
+                raise _lost(catalog_file, "what is in segments and in the log belongs to its collections")
+            catalog = await open_catalog()
+        opened.pop_all()
     return Backends(catalog, log, segments, lease, str(directory), poison)
+
+
+def _has_content(file: Path) -> bool:
+    """Whether it is there, and not empty: SQLite takes an empty file for a new database. :raises UnavailableError: it cannot be told."""
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UnavailableError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def _lost(file: Path, why: str) -> CorruptionError:
+    return CorruptionError(f"{file} is missing or empty, and {why}; nothing was deleted. Put it back, or name another directory", str(file))
 
 
 async def _make_segments(directory: Path, threads: Threads, files: FileSystem) -> None:

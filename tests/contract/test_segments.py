@@ -162,6 +162,14 @@ def test_connecting_to_a_file_that_is_no_database_is_corruption(segments: Segmen
     assert caught.value.file == NAME
 
 
+@pytest.mark.parametrize("name", ["", "notes.txt", ".hidden", "../" + NAME, NAME + ".1.tmp", NAME.upper(), NAME[1:]])
+def test_only_names_of_ours_are_made(segments: SegmentStore, name: str) -> None:
+    for create in (segments.create, segments.create_database):
+        with pytest.raises(InternalError, match="no name for a stored file"):
+            create(name)
+    assert segments.list() == []
+
+
 def test_deleting_forgets_names_and_ignores_unknown_ones(segments: SegmentStore) -> None:
     ref = put(segments)
     put(segments, OTHER, b"kept")

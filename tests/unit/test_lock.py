@@ -169,6 +169,62 @@ async def test_a_first_opening_that_was_cut_short_can_be_repeated(tmp_path: Path
     await each.release()
 
 
+@pytest.mark.parametrize("name", [LOCK, FORMAT_TEMPORARY])
+@pytest.mark.parametrize("content", [b"theirs", b'{"pid": 7, "name": "a browser"}'[:3] + b"x", b"\0\0x"])
+async def test_a_file_of_our_name_that_somebody_else_made_is_refused_and_not_touched(
+    tmp_path: Path, threads: Threads, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    before = look(tmp_path)
+    with pytest.raises(ForeignDirectoryError, match="nothing was touched"):
+        await lease(tmp_path, threads).acquire()
+    assert look(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [LOCK, FORMAT, FORMAT_TEMPORARY])
+@pytest.mark.parametrize("ours", [False, True], ids=["in a new directory", "in one of ours"])
+async def test_a_link_or_a_directory_in_the_place_of_a_file_of_ours_is_refused_and_followed_nowhere(
+    tmp_path: Path, threads: Threads, name: str, ours: bool
+) -> None:
+    directory, precious = tmp_path / "data", tmp_path / "precious"
+    directory.mkdir()
+    if ours:
+        each = lease(directory, threads)
+        await each.acquire()
+        await each.release()
+        (directory / name).unlink(missing_ok=True)
+    precious.write_text("precious")
+    for make in (lambda: (directory / name).symlink_to(precious), lambda: (directory / name).mkdir()):
+        make()
+        with pytest.raises(ForeignDirectoryError, match="no file that chroma_async made"):
+            await lease(directory, threads).acquire()
+        assert precious.read_text() == "precious"
+        assert (directory / name).is_symlink() or (directory / name).is_dir()
+        if (directory / name).is_symlink():
+            (directory / name).unlink()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"pid"', b'{"pid": 77, "host": "h", "started_ns": 1}\n', b"\0" * 40])
+async def test_what_a_cut_opening_left_in_the_lock_file_is_written_over(tmp_path: Path, threads: Threads, content: bytes) -> None:
+    (tmp_path / LOCK).write_bytes(content)
+    each = lease(tmp_path, threads)
+    await each.acquire()
+    await each.release()
+
+
+async def test_an_owner_whose_descriptors_were_closed_under_it_is_fenced_and_lets_go(tmp_path: Path, threads: Threads) -> None:
+    each = lease(tmp_path, threads)
+    await each.acquire()
+    assert each._descriptor is not None
+    os.close(each._descriptor)
+    with pytest.raises(FencedError, match="closed by this program"):
+        each.check()
+    await each.release()
+    again = lease(tmp_path, threads)
+    await again.acquire()
+    await again.release()
+
+
 async def test_a_directory_that_cannot_be_marked_is_let_go(tmp_path: Path, threads: Threads) -> None:
     class NoRename(FileSystem):
         def rename(self, source: Path, target: Path) -> None:

@@ -1,27 +1,29 @@
 """Write-once files in one directory.
 
-A staged file is called ``<name>.<epoch>.tmp``: the epoch tells which opening of the store left it behind. Everything that the catalog
-does not name is garbage, so a crash at any step costs nothing but space until the next opening.
+A staged file has a temporary name with the epoch in it, which tells which opening of the store left it behind
+(:mod:`chroma_async.format.names`). Every file of ours that the catalog does not name is garbage, so a crash at any step costs nothing but
+space until the next opening. What is not ours by its name, and what is no plain file, is neither listed nor deleted.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from chroma_async.errors import CorruptionError, InternalError, PoisonedError
+from chroma_async.errors import CorruptionError, InternalError, PoisonedError, UnavailableError
 from chroma_async.format.files import FileRef
+from chroma_async.format.names import is_ours, parse, parse_temp, temp_name
 from chroma_async.storage import refusals
 from chroma_async.storage.local.blob import LocalBlob
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.staged import LocalStagedDatabase, LocalStagedFile, Staging
 from chroma_async.storage.poison import Poison
 
-TEMPORARY = ".tmp"
 #: A row by number reads one or two pages; larger ones only read more.
 DATABASE_PAGE_BYTES = 4096
 
@@ -67,12 +69,12 @@ class LocalSegmentStore:
         with self._lock:
             self._check_open()
             self.check_writable()
-            if not name or name.startswith(".") or name.endswith(TEMPORARY) or "/" in name:
+            if parse(name) is None:
                 raise InternalError(f"{name!r} is no name for a stored file")
-            if name in self._staged or (self._directory / name).exists():
+            if name in self._staged or os.path.lexists(self._directory / name):
                 raise InternalError(f"file {name} exists already")
             self._staged[name] = None
-        return Staging(self, self._files, name, self._directory / f"{name}.{self._epoch}{TEMPORARY}")
+        return Staging(self, self._files, name, self._directory / temp_name(name, self._epoch))
 
     def create(self, name: str) -> LocalStagedFile:
         """
@@ -107,8 +109,10 @@ class LocalSegmentStore:
                 if ref.name in self._doomed:
                     raise FileNotFoundError
                 size = path.stat().st_size
-            except FileNotFoundError as error:
+            except (FileNotFoundError, NotADirectoryError) as error:
                 raise CorruptionError(f"{path} is missing", ref.name) from error
+            except OSError as error:
+                raise UnavailableError(f"{path} cannot be read: {error.strerror or error}") from error
             if size != ref.bytes:
                 raise CorruptionError(f"{path} has {size} bytes, not {ref.bytes}", ref.name)
             blob = self._opened[ref.name] = LocalBlob(ref, path)
@@ -119,15 +123,18 @@ class LocalSegmentStore:
             raise refusals.closed("segment store")
 
     def _entries(self) -> dict[str, int]:
-        """Name and size of every file that ``list`` gives."""
+        """Name and size of every file that ``list`` gives. :raises UnavailableError: the directory is gone, or cannot be read."""
         with self._lock:
-            hidden = self._doomed | {f"{name}.{self._epoch}{TEMPORARY}" for name in self._staged}
+            hidden = self._doomed | {temp_name(name, self._epoch) for name in self._staged}
             found: dict[str, int] = {}
-            with os.scandir(self._directory) as entries:
-                for entry in entries:
-                    if entry.name not in hidden and not entry.name.startswith("."):
-                        with suppress(FileNotFoundError):
-                            found[entry.name] = entry.stat().st_size
+            try:
+                with os.scandir(self._directory) as entries:
+                    for entry in entries:
+                        if is_ours(entry.name) and entry.name not in hidden and entry.is_file(follow_symlinks=False):
+                            with suppress(FileNotFoundError):
+                                found[entry.name] = entry.stat(follow_symlinks=False).st_size
+            except OSError as error:
+                raise UnavailableError(f"{self._directory} cannot be read: {error.strerror or error}") from error
             return found
 
     def list(self) -> list[str]:
@@ -136,18 +143,20 @@ class LocalSegmentStore:
     def delete(self, names: Iterable[str]) -> None:
         """A file that is still held leaves the list now and the disk with a later call."""
         with self._lock:
-            self._doomed.update(names)
+            self._doomed.update(filter(is_ours, names))
             self._sweep()
 
     def _sweep(self) -> None:
         """Remove the doomed files that nobody holds. One that cannot be removed stays doomed; it is garbage either way."""
         for name in list(self._doomed - set(self._opened)):
+            path = self._directory / name
             with suppress(OSError):
-                self._files.unlink(self._directory / name)
+                if _is_plain(path):
+                    self._files.unlink(path)
                 self._doomed.discard(name)
 
     def size_bytes(self) -> int:
-        return sum(size for name, size in self._entries().items() if not name.endswith(TEMPORARY))
+        return sum(size for name, size in self._entries().items() if parse_temp(name) is None)
 
     def close(self) -> None:
         """Staged files are discarded."""
@@ -158,3 +167,11 @@ class LocalSegmentStore:
             each.discard()
         with self._lock:
             self._sweep()
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file, and neither a link nor a directory, which we make none of. :raises OSError: it cannot be told."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False

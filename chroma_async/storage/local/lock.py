@@ -18,6 +18,7 @@ import json
 import os
 import re
 import socket
+import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,8 +32,11 @@ from chroma_async.threads import Threads
 #: Version of the directory's layout.
 FORMAT_VERSION = 1
 LOCK, FORMAT, FORMAT_TEMPORARY = "LOCK", "FORMAT", "FORMAT.tmp"
-#: What a first opening that was cut short can leave, and what a fresh volume holds.
-_HARMLESS = {LOCK, FORMAT_TEMPORARY, "lost+found"}
+#: What a first opening that was cut short can leave, and how it begins; it may end anywhere.
+_BEGUN = {LOCK: b'{"pid": ', FORMAT_TEMPORARY: b"chroma_async\n"}
+#: What a fresh volume holds besides.
+_HARMLESS = {*_BEGUN, "lost+found"}
+_ELSEWHERE = "Name an empty or a new directory with --path"
 _MARKER = re.compile(r"chroma_async\nformat (\d+)\nepoch (\d+)\n")
 
 _held: WeakSet[LocalLease] = WeakSet()
@@ -79,7 +83,8 @@ class LocalLease:
             check_directory(self._directory)
             try:
                 self._files.make_directory(self._directory)
-                descriptor = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                # Not through a link: what that leads to is not ours to write.
+                descriptor = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except OSError as error:
                 raise StoreError(f"{self._directory} cannot be written: {error.strerror or error}") from error
             try:
@@ -146,7 +151,11 @@ class LocalLease:
             raise ForkedError(f"{self._directory} was opened by process {self._owner}, the parent of this one; open it after the fork")
         if descriptor is None:
             raise FencedError(f"{self._directory} is not held by this process")
-        if os.fstat(descriptor).st_nlink == 0:
+        try:
+            removed = os.fstat(descriptor).st_nlink == 0
+        except OSError as error:
+            raise FencedError(f"{self._directory / LOCK} was closed by this program, so its lock is gone: {error.strerror}") from error
+        if removed:
             raise FencedError(f"{self._directory / LOCK} was removed, so another process may have taken the directory")
 
     async def release(self) -> None:
@@ -161,9 +170,10 @@ class LocalLease:
             descriptor, self._descriptor = self._descriptor, None
             if descriptor is not None:
                 _held.discard(self)
-                # Not by closing alone: a child forked this moment may not have closed its copy yet.
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-                os.close(descriptor)
+                with suppress(OSError):  # a program that closes descriptors that are not its own has let go of it already
+                    # Not by closing alone: a child forked this moment may not have closed its copy yet.
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                    os.close(descriptor)
 
     def close_in_child(self) -> None:
         """Let go of the parent's lock; called in a forked child, where only one thread is left. The parent keeps it."""
@@ -187,6 +197,9 @@ def check_directory(directory: Path) -> None:
         raise ForeignDirectoryError(f"{directory} is not a directory; name another one with --path") from None
     except OSError as error:
         raise StoreError(f"{directory} cannot be read: {error.strerror or error}") from error
+    for name in (LOCK, FORMAT, FORMAT_TEMPORARY):
+        if name in names and not _is_plain(directory / name):
+            raise ForeignDirectoryError(f"{directory / name} is no file that chroma_async made; nothing was touched. {_ELSEWHERE}")
     if FORMAT in names:
         _read_marker(directory)
     elif "chroma.sqlite3" in names:
@@ -199,17 +212,49 @@ def check_directory(directory: Path) -> None:
         example = sorted(names - _HARMLESS)[0]
         raise ForeignDirectoryError(
             f"{directory} is not empty and not a data directory of chroma_async (it holds {example}); nothing in it was touched."
-            " Name an empty or a new directory with --path"
+            f" {_ELSEWHERE}"
         )
+    else:
+        _check_begun(directory, names)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file, and neither a link nor a directory. One that is gone by now, as another process is opening, may have been."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _check_begun(directory: Path, names: set[str]) -> None:
+    """:raises ForeignDirectoryError: a file has a name of ours and was not written by an opening that was cut short."""
+    for name, beginning in _BEGUN.items():
+        if name in names:
+            try:
+                with open(directory / name, "rb") as file:
+                    # What was not written before a power cut reads as zeros.
+                    found = file.read(len(beginning)).rstrip(b"\0")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreError(f"{directory / name} cannot be read: {error.strerror or error}") from error
+            if not beginning.startswith(found):
+                raise ForeignDirectoryError(f"{directory / name} was not made by chroma_async; nothing was touched. {_ELSEWHERE}")
 
 
 def _read_marker(directory: Path) -> int:
-    """The last epoch; 0 without a marker. :raises StoreError: a newer release wrote it. :raises ForeignDirectoryError: it is not ours."""
+    """The last epoch; 0 without a marker. :raises StoreError: a newer release wrote it, or it cannot be read.
+    :raises ForeignDirectoryError: it is not ours.
+    """
     try:
         text = (directory / FORMAT).read_text("ascii")
     except FileNotFoundError:
         return 0
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise StoreError(f"{directory / FORMAT} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise ForeignDirectoryError(f"{directory / FORMAT} is not a marker of chroma_async: {error}") from error
     # A later version may add lines of its own, so the version is looked at before the rest.
     version = re.match(r"chroma_async\nformat (\d+)\n", text)

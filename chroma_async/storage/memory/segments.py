@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chroma_async.errors import CorruptionError, InternalError
 from chroma_async.format.files import FileRef
+from chroma_async.format.names import parse
 from chroma_async.storage import refusals
 from chroma_async.storage.base import Buffer
 
@@ -157,6 +158,8 @@ class MemorySegmentStore:
         """Check a new name. The caller holds the lock."""
         if self._closed:
             raise refusals.closed("segment store")
+        if parse(name) is None:
+            raise InternalError(f"{name!r} is no name for a stored file")
         if name in self._files or name in self._staged:
             raise InternalError(f"file {name} exists already")
 
