@@ -44,11 +44,15 @@ def resolve_address(
 
     Certificates are verified unless ``ssl_verify`` (or ``chroma_server_ssl_verify``) is ``False``; a path names the authorities to trust.
 
-    :raises ValidationError: no URL can be made of host and port, or they differ from those in ``settings``.
+    :raises ValidationError: no URL can be made of host and port, they differ from those in ``settings``, or TLS is asked for and the
+        URL says http: nothing is sent in clear text that was to be encrypted.
     """
     _check_agreement("host", host, getattr(settings, "chroma_server_host", None))
     _check_agreement("port", port, getattr(settings, "chroma_server_http_port", None))
-    url = _url(host, port, ssl or bool(getattr(settings, "chroma_server_ssl_enabled", False)), _api_path(settings))
+    secure = ssl or bool(getattr(settings, "chroma_server_ssl_enabled", False))
+    url = _url(host, port, secure, _api_path(settings))
+    if secure and url.scheme != "https":
+        raise ValidationError(f"ssl is asked for and the host {host!r} begins with http://; write https://, or leave ssl out")
     shown = {str(name): str(value) for name, value in (getattr(settings, "chroma_server_headers", None) or {}).items()}
     shown |= _credentials(settings)
     if url.user is not None:

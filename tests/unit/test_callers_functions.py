@@ -17,7 +17,7 @@ from chroma_async.client.client import AsyncClient
 from chroma_async.client.collection import AsyncCollection
 from chroma_async.client.offload import Offload
 from chroma_async.errors import ChromaError, ClosedError, EmbeddingError, ValidationError
-from tests.unit.fake_api import FakeAPI
+from tests.fakes.api import FakeAPI
 
 PATIENCE_S = 10.0
 WORKERS = 3
@@ -262,7 +262,9 @@ NONSENSE = [None, 5, "vectors", {"a": 1}, object(), [None], [["a"]], [[]], [[1.0
 
 
 @pytest.mark.parametrize("verb", ["add", "query", "load"])
-@pytest.mark.parametrize("given", NONSENSE, ids=repr)
+@pytest.mark.parametrize(
+    "given", NONSENSE, ids=lambda given: f"{type(given).__name__} {len(repr(given))}" if type(given) is not object else "object"
+)
 async def test_what_is_no_answer_is_refused_by_name(client: AsyncClient, given: Any, verb: str) -> None:
     async def later(values: Any) -> Any:
         return given

@@ -459,6 +459,15 @@ def test_certificates_are_verified_unless_told_otherwise(tmp_path: Any) -> None:
         resolve_address("h", 1, ssl_verify=str(tmp_path / "missing.pem"))
 
 
+def test_tls_that_is_asked_for_is_never_left_out() -> None:
+    enabled = SimpleNamespace(chroma_server_ssl_enabled=True)
+    for asked in ({"ssl": True}, {"settings": enabled}):
+        with pytest.raises(ValidationError, match="ssl is asked for and the host 'http://h' begins with http://"):
+            resolve_address("http://h", 1, headers={"x-chroma-token": "secret"}, **asked)
+        assert str(resolve_address("https://h", 1, **asked).url) == "https://h/api/v2"
+        assert resolve_address("h", 1, **asked).url.scheme == "https"
+
+
 def test_credentials_leave_the_url_for_a_header() -> None:
     address = resolve_address("http://user:pass@h", 1)
     assert str(address.url) == "http://h/api/v2"
