@@ -240,7 +240,7 @@ async def test_a_result_that_comes_piece_by_piece_is_collected_off_the_loop(clie
     for number, function in enumerate((pieces, later)):
         collection = await client.get_or_create_collection(f"docs{number}", embedding_function=function)
         await collection.add(ids=["a", "b"], documents=["x", "yy"])
-        assert client.api.asked[-1][1].embeddings.tolist() == [[1, 0], [2, 0]]  # type: ignore[attr-defined]
+        assert client.api.asked[-1].what.embeddings.tolist() == [[1, 0], [2, 0]]  # type: ignore[attr-defined]
     assert threading.get_ident() not in threads
 
 
