@@ -1,6 +1,6 @@
 """The one door to threads. No other module of this package makes a thread or an executor.
 
-Five kinds of work, so that none starves another:
+Kinds of work, so that none starves another:
 
 ===============  ======================================================  ==========================
 ``run``          a reader's own job; someone waits for it                 ``query_threads`` workers
@@ -8,6 +8,7 @@ Five kinds of work, so that none starves another:
 ``flush``        memtable to chunk; writers wait for it when it lags      one worker
 ``background``   merge, index, vacuum; nobody waits                       low priority, few workers
 ``serial``       calls that must happen in order (one SQLite connection)  one worker each
+``as_daemon``    the catalog's connection, whose thread is aiosqlite's    one for each store
 ===============  ======================================================  ==========================
 
 Cancelling the waiter takes a job out of the queue, and does not stop a thread that has begun: that runs to its end and its result is
@@ -15,6 +16,8 @@ dropped. What such a job holds (files, versions) it holds by reference, so nothi
 
 Whatever a job raises, its caller gets an answer and the thread goes on. What Python takes for the end of an iteration, a task or the
 program (:func:`is_signal`) would be misread on its way through the caller's coroutines, so it arrives as an InternalError that names it.
+
+What is too little for a thread and too much for one step of the loop is worked through :func:`in_slices`.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,11 +41,14 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 #: How much nicer background work is than the rest (setpriority(2), Linux: per thread).
 BACKGROUND_NICENESS = 10
 #: How long a thread that has done a job waits for the next one before it goes back to its executor.
 LINGER_S = 0.1
+#: Items of some 10 microseconds each that are worked on in one step of the loop.
+SLICE_ITEMS = 32
 
 
 #: What ends an iteration, a generator, a task or the program.
@@ -61,6 +67,39 @@ def is_signal(error: BaseException) -> bool:
 def _lower_priority() -> None:
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
+
+
+async def in_slices(items: Sequence[Item], work: Callable[[Item], T]) -> list[T]:
+    """``work`` of each item, in order, on the event loop; others have their turn in between."""
+    results: list[T] = []
+    for start in range(0, len(items), SLICE_ITEMS):
+        if start:
+            await asyncio.sleep(0)
+        results += map(work, items[start : start + SLICE_ITEMS])
+    return results
+
+
+def as_daemon(make: Callable[[], T]) -> T:
+    """What ``make`` returns. A thread that a library constructs meanwhile is a daemon: a program that forgets to close it can still end.
+
+    Threads inherit that from the one in which they are constructed, so ``make`` is called in a daemon of its own, which takes some 0.1 ms.
+
+    :raises UnavailableError: no thread can be started.
+    """
+    made: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:
+            made.set_exception(error)
+
+    maker = threading.Thread(target=call, name="chroma-as-daemon", daemon=True)
+    try:
+        maker.start()
+    except RuntimeError as error:
+        raise UnavailableError(f"no thread can be started: {error}") from error
+    return made.result()
 
 
 class Run(Protocol):

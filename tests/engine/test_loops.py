@@ -51,6 +51,22 @@ def test_closing_a_client_of_a_closed_loop_gives_the_directory_up(tmp_path: Path
     assert asyncio.run(go()) == ["a"]
 
 
+FORGETS_TO_CLOSE = """
+import asyncio, pathlib, sys
+from tests.engine.clients import written
+
+kept = asyncio.run(written(pathlib.Path(sys.argv[1])))
+print("written", flush=True)
+"""
+
+
+def test_a_program_that_forgets_to_close_its_store_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORGETS_TO_CLOSE, str(tmp_path / "data")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert (ended.returncode, ended.stdout) == (0, "written\n"), ended.stderr
+    assert asyncio.run(read(tmp_path / "data")) == ["a"]
+
+
 CLOSED_IN_THE_MIDDLE = """
 import asyncio, pathlib, sys
 from chroma_async.service.local import open_local

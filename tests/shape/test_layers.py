@@ -61,8 +61,7 @@ IMPORTS: dict[str, set[str]] = {
     },
     "engine.recovery": {"types", "errors", "format", "storage.base", "engine.snapshot", "engine.write"},
     "storage.refusals": {"types", "errors"},
-    "storage.slices": set(),
-    "storage.sqlite": {"types", "errors", "threads", "storage.poison", "storage.base", "storage.refusals", "storage.slices"},
+    "storage.sqlite": {"types", "errors", "threads", "storage.poison", "storage.base", "storage.refusals"},
     "storage.local": {"errors", "threads", "format", "storage.poison", "storage.base", "storage.refusals", "storage.sqlite"},
     "engine.collection": {
         "types",
@@ -139,7 +138,6 @@ IMPORTS: dict[str, set[str]] = {
         "storage.base",
         "engine.read",
         "engine.write",
-        "storage.slices",
         "engine.engine",
         "engine.admin",
     },
@@ -211,6 +209,27 @@ def test_threads_are_made_behind_one_door_only() -> None:
         if name in makers
     ]
     assert not elsewhere
+
+
+def test_aiosqlite_is_used_by_one_module_in_a_daemon_and_through_its_public_interface() -> None:
+    (door,) = {module.name for module in modules() for item in module.imports() if item.target.split(".")[0] == "aiosqlite"}
+    (tree,) = [module.tree for module in modules() if module.name == door]
+    private = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
+    ]
+    by_name = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in {"getattr", "setattr", "vars"}]
+    daemons = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "as_daemon"
+    ]
+    assert door == "chroma_async.storage.sqlite.connection"
+    assert not private + by_name
+    assert [ast.unparse(node.func) for each in daemons for node in ast.walk(each) if isinstance(node, ast.Call)][1:] == [
+        "aiosqlite.connect"
+    ]
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -40,7 +40,7 @@ class Owner(Protocol):
 
 
 class Staging:
-    """The steps that files and databases share."""
+    """The steps that files and databases share: made under the temporary name, committed or discarded."""
 
     def __init__(self, owner: Owner, files: FileSystem, name: str, temporary: Path) -> None:
         self.owner = owner
@@ -48,6 +48,16 @@ class Staging:
         self.name = name
         self.temporary = temporary
         self.open = True
+
+    def create(self) -> BinaryIO:
+        """Make the temporary file. :raises InternalError: it exists. :raises UnavailableError: the disk is full."""
+        try:
+            return self.files.create(self.temporary)
+        except FileExistsError as error:
+            self.owner.abandoned(self.name)
+            raise InternalError(f"file {self.temporary} exists already") from error
+        except OSError as error:
+            raise self.lost(error) from error
 
     def check_open(self) -> None:
         """:raises InternalError: it was committed or discarded."""
@@ -66,16 +76,31 @@ class Staging:
         self.discard()
         return self.owner.poisoned(error, self.temporary)
 
-    def publish(self) -> None:
-        """Rename what was synced, and sync its new name."""
+    def commit(self, finish: Callable[[], tuple[int, int]], sync: Callable[[], None]) -> FileRef:
+        """Make the file durable under its own name.
+
+        :param finish: writes what is left; size and CRC-32 of the whole. What it raises loses this file only.
+        :param sync: makes the content durable. What it raises leaves that in doubt.
+        :raises InternalError: it was committed or discarded.
+        :raises UnavailableError: the disk is full; the file was discarded.
+        :raises PoisonedError: sync or rename failed, now or before; the store takes no more files.
+        """
+        self.check_open()
+        self.owner.check_writable()
+        try:
+            size, crc32 = finish()
+        except (sqlite3.Error, OSError) as error:
+            raise self.lost(error) from error
         final = self.temporary.with_name(self.name)
         try:
+            sync()
             self.files.rename(self.temporary, final)
             self.files.sync_directory(final.parent)
         except OSError as error:
             raise self.in_doubt(error) from error
         self.open = False
         self.owner.published(self.name)
+        return FileRef(self.name, size, crc32)
 
     def discard(self) -> None:
         """Remove the temporary file. Idempotent."""
@@ -93,13 +118,7 @@ class LocalStagedFile:
         self._staging = staging
         self._bytes = 0
         self._crc32 = 0
-        try:
-            self._file: BinaryIO = staging.files.create(staging.temporary)
-        except FileExistsError as error:
-            staging.owner.abandoned(staging.name)
-            raise InternalError(f"file {staging.temporary} exists already") from error
-        except OSError as error:
-            raise staging.lost(error) from error
+        self._file = staging.create()
 
     def write(self, data: Buffer) -> None:
         """:raises UnavailableError: the disk is full; the file was discarded."""
@@ -116,26 +135,19 @@ class LocalStagedFile:
         return self._bytes
 
     def commit(self) -> FileRef:
-        """
-        :raises UnavailableError: the disk is full; the file was discarded.
-        :raises PoisonedError: sync or rename failed; the store takes no more files.
-        """
-        staging = self._staging
-        staging.check_open()
-        staging.owner.check_writable()
+        """As :meth:`Staging.commit`."""
         try:
-            self._file.flush()
-        except OSError as error:
+            return self._staging.commit(self._flush, self._sync)
+        finally:
             self._close()
-            raise staging.lost(error) from error
-        try:
-            staging.files.sync(self._file)
-            self._file.close()
-        except OSError as error:
-            self._close()
-            raise staging.in_doubt(error) from error
-        staging.publish()
-        return FileRef(staging.name, self._bytes, self._crc32)
+
+    def _flush(self) -> tuple[int, int]:
+        self._file.flush()
+        return self._bytes, self._crc32
+
+    def _sync(self) -> None:
+        self._staging.files.sync(self._file)
+        self._file.close()
 
     def _close(self) -> None:
         with suppress(OSError):  # what could not be flushed is thrown away with the file
@@ -169,14 +181,8 @@ class LocalStagedDatabase:
 
     def __init__(self, staging: Staging, page_bytes: int) -> None:
         self._staging = staging
-        try:
-            # The file is made here, so that the crash tests see it made.
-            staging.files.create(staging.temporary).close()
-        except FileExistsError as error:
-            staging.owner.abandoned(staging.name)
-            raise InternalError(f"file {staging.temporary} exists already") from error
-        except OSError as error:
-            raise staging.lost(error) from error
+        # The file is made here, so that the crash tests see it made.
+        staging.create().close()
         try:
             connection = StagedConnection(staging.temporary, check_same_thread=False)
         except sqlite3.Error as error:
@@ -191,26 +197,19 @@ class LocalStagedDatabase:
             raise
 
     def commit(self) -> FileRef:
-        """
-        :raises UnavailableError: the disk is full; the database was discarded.
-        :raises PoisonedError: sync or rename failed; the store takes no more files.
-        """
-        staging = self._staging
-        staging.check_open()
-        staging.owner.check_writable()
+        """As :meth:`Staging.commit`."""
         try:
-            self.connection.commit()
+            return self._staging.commit(self._finish, self._sync)
+        finally:
             self.connection.close()
-            size, crc32 = checksum(staging.temporary)
-        except (sqlite3.Error, OSError) as error:
-            self.connection.close()
-            raise staging.lost(error) from error
-        try:
-            staging.files.sync_path(staging.temporary)
-        except OSError as error:
-            raise staging.in_doubt(error) from error
-        staging.publish()
-        return FileRef(staging.name, size, crc32)
+
+    def _finish(self) -> tuple[int, int]:
+        self.connection.commit()
+        self.connection.close()
+        return checksum(self._staging.temporary)
+
+    def _sync(self) -> None:
+        self._staging.files.sync_path(self._staging.temporary)
 
     def discard(self) -> None:
         self.connection.close()

@@ -11,12 +11,12 @@ from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
 from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
 from chroma_async.storage.poison import Poison
-from chroma_async.storage.slices import in_slices
 from chroma_async.storage.sqlite import aliases, functions
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Statements
 from chroma_async.storage.sqlite.json_columns import dump, load
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.storage.sqlite.row_checksums import row_checksum
+from chroma_async.threads import in_slices
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 _COLUMNS = "id, name, tenant, database, metadata, configuration, schema, dimension, created_ns, crc32"

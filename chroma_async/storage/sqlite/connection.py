@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -19,6 +18,7 @@ from chroma_async.storage import refusals
 from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
 from chroma_async.storage.sqlite.row_checksums import INTEGRITY_CHECK, check_integrity
+from chroma_async.threads import as_daemon
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
@@ -52,8 +52,10 @@ class Statements:
 class CatalogConnection:
     """One connection in autocommit mode with a lock around it. Errors come out as this package's own."""
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path, poison: Poison) -> None:
+    def __init__(self, connection: aiosqlite.Connection, underlying: sqlite3.Connection, path: Path, poison: Poison) -> None:
+        """:param underlying: what ``connection`` uses in its thread."""
         self._connection = connection
+        self._underlying = underlying
         self._path = path
         self._lock = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
@@ -68,12 +70,14 @@ class CatalogConnection:
         :raises CorruptionError: the file is no database, or damaged; names it.
         :raises StoreError: a newer release wrote it.
         """
-        # Any thread may close it: see abandon.
-        connecting = aiosqlite.connect(path, isolation_level=None, check_same_thread=False)
-        # A program that forgets to close must still be able to end; what was committed is durable.
-        worker = getattr(connecting, "_thread", None)
-        if isinstance(worker, threading.Thread):
-            worker.daemon = True
+        made: list[sqlite3.Connection] = []
+
+        def make(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            made.append(sqlite3.Connection(*args, **kwargs))
+            return made[0]
+
+        # Any thread may close it: see abandon. A program that forgets to close must still be able to end; what was committed is durable.
+        connecting = as_daemon(lambda: aiosqlite.connect(path, isolation_level=None, check_same_thread=False, factory=make))
         try:
             connection = await connecting
         except sqlite3.Error as error:
@@ -95,7 +99,7 @@ class CatalogConnection:
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, path, poison or Poison())
+        return cls(connection, made[0], path, poison or Poison())
 
     async def read(self, sql: str, values: Values = ()) -> list[Row]:
         """Rows of one statement, as of one moment."""
@@ -181,9 +185,7 @@ class CatalogConnection:
             await asyncio.wait([stopped], timeout=ABANDON_S)
             if stopped.done():
                 return
-        raw = getattr(self._connection, "_connection", None)
-        if isinstance(raw, sqlite3.Connection):
-            raw.close()
+        self._underlying.close()
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: tuple[str, ...]) -> None:

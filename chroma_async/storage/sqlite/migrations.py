@@ -103,5 +103,3 @@ MIGRATIONS: tuple[str, ...] = (
     ) WHERE json_valid(CAST(body AS TEXT));
     """,
 )
-
-CATALOG_VERSION = len(MIGRATIONS)
