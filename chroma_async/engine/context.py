@@ -13,7 +13,7 @@ from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
-from chroma_async.storage.base import Backends
+from chroma_async.storage.base.backends import Backends
 from chroma_async.threads import Threads
 
 

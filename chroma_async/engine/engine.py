@@ -33,7 +33,8 @@ from chroma_async.errors import ChromaError, ClosedError, CorruptionError, Inval
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.schema.read import SOURCE_FUNCTION
-from chroma_async.storage.base import Backends, CollectionRow, ForkCommit, TailRow
+from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.base.catalog import CollectionRow, ForkCommit, TailRow
 from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends

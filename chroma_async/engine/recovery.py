@@ -14,7 +14,7 @@ from chroma_async.engine.write.live_state import LiveState
 from chroma_async.errors import CorruptionError
 from chroma_async.format.logbatch import Facts, LogBatch, decode
 from chroma_async.format.manifest import Manifest, Tail
-from chroma_async.storage.base import Log, LogEntry
+from chroma_async.storage.base.log import Log, LogEntry
 from chroma_async.types import Seq
 
 

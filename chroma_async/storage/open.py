@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from chroma_async.errors import CorruptionError, StoreError, UnavailableError
-from chroma_async.storage.base import Backends
+from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.local.files import LocalSegmentStore
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease

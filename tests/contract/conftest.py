@@ -9,7 +9,10 @@ from typing import TypeAlias
 
 import pytest
 
-from chroma_async.storage.base import Backends, Catalog, Log, SegmentStore
+from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.base.catalog import Catalog
+from chroma_async.storage.base.log import Log
+from chroma_async.storage.base.segments import SegmentStore
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import close_backends, open_backends
 from chroma_async.threads import Threads

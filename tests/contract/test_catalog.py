@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from chroma_async.errors import ClosedError, FencedError, InvalidArgumentError, NotFoundError, UniqueConstraintError
-from chroma_async.storage.base import Catalog, CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.base.catalog import Catalog, CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import Database, Scope, Tenant
 
 DEFAULT = Scope()

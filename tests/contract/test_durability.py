@@ -18,7 +18,8 @@ import pytest
 
 from chroma_async.errors import CorruptionError, NotFoundError, PoisonedError, StoreError, UnavailableError
 from chroma_async.format.manifest import Manifest, Tail
-from chroma_async.storage.base import Backends, Buffer
+from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.base.segments import Buffer
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
 from chroma_async.storage.sqlite.catalog import SqliteCatalog

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from chroma_async.errors import FencedError
-from chroma_async.storage.base import Backends, WriterLease
+from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.base.lease import WriterLease
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
 from chroma_async.storage.memory.lease import MemoryLease

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from chroma_async.errors import ClosedError, InternalError
-from chroma_async.storage.base import Log, LogEntry
+from chroma_async.storage.base.log import Log, LogEntry
 
 A, B, C = UUID(int=2**127), UUID(int=1), UUID(int=3)
 

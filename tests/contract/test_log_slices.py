@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from chroma_async.storage.base import LogEntry
+from chroma_async.storage.base.log import LogEntry
 from chroma_async.storage.sqlite.log import MOST_GROWTH, SLICE_BYTES, SLICE_ENTRIES, SqliteLog, connect
 from chroma_async.threads import Threads
 

@@ -11,7 +11,7 @@ import pytest
 
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, InternalError
 from chroma_async.format.files import FileRef
-from chroma_async.storage.base import SegmentStore
+from chroma_async.storage.base.segments import SegmentStore
 
 NAME = "0123456789abcdef0123456789abcdef.vectors"
 OTHER = "0123456789abcdef0123456789abcdef.documents"

@@ -9,7 +9,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from chroma_async.storage.base import Backends, Buffer
+from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.base.segments import Buffer
 from chroma_async.storage.local.filesystem import FileSystem
 
 #: Told of each point: where it is ("log.append"), and whether the call is about to be made ("before"), half made ("within"), or made

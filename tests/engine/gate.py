@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from chroma_async.storage.base import Backends, LogEntry, ManifestCommit
+from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.base.catalog import ManifestCommit
+from chroma_async.storage.base.log import LogEntry
 
 #: A test that waits longer than this has failed.
 PATIENCE_S = 10.0

@@ -11,7 +11,7 @@ import pytest
 
 from chroma_async.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from chroma_async.service.local import LocalAPI
-from chroma_async.storage.base import Backends
+from chroma_async.storage.base.backends import Backends
 from chroma_async.types import GetRequest
 from tests.engine.settling import settled
 from tests.engine.store import SCOPE, TINY, Clock, Store

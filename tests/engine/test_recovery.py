@@ -14,7 +14,7 @@ from chroma_async.engine.recovery import replay
 from chroma_async.errors import CorruptionError, NotFoundError
 from chroma_async.format.logbatch import decode, encode
 from chroma_async.format.manifest import Manifest
-from chroma_async.storage.base import LogEntry
+from chroma_async.storage.base.log import LogEntry
 from tests.engine.gate import HeldLog, held
 from tests.engine.store import SCOPE, Store, same, sound, vectors
 

@@ -12,7 +12,7 @@ from chroma_async.format.names import StoredName
 from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import write_vectors
-from chroma_async.storage.base import StagedFile
+from chroma_async.storage.base.segments import StagedFile
 from chroma_async.types import Floats
 
 

@@ -18,7 +18,7 @@ from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.format.manifest import Manifest, SegmentEntry
-from chroma_async.storage.base import ManifestCommit
+from chroma_async.storage.base.catalog import ManifestCommit
 from chroma_async.types import Seq
 
 #: What a job makes of the manifest as it is when its turn comes; ``None``: the job no longer makes sense. Blocking.

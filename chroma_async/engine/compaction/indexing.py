@@ -20,7 +20,7 @@ from chroma_async.format.names import StoredName
 from chroma_async.index import trigrams
 from chroma_async.index.base import Advice, Codec, GraphOptions
 from chroma_async.index.hnsw import GraphBuilder
-from chroma_async.storage.base import Blob
+from chroma_async.storage.base.segments import Blob
 from chroma_async.types import Space
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from chroma_async.engine.snapshot.file_pins import PinningStore
-from chroma_async.storage.base import Catalog
+from chroma_async.storage.base.catalog import Catalog
 from chroma_async.threads import Threads
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from chroma_async.errors import ChromaError, ClosedError, CorruptionError, Fence
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, FunctionRow
+from chroma_async.storage.base.catalog import CollectionRow, FunctionRow
 from chroma_async.types import Json, Metadata, MetadataPatch, RecordBatch, Scope, Seq, WriteKind
 
 logger = logging.getLogger(__name__)

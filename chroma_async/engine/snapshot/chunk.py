@@ -20,7 +20,7 @@ from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import VectorsFile
 from chroma_async.index.codes import ChunkCodes
-from chroma_async.storage.base import Blob
+from chroma_async.storage.base.segments import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata
 
 #: Asks the trigram indexes which rows may hold a text, and which rows they know; ``None`` when they cannot tell.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from chroma_async.format.files import FileRef
-from chroma_async.storage.base import Blob, SegmentStore, StagedDatabase, StagedFile
+from chroma_async.storage.base.segments import Blob, SegmentStore, StagedDatabase, StagedFile
 
 
 class Making:

@@ -28,7 +28,7 @@ from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.hnsw import Graph, encode_chunk
 from chroma_async.index.mask import evaluate_mask
 from chroma_async.query_language.filter_ast import Filter
-from chroma_async.storage.base import Blob
+from chroma_async.storage.base.segments import Blob
 from chroma_async.types import Bools, Floats, Ints, Metadata, Space
 
 logger = logging.getLogger(__name__)

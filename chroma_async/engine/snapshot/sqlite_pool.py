@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict, deque
 from types import TracebackType
 
-from chroma_async.storage.base import Blob
+from chroma_async.storage.base.segments import Blob
 
 
 class PooledConnection:

@@ -30,7 +30,7 @@ from chroma_async.engine.write.transaction import TransactionRequest, resolve_tr
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PayloadTooLargeError, PoisonedError, RateLimitError
 from chroma_async.format.logbatch import LogBatch, encode
 from chroma_async.rust_regex.patterns import Budget
-from chroma_async.storage.base import MAX_ENTRY_BYTES, LogEntry
+from chroma_async.storage.base.log import MAX_ENTRY_BYTES, LogEntry
 from chroma_async.threads import Threads
 from chroma_async.types import Seq
 

@@ -10,7 +10,7 @@ from chroma_async.format.logbatch import Facts
 from chroma_async.schema.collection_settings import update_settings
 from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
-from chroma_async.storage.base import Catalog, CollectionRow
+from chroma_async.storage.base.catalog import Catalog, CollectionRow
 from chroma_async.types import Json, Scalar, Scope
 
 

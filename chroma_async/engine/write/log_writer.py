@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from chroma_async.engine.tasks import Tasks
 from chroma_async.errors import ClosedError, PoisonedError
-from chroma_async.storage.base import Log, LogEntry, WriterLease
+from chroma_async.storage.base.lease import WriterLease
+from chroma_async.storage.base.log import Log, LogEntry
 from chroma_async.storage.poison import Poison
 
 

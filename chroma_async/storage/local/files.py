@@ -29,7 +29,7 @@ DATABASE_PAGE_BYTES = 4096
 
 
 class LocalSegmentStore:
-    """:class:`~chroma_async.storage.base.SegmentStore` in a directory. Thread-safe."""
+    """:class:`~chroma_async.storage.base.segments.SegmentStore` in a directory. Thread-safe."""
 
     def __init__(self, directory: Path, files: FileSystem, *, epoch: int, poison: Poison | None = None) -> None:
         """:param epoch: the lease's; part of the names of staged files. :param poison: the store's."""

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from chroma_async.storage.base import Buffer
+from chroma_async.storage.base.segments import Buffer
 
 #: Size of the pieces in which small writes reach the operating system.
 WRITE_BUFFER_BYTES = 1 << 20

@@ -51,7 +51,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 class LocalLease:
-    """:class:`~chroma_async.storage.base.WriterLease` on a directory."""
+    """:class:`~chroma_async.storage.base.lease.WriterLease` on a directory."""
 
     def __init__(self, directory: Path, threads: Threads, files: FileSystem, clock: Callable[[], int]) -> None:
         """:param clock: nanoseconds since the epoch; written into ``LOCK``."""

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 from chroma_async.errors import InternalError, PoisonedError, UnavailableError
 from chroma_async.format.files import FileRef
-from chroma_async.storage.base import Buffer
+from chroma_async.storage.base.segments import Buffer
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.sqlite.faults import write_fault
 
@@ -112,7 +112,7 @@ class Staging:
 
 
 class LocalStagedFile:
-    """:class:`~chroma_async.storage.base.StagedFile` on disk; its checksum grows with it."""
+    """:class:`~chroma_async.storage.base.segments.StagedFile` on disk; its checksum grows with it."""
 
     def __init__(self, staging: Staging) -> None:
         self._staging = staging
@@ -177,7 +177,7 @@ class StagedConnection(sqlite3.Connection):
 
 
 class LocalStagedDatabase:
-    """:class:`~chroma_async.storage.base.StagedDatabase` on disk. Its connection belongs to the thread that commits it."""
+    """:class:`~chroma_async.storage.base.segments.StagedDatabase` on disk. Its connection belongs to the thread that commits it."""
 
     def __init__(self, staging: Staging, page_bytes: int) -> None:
         self._staging = staging

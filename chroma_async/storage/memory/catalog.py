@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.base.catalog import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 
@@ -44,7 +44,7 @@ class _Stored:
 
 
 class MemoryCatalog:
-    """:class:`~chroma_async.storage.base.Catalog` in memory. No method suspends, so each is one atomic step."""
+    """:class:`~chroma_async.storage.base.catalog.Catalog` in memory. No method suspends, so each is one atomic step."""
 
     def __init__(self) -> None:
         self._tenants: dict[str, str | None] = {}

@@ -8,7 +8,7 @@ from chroma_async.errors import FencedError, ForkedError
 
 
 class MemoryLease:
-    """:class:`~chroma_async.storage.base.WriterLease` that is always granted."""
+    """:class:`~chroma_async.storage.base.lease.WriterLease` that is always granted."""
 
     def __init__(self) -> None:
         self.epoch = 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base import LogEntry
+from chroma_async.storage.base.log import LogEntry
 from chroma_async.types import Seq
 
 
@@ -16,7 +16,7 @@ def entry_bytes(entry: LogEntry) -> int:
 
 
 class MemoryLog:
-    """:class:`~chroma_async.storage.base.Log` in memory. No method suspends, so each is one atomic step."""
+    """:class:`~chroma_async.storage.base.log.Log` in memory. No method suspends, so each is one atomic step."""
 
     def __init__(self) -> None:
         self._entries: dict[UUID, dict[Seq, LogEntry]] = {}

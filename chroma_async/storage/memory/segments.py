@@ -14,7 +14,7 @@ from chroma_async.errors import CorruptionError, InternalError
 from chroma_async.format.files import FileRef
 from chroma_async.format.names import parse
 from chroma_async.storage import refusals
-from chroma_async.storage.base import Buffer
+from chroma_async.storage.base.segments import Buffer
 
 
 class MemoryFile:
@@ -60,7 +60,7 @@ class MemoryDatabase:
 
 
 class MemoryBlob:
-    """:class:`~chroma_async.storage.base.Blob` over what is in memory."""
+    """:class:`~chroma_async.storage.base.segments.Blob` over what is in memory."""
 
     def __init__(self, ref: FileRef, file: MemoryFile | MemoryDatabase) -> None:
         self.ref = ref
@@ -146,7 +146,7 @@ class MemoryStagedDatabase:
 
 
 class MemorySegmentStore:
-    """:class:`~chroma_async.storage.base.SegmentStore` in memory. Thread-safe."""
+    """:class:`~chroma_async.storage.base.segments.SegmentStore` in memory. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -23,7 +23,7 @@ async def refuse_aliased(step: Statements, collection: bytes, name: str) -> None
 
 
 async def set_alias(step: Statements, scope: Scope, alias: str, collection: UUID) -> None:
-    """See :meth:`chroma_async.storage.base.Catalog.set_alias`."""
+    """See :meth:`chroma_async.storage.base.catalog.Catalog.set_alias`."""
     place = (scope.tenant, scope.database)
     if not await step.row("SELECT 1 FROM collections WHERE tenant = ? AND database = ? AND id = ?", (*place, collection.bytes)):
         raise refusals.collection_id_missing(collection)
@@ -37,7 +37,7 @@ async def set_alias(step: Statements, scope: Scope, alias: str, collection: UUID
 
 
 async def delete_alias(step: Statements, scope: Scope, alias: str) -> None:
-    """See :meth:`chroma_async.storage.base.Catalog.delete_alias`."""
+    """See :meth:`chroma_async.storage.base.catalog.Catalog.delete_alias`."""
     place = (scope.tenant, scope.database, alias)
     if not await step.row("SELECT 1 FROM aliases WHERE tenant = ? AND database = ? AND name = ?", place):
         raise refusals.alias_missing(alias)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.base.catalog import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
 from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite import aliases, functions
 from chroma_async.storage.sqlite.connection import CatalogConnection, Row, Statements
@@ -65,7 +65,7 @@ def _assignments(row: Row, changes: Mapping[str, str | int | None]) -> tuple[str
 
 
 class SqliteCatalog:
-    """:class:`~chroma_async.storage.base.Catalog` in an SQLite file of its own."""
+    """:class:`~chroma_async.storage.base.catalog.Catalog` in an SQLite file of its own."""
 
     def __init__(self, connection: CatalogConnection, path: Path) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ import json
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base import CollectionRow, FunctionRow
+from chroma_async.storage.base.catalog import CollectionRow, FunctionRow
 from chroma_async.storage.sqlite.connection import Row, Statements
 from chroma_async.types import Seq
 
@@ -47,10 +47,10 @@ async def attach_function(step: Statements, row: FunctionRow) -> None:
 
 
 async def detach_function(step: Statements, id: UUID) -> None:
-    """See :meth:`chroma_async.storage.base.Catalog.detach_function`."""
+    """See :meth:`chroma_async.storage.base.catalog.Catalog.detach_function`."""
     await step.rows("DELETE FROM attached_functions WHERE id = ?", (id.bytes,))
 
 
 async def complete_function(step: Statements, id: UUID, completed: Seq) -> None:
-    """See :meth:`chroma_async.storage.base.Catalog.complete_function`."""
+    """See :meth:`chroma_async.storage.base.catalog.Catalog.complete_function`."""
     await step.rows("UPDATE attached_functions SET completed = ? WHERE id = ?", (completed, id.bytes))

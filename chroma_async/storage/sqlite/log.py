@@ -23,7 +23,7 @@ from uuid import UUID
 
 from chroma_async.errors import CorruptionError, PoisonedError, StoreError, UnavailableError
 from chroma_async.storage import refusals
-from chroma_async.storage.base import LogEntry
+from chroma_async.storage.base.log import LogEntry
 from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.backfill import Backfill
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
@@ -286,7 +286,7 @@ class LogFile:
 
 
 class SqliteLog:
-    """:class:`~chroma_async.storage.base.Log` in an SQLite file of its own."""
+    """:class:`~chroma_async.storage.base.log.Log` in an SQLite file of its own."""
 
     def __init__(self, file: LogFile, thread: SerialThread, backfill: Backfill, beside: SerialThread) -> None:
         self._file = file

@@ -1,0 +1,92 @@
+"""Write-once files."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from chroma_async.format.files import FileRef
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class StagedFile(Protocol):
+    """A file under construction; invisible to ``open`` and ``list`` until committed. Used by one thread."""
+
+    def write(self, data: Buffer) -> None:
+        """Append bytes."""
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+
+    def commit(self) -> FileRef:
+        """Durable and openable when it returns (file and directory entry synced)."""
+
+    def discard(self) -> None:
+        """Drop it. No-op after ``commit``; idempotent."""
+
+
+class StagedDatabase(Protocol):
+    """An SQLite database under construction: fill it through ``connection``, then commit."""
+
+    connection: sqlite3.Connection
+
+    def commit(self) -> FileRef:
+        """Close the connection; durable and openable when it returns."""
+
+    def discard(self) -> None:
+        """Drop it. No-op after ``commit``; idempotent."""
+
+
+class Blob(Protocol):
+    """An opened, immutable file. Lives as long as someone holds it, also after ``delete``."""
+
+    ref: FileRef
+
+    def buffer(self) -> memoryview:
+        """The whole file, read only; memory-mapped where the store can."""
+
+    def path(self) -> Path | None:
+        """Where it lies on a local disk, if it does."""
+
+    def connect(self) -> sqlite3.Connection:
+        """A new read-only connection to the SQLite database that this file is (``check_same_thread=False``)."""
+
+    def verify(self) -> None:
+        """Read every byte. :raises CorruptionError: size or checksum differ; names the file."""
+
+
+class SegmentStore(Protocol):
+    """Write-once files. Blocking: worker threads only. Thread-safe."""
+
+    def create(self, name: str) -> StagedFile:
+        """Begin a file. The name must be new; names come from :mod:`chroma_async.format.names`.
+
+        :raises InternalError: it is not new, or none of those.
+        """
+
+    def create_database(self, name: str) -> StagedDatabase:
+        """Begin an SQLite file (no journal, no sync until commit)."""
+
+    def open(self, ref: FileRef) -> Blob:
+        """
+        :raises CorruptionError: it is missing or its size differs; names the file.
+        :raises UnavailableError: it cannot be read now.
+        """
+
+    def list(self) -> list[str]:
+        """Names of all committed files, and of abandoned staged ones. Whatever else lies where they are kept is not ours and not listed.
+
+        :raises UnavailableError: the place is gone, or cannot be read.
+        """
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Forget them. Unknown names, and all that are no names of ours, are ignored; opened blobs stay readable."""
+
+    def size_bytes(self) -> int:
+        """Bytes of all committed files. :raises UnavailableError: as ``list``."""
+
+    def close(self) -> None:
+        """Release what is held. Idempotent."""
