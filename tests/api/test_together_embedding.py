@@ -18,7 +18,7 @@ from chroma_async.embedding import HuggingFaceEmbeddingServer, OpenAIEmbeddingFu
 from chroma_async.embedding.missing_function import MissingFunction
 from chroma_async.errors import InvalidArgumentError, ModelMissingError, ValidationError
 from tests.api.conftest import Store, opened
-from tests.unit.embedding_service import Service, serving_elsewhere, vector
+from tests.fakes.embedding_service import Service, serving_elsewhere, vector
 
 DISTANCES = {"include": ["distances"], "n_results": 2}
 

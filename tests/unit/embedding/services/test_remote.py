@@ -17,7 +17,7 @@ from chroma_async.embedding.registry import config_to_embedding_function
 from chroma_async.embedding.services.answers import vectors
 from chroma_async.embedding.services.limits import retry_after_s, wait_s
 from chroma_async.errors import ChromaError, EmbeddingAnswerError, EmbeddingRefusedError, EmbeddingUnavailableError, ValidationError
-from tests.unit.embedding_service import Refusal, Service, serving, vector
+from tests.fakes.embedding_service import Refusal, Service, serving, vector
 
 KEY = "sk-secret-0123456789"
 

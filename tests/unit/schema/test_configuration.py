@@ -1,4 +1,4 @@
-"""What the engine reads out of stored settings, and legacy metadata. (The wire's side is in test_schema_settings.)"""
+"""What the engine reads out of stored settings, and legacy metadata. (The wire's side is in test_collection_settings.)"""
 
 from __future__ import annotations
 

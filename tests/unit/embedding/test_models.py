@@ -23,7 +23,7 @@ from chroma_async.embedding import DefaultEmbeddingFunction, ONNXMiniLM_L6_V2, S
 from chroma_async.embedding.models import MINI_LM, Model, missing_files, model_directory, pull
 from chroma_async.embedding.registry import config_to_embedding_function
 from chroma_async.errors import EmbeddingAnswerError, EmbeddingRefusedError, EmbeddingUnavailableError, ModelMissingError, ValidationError
-from tests.unit import tiny_onnx
+from tests.fakes import tiny_onnx
 
 
 def archive(files: dict[str, bytes], folder: str = "onnx", extra: list[tarfile.TarInfo] | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Key discovery. (Against recorded answers of the real server: test_schema_settings.)"""
+"""Key discovery. (Against recorded answers of the real server: test_collection_settings.)"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Files that version 1 of each layout left behind are opened by today's code, and say what they said.
 
-``python -m tests.unit.test_stored_v1`` wrote them, once. A new layout gets files of its own beside these.
+``python -m tests.unit.format.test_files_v1`` wrote them, once. A new layout gets files of its own beside these.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import VectorsFile, write_vectors
 
-DIRECTORY = Path(__file__).parent.parent / "data" / "v1"
+DIRECTORY = Path(__file__).parents[2] / "data" / "v1"
 KEY = "0123456789abcdef" * 2
 
 IDS = ["first", "zweites", "троица", ""]

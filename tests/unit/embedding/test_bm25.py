@@ -21,7 +21,7 @@ from chroma_async.embedding.murmur3 import murmur3_32
 from chroma_async.errors import ModelMissingError, ValidationError
 from chroma_async.types import SparseVector
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 STEMS = """
     nation relat organ gener commun condition happi hope run stop fall feel read writ index vector quer document search build connect

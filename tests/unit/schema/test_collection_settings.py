@@ -20,7 +20,7 @@ from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.record import check_metadata
 from chroma_async.types import WriteKind
 
-REFERENCE = json.loads((Path(__file__).parent.parent / "data/reference/settings.json").read_text())
+REFERENCE = json.loads((Path(__file__).parents[2] / "data/reference/settings.json").read_text())
 THREADS = REFERENCE["num_threads"]
 
 #: Where the real server takes a value of the wrong shape for a syntax error (400), drops the connection, or reads a list as an

@@ -25,7 +25,7 @@ from chroma_async.embedding import (
 )
 from chroma_async.embedding.services.remote import RemoteFunction
 from chroma_async.errors import EmbeddingAnswerError, ValidationError
-from tests.unit.embedding_service import Refusal, Service, serving, vector
+from tests.fakes.embedding_service import Refusal, Service, serving, vector
 
 KEY = "sk-secret-0123456789"
 

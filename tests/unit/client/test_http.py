@@ -45,7 +45,7 @@ from chroma_async.types import DeleteRequest, GetRequest, QueryRequest, RecordBa
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ID = UUID(int=5)
 SCOPE = Scope("acme/x", "db 1")
-TLS = Path(__file__).parent / "tls"
+TLS = Path(__file__).parents[2] / "data" / "tls"
 QUICK = ClientSettings(retry_backoff_s=0.001, retry_backoff_max_s=0.01, grace_s=0.0)
 
 

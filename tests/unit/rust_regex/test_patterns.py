@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.rust_regex.patterns import compile_pattern, required_literal
 
-_RECORDED = json.loads(Path(__file__).with_name("rust_regex_facts.json").read_text())
+_RECORDED = json.loads((Path(__file__).parents[2] / "data/reference/rust_regex.json").read_text())
 TEXTS: list[str] = _RECORDED["texts"]
 FACTS: dict[str, str | None] = _RECORDED["facts"]
 
