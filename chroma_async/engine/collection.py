@@ -25,7 +25,7 @@ from chroma_async.engine.write.transaction import ReadTokens, TransactionRequest
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.format.manifest import Manifest
 from chroma_async.rust_regex.patterns import Budget
-from chroma_async.storage.base.catalog import CollectionRow
+from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.local import blob
 from chroma_async.threads import Run
 from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space

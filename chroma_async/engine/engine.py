@@ -34,7 +34,8 @@ from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage.base.backends import Backends
-from chroma_async.storage.base.catalog import CollectionRow, ForkCommit, TailRow
+from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.manifests import ForkCommit, TailRow
 from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends

@@ -30,7 +30,8 @@ from chroma_async.service.batch import check_batch
 from chroma_async.service.cursor import read_cursor, read_order, write_cursor
 from chroma_async.service.filters import condition, is_light
 from chroma_async.service.sharing import Lease, share_engine
-from chroma_async.storage.base.catalog import Catalog, CollectionRow
+from chroma_async.storage.base.catalog import Catalog
+from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.threads import in_slices
 from chroma_async.types import (
     DEFAULT_DATABASE,

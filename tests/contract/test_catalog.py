@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 
 from chroma_async.errors import ClosedError, FencedError, InvalidArgumentError, NotFoundError, UniqueConstraintError
-from chroma_async.storage.base.catalog import Catalog, CollectionRow, ForkCommit, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.base.catalog import Catalog
+from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.manifests import ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import Database, Scope, Tenant
 
 DEFAULT = Scope()

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from chroma_async.errors import NotFoundError, UniqueConstraintError
-from chroma_async.storage.base.catalog import Catalog, FunctionRow
+from chroma_async.storage.base.catalog import Catalog
+from chroma_async.storage.base.functions import FunctionRow
 from chroma_async.threads import Threads
 from tests.contract.conftest import opened
 from tests.contract.test_catalog import DEFAULT, OTHER, collection

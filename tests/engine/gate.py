@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from chroma_async.storage.base.backends import Backends
-from chroma_async.storage.base.catalog import ManifestCommit
 from chroma_async.storage.base.log import LogEntry
+from chroma_async.storage.base.manifests import ManifestCommit
 
 #: A test that waits longer than this has failed.
 PATIENCE_S = 10.0

@@ -22,7 +22,7 @@ from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.service.batch import check_batch
-from chroma_async.storage.base.catalog import CollectionRow
+from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.types import RecordBatch, Scope, Space, WriteKind
 from tests.engine.gate import HeldLog, held
 from tests.engine.settling import settled

@@ -21,7 +21,7 @@ from chroma_async.format.files import FileRef
 from chroma_async.format.logbatch import decode
 from chroma_async.format.manifest import Manifest, SegmentEntry
 from chroma_async.index.hnsw import Graph
-from chroma_async.storage.base.catalog import CollectionRow
+from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.base.log import LogEntry
 
 #: Stored rows that each graph is asked for.

@@ -18,7 +18,7 @@ from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.format.manifest import Manifest, SegmentEntry
-from chroma_async.storage.base.catalog import ManifestCommit
+from chroma_async.storage.base.manifests import ManifestCommit, Manifests
 from chroma_async.types import Seq
 
 #: What a job makes of the manifest as it is when its turn comes; ``None``: the job no longer makes sense. Blocking.
@@ -39,6 +39,7 @@ class Committer:
         self._turn = turn
         self._row = row
         self._context = context
+        self._manifests: Manifests = context.backends.catalog
         self._one_at_a_time = asyncio.Lock()
         #: Set at each commit; whoever waits for one clears it first.
         self.committed = asyncio.Event()
@@ -88,11 +89,10 @@ class Committer:
 
     async def _make_durable(self, manifest: Manifest) -> None:
         """The commit itself: one transaction of the catalog, refused unless the manifest before it is the one that we know."""
-        backends = self._context.backends
         async with self._row.catalog_turn:
-            backends.lease.check()
+            self._context.backends.lease.check()
             row = self._row.row
-            await backends.catalog.commit_manifest(
+            await self._manifests.commit_manifest(
                 ManifestCommit(
                     collection=row.id,
                     expected_version=manifest.version - 1,

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from chroma_async.engine.snapshot.file_pins import PinningStore
-from chroma_async.storage.base.catalog import Catalog
+from chroma_async.storage.base.catalog import Inventory
 from chroma_async.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 class Janitor:
     """Sweeps the segment store. At start that removes what a crash left behind; later what manifests have dropped."""
 
-    def __init__(self, catalog: Catalog, store: PinningStore, threads: Threads, in_doubt: Callable[[], bool]) -> None:
+    def __init__(self, inventory: Inventory, store: PinningStore, threads: Threads, in_doubt: Callable[[], bool]) -> None:
         """:param in_doubt: whether a commit may or may not have become durable."""
         self._in_doubt = in_doubt
-        self._catalog = catalog
+        self._inventory = inventory
         self._store = store
         self._threads = threads
         self._sweeping = asyncio.Lock()
@@ -36,7 +36,7 @@ class Janitor:
         async with self._sweeping:
             listed = await self._threads.run(self._store.list)
             pinned, read = self._store.pinned(), self._store.read()
-            named = await self._catalog.named_files()
+            named = await self._inventory.named_files()
             unnamed = [name for name in listed if name not in named]
             self.waiting = any(name in read for name in unnamed)
             garbage = [name for name in unnamed if name not in pinned]

@@ -27,7 +27,8 @@ from chroma_async.errors import ChromaError, ClosedError, CorruptionError, Fence
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage import refusals
-from chroma_async.storage.base.catalog import CollectionRow, FunctionRow
+from chroma_async.storage.base.collections import CollectionRow, Collections
+from chroma_async.storage.base.functions import FunctionRow, FunctionStore
 from chroma_async.types import Json, Metadata, MetadataPatch, RecordBatch, Scope, Seq, WriteKind
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class AttachedFunctions:
         :param loaded: a collection if it is loaded.
         """
         self._context = context
-        self._catalog = context.backends.catalog
+        self._collections: Collections = context.backends.catalog
+        self._store: FunctionStore = context.backends.catalog
         self._hold = hold
         self._loaded = loaded
         self._attached: dict[UUID, _Attached] = {}
@@ -75,10 +77,10 @@ class AttachedFunctions:
 
     async def load(self) -> None:
         """Read what is attached, and how far each collection has come since, without loading any."""
-        rows = await self._catalog.list_functions()
+        rows = await self._store.list_functions()
         logged = await self._context.backends.log.collections() if rows else {}
         for row in rows:
-            stored = await self._catalog.find_collection(row.collection)
+            stored = await self._collections.find_collection(row.collection)
             self._attached[row.collection] = _Attached(row, max(stored.seq, logged.get(row.collection, 0)))
 
     # -------------------------------------------------------------------------------------------------------------------------- verbs
@@ -105,10 +107,10 @@ class AttachedFunctions:
         self, scope: Scope, id: UUID, name: str, function: str, output: str, params: dict[str, Json]
     ) -> tuple[FunctionRow, bool]:
         async with self._attaching:
-            await self._catalog.get_collection_by_id(scope, id)
+            await self._collections.get_collection_by_id(scope, id)
             held = self._attached.get(id)
             same = held is not None and (held.row.name, held.row.function) == (name, function)
-            if held is not None and same and (await self._catalog.find_collection(held.row.output)).name == output:
+            if held is not None and same and (await self._collections.find_collection(held.row.output)).name == output:
                 return held.row, False
             if any(other.row.output == id for other in self._attached.values()):
                 raise InvalidArgumentError("cannot attach function to an output collection")
@@ -129,17 +131,17 @@ class AttachedFunctions:
                 created_ns=context.clock(),
             )
             async with self._hold(id) as source:
-                await self._catalog.attach_function(row, made)
+                await self._store.attach_function(row, made)
                 self._attached[id] = _Attached(row, source.seq)
             return row, True
 
     async def get(self, scope: Scope, id: UUID, name: str) -> tuple[FunctionRow, CollectionRow]:
         """The function and its output collection. :raises NotFoundError: no such collection in this scope, or it has no such function."""
-        await self._catalog.get_collection_by_id(scope, id)
+        await self._collections.get_collection_by_id(scope, id)
         held = self._attached.get(id)
         if held is None or held.row.name != name:
             raise refusals.function_missing(name)
-        return held.row, await self._catalog.find_collection(held.row.output)
+        return held.row, await self._collections.find_collection(held.row.output)
 
     async def detach(self, row: FunctionRow) -> None:
         """Bring the output up to date, then let it be an ordinary collection. Does nothing for one that is gone."""
@@ -156,7 +158,7 @@ class AttachedFunctions:
                 raise
             except ChromaError as error:
                 logger.warning("function %s is detached without a last run: %s", row.name, error)
-            await self._catalog.detach_function(row.id)
+            await self._store.detach_function(row.id)
             self.forget(row.collection)
 
     async def finish(self) -> None:
@@ -241,7 +243,7 @@ class AttachedFunctions:
             vanished = await run(comparison.vanished)
             for start in range(0, len(vanished), block):
                 await output.write(Delete(vanished[start : start + block], None, None))
-        await self._catalog.complete_function(row.id, version.seq)
+        await self._store.complete_function(row.id, version.seq)
         held.row, held.behind_since = replace(row, completed=version.seq), None
 
 

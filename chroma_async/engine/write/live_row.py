@@ -10,7 +10,7 @@ from chroma_async.format.logbatch import Facts
 from chroma_async.schema.collection_settings import update_settings
 from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
-from chroma_async.storage.base.catalog import Catalog, CollectionRow
+from chroma_async.storage.base.collections import CollectionRow, Collections
 from chroma_async.types import Json, Scalar, Scope
 
 
@@ -43,7 +43,13 @@ class LiveRow:
         self.row = with_facts(self.row, facts)
 
     async def modify(
-        self, catalog: Catalog, *, name: str | None, metadata: Mapping[str, Scalar] | None, replace_metadata: bool, configuration: Json
+        self,
+        collections: Collections,
+        *,
+        name: str | None,
+        metadata: Mapping[str, Scalar] | None,
+        replace_metadata: bool,
+        configuration: Json,
     ) -> None:
         """Rename, replace metadata, change the configuration: all or nothing. Not to be cancelled.
 
@@ -54,7 +60,7 @@ class LiveRow:
             stored_configuration = stored_schema = None
             if configuration is not None:
                 stored_configuration, stored_schema = update_settings(self.row.schema, configuration)
-            changed = await catalog.update_collection(
+            changed = await collections.update_collection(
                 Scope(self.row.tenant, self.row.database),
                 self.row.id,
                 name=name,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from chroma_async.storage.base.catalog import TailRow
 from chroma_async.storage.base.log import Log
+from chroma_async.storage.base.manifests import TailRow
 from chroma_async.types import Seq
 
 

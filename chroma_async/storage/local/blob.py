@@ -19,8 +19,8 @@ MAPPED_FROM_BYTES = 128 * 1024
 
 
 class LocalBlob:
-    """:class:`~chroma_async.storage.base.segments.Blob` over a file that nobody changes. Mapped, or read when it is small, on first use; one
-    buffer for all who ask.
+    """:class:`~chroma_async.storage.base.segments.Blob` over a file that nobody changes. Mapped, or read when it is small, at first use;
+    one buffer for all who ask.
     """
 
     __slots__ = ("__weakref__", "_lock", "_path", "_view", "ref")

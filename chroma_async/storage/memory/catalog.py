@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base.catalog import CollectionRow, ForkCommit, FunctionRow, ManifestCommit, ManifestRow, TailRow
+from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.functions import FunctionRow
+from chroma_async.storage.base.manifests import ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
 
 

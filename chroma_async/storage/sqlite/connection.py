@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
-from chroma_async.errors import PoisonedError, StoreError
+from chroma_async.errors import ChromaError, PoisonedError, StoreError
 from chroma_async.storage import refusals
 from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.faults import commit_fault, read_fault, write_fault
@@ -24,6 +24,8 @@ T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
 Values: TypeAlias = Iterable[Any]
 
+#: SQLite's integers end here, and no list is longer.
+_NO_LIMIT = 2**63 - 1
 #: How long an abandoned connection's thread may take for what it is doing; a commit takes milliseconds.
 ABANDON_S = 1.0
 
@@ -186,6 +188,26 @@ class CatalogConnection:
             if stopped.done():
                 return
         self._underlying.close()
+
+
+class CatalogPart:
+    """What the parts of a catalog have in common: the connection to its file."""
+
+    def __init__(self, connection: CatalogConnection, path: Path) -> None:
+        self._connection = connection
+        self._file = str(path)
+
+    async def _one(self, sql: str, values: tuple[object, ...], missing: ChromaError) -> Row:
+        """The row that there must be."""
+        rows = await self._connection.read(sql, values)
+        if not rows:
+            raise missing
+        return rows[0]
+
+
+def window(limit: int | None, offset: int) -> tuple[int, int]:
+    """Values for ``LIMIT ? OFFSET ?``."""
+    return _NO_LIMIT if limit is None else min(limit, _NO_LIMIT), min(offset, _NO_LIMIT)
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: tuple[str, ...]) -> None:

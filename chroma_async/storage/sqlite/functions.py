@@ -1,4 +1,4 @@
-"""Attached functions, in the catalog's transactions. They end with the collection that they read, and with the one that they fill."""
+"""Attached functions in the catalog's file. They end with the collection that they read, and with the one that they fill."""
 
 from __future__ import annotations
 
@@ -6,24 +6,49 @@ import json
 from uuid import UUID
 
 from chroma_async.storage import refusals
-from chroma_async.storage.base.catalog import CollectionRow, FunctionRow
-from chroma_async.storage.sqlite.connection import Row, Statements
+from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.functions import FunctionRow
+from chroma_async.storage.sqlite.collection_rows import insert_collection
+from chroma_async.storage.sqlite.connection import CatalogPart, Row, Statements
 from chroma_async.types import Seq
 
 _COLUMNS = "id, collection, name, function, output, params, completed, min_records"
 
-LIST = f"SELECT {_COLUMNS} FROM attached_functions ORDER BY collection"
+
+class SqliteFunctions(CatalogPart):
+    """:class:`~chroma_async.storage.base.functions.FunctionStore` in SQLite."""
+
+    async def attach_function(self, row: FunctionRow, output: CollectionRow) -> None:
+        async def work(step: Statements) -> None:
+            await _check_function(step, row, output)
+            await insert_collection(step, output)
+            ids = (row.id.bytes, row.collection.bytes, row.name, row.function, row.output.bytes)
+            values = (*ids, json.dumps(row.params), row.completed, row.min_records)
+            await step.rows(f"INSERT INTO attached_functions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+        await self._connection.write(work)
+
+    async def detach_function(self, id: UUID) -> None:
+        await self._connection.write(lambda step: step.rows("DELETE FROM attached_functions WHERE id = ?", (id.bytes,)))
+
+    async def complete_function(self, id: UUID, completed: Seq) -> None:
+        sql = "UPDATE attached_functions SET completed = ? WHERE id = ?"
+        await self._connection.write(lambda step: step.rows(sql, (completed, id.bytes)))
+
+    async def list_functions(self) -> list[FunctionRow]:
+        rows = await self._connection.read(f"SELECT {_COLUMNS} FROM attached_functions ORDER BY collection")
+        return [_read_function(row) for row in rows]
 
 
-def read_function(row: Row) -> FunctionRow:
-    """A row of :data:`LIST`."""
+def _read_function(row: Row) -> FunctionRow:
+    """The function of a row of :data:`_COLUMNS`."""
     id, collection, name, function, output, params, completed, min_records = row
     return FunctionRow(
         UUID(bytes=id), UUID(bytes=collection), name, function, UUID(bytes=output), json.loads(params), completed, min_records
     )
 
 
-async def check_function(step: Statements, row: FunctionRow, output: CollectionRow) -> None:
+async def _check_function(step: Statements, row: FunctionRow, output: CollectionRow) -> None:
     """
     :raises NotFoundError: the collection is gone.
     :raises UniqueConstraintError: it has a function already, or there is a collection of the output's name.
@@ -37,20 +62,3 @@ async def check_function(step: Statements, row: FunctionRow, output: CollectionR
     place = (output.tenant, output.database, output.name)
     if await step.row("SELECT 1 FROM collections WHERE tenant = ? AND database = ? AND name = ?", place):
         raise refusals.output_taken(output.name)
-
-
-async def attach_function(step: Statements, row: FunctionRow) -> None:
-    """Its output collection is there already, and :func:`check_function` has passed."""
-    values = (row.id.bytes, row.collection.bytes, row.name, row.function, row.output.bytes)
-    numbers = (json.dumps(row.params), row.completed, row.min_records)
-    await step.rows(f"INSERT INTO attached_functions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *numbers))
-
-
-async def detach_function(step: Statements, id: UUID) -> None:
-    """See :meth:`chroma_async.storage.base.catalog.Catalog.detach_function`."""
-    await step.rows("DELETE FROM attached_functions WHERE id = ?", (id.bytes,))
-
-
-async def complete_function(step: Statements, id: UUID, completed: Seq) -> None:
-    """See :meth:`chroma_async.storage.base.catalog.Catalog.complete_function`."""
-    await step.rows("UPDATE attached_functions SET completed = ? WHERE id = ?", (completed, id.bytes))

@@ -1,0 +1,144 @@
+"""Collections and their aliases in the catalog's file."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chroma_async.storage import refusals
+from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.sqlite.collection_rows import (
+    COLUMNS,
+    ROW,
+    SCOPED,
+    insert_collection,
+    read_collection,
+    refuse_alias,
+    resealed,
+    verify_collection,
+)
+from chroma_async.storage.sqlite.connection import CatalogPart, Row, Statements, window
+from chroma_async.storage.sqlite.json_columns import dump
+from chroma_async.threads import in_slices
+from chroma_async.types import Alias, Json, Scalar, Scope
+
+
+class SqliteCollections(CatalogPart):
+    """:class:`~chroma_async.storage.base.collections.Collections` in SQLite."""
+
+    async def create_collection(self, row: CollectionRow) -> None:
+        await self._connection.write(lambda step: insert_collection(step, row))
+
+    async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
+        aliased = f"SELECT collection FROM aliases WHERE {SCOPED} AND name = ?"
+        sql = f"SELECT {ROW} FROM collections WHERE {SCOPED} AND (name = ? OR id = ({aliased}))"
+        place = (scope.tenant, scope.database, name)
+        return self._read(await self._one(sql, (*place, *place), refusals.collection_missing(name)))
+
+    async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
+        sql = f"SELECT {ROW} FROM collections WHERE {SCOPED} AND id = ?"
+        return self._read(await self._one(sql, (scope.tenant, scope.database, id.bytes), refusals.collection_id_missing(id)))
+
+    async def find_collection(self, id: UUID) -> CollectionRow:
+        sql = f"SELECT {ROW} FROM collections WHERE id = ?"
+        return self._read(await self._one(sql, (id.bytes,), refusals.collection_id_missing(id)))
+
+    async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
+        sql = f"SELECT {ROW} FROM collections WHERE {SCOPED} ORDER BY id LIMIT ? OFFSET ?"
+        rows = await self._connection.read(sql, (scope.tenant, scope.database, *window(limit, offset)))
+        return await in_slices(rows, self._read)
+
+    async def count_collections(self, scope: Scope) -> int:
+        ((count,),) = await self._connection.read(f"SELECT count(*) FROM collections WHERE {SCOPED}", (scope.tenant, scope.database))
+        return int(count)
+
+    async def update_collection(
+        self,
+        scope: Scope,
+        id: UUID,
+        *,
+        name: str | None,
+        metadata: dict[str, Scalar] | None,
+        replace_metadata: bool,
+        configuration: dict[str, Json] | None,
+        schema: dict[str, Json] | None,
+    ) -> CollectionRow:
+        changes: dict[str, str | int | None] = {}
+        if name is not None:
+            changes["name"] = name
+        if replace_metadata:
+            changes["metadata"] = None if metadata is None else dump(metadata)
+        if configuration is not None:
+            changes["configuration"] = dump(configuration)
+        if schema is not None:
+            changes["schema"] = dump(schema)
+        place = (scope.tenant, scope.database)
+
+        async def work(step: Statements) -> CollectionRow:
+            held = await step.row(f"SELECT {COLUMNS} FROM collections WHERE {SCOPED} AND id = ?", (*place, id.bytes))
+            if held is None:
+                raise refusals.collection_id_missing(id)
+            verify_collection(held, self._file)
+            if name is not None and await step.row(
+                f"SELECT 1 FROM collections WHERE {SCOPED} AND name = ? AND id <> ?", (*place, name, id.bytes)
+            ):
+                raise refusals.collection_taken(name)
+            if name is not None:
+                await refuse_alias(step, place, name)
+            if changes:
+                assignments, values = resealed(held, changes)
+                await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, id.bytes))
+            (row,) = await step.rows(f"SELECT {ROW} FROM collections WHERE id = ?", (id.bytes,))
+            return self._read(row)
+
+        return await self._connection.write(work)
+
+    async def delete_collection(self, scope: Scope, name: str) -> UUID:
+        async def work(step: Statements) -> UUID:
+            row = await step.row(f"SELECT id FROM collections WHERE {SCOPED} AND name = ?", (scope.tenant, scope.database, name))
+            if row is None:
+                raise refusals.collection_missing(name)
+            await _refuse_aliased(step, row[0], name)
+            await step.rows("DELETE FROM collections WHERE id = ?", row)
+            return UUID(bytes=row[0])
+
+        return await self._connection.write(work)
+
+    async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
+        place = (scope.tenant, scope.database)
+
+        async def work(step: Statements) -> None:
+            if not await step.row(f"SELECT 1 FROM collections WHERE {SCOPED} AND id = ?", (*place, collection.bytes)):
+                raise refusals.collection_id_missing(collection)
+            if await step.row(f"SELECT 1 FROM collections WHERE {SCOPED} AND name = ?", (*place, alias)):
+                raise refusals.collection_taken(alias)
+            await step.rows(
+                "INSERT INTO aliases (tenant, database, name, collection) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (tenant, database, name) DO UPDATE SET collection = excluded.collection",
+                (*place, alias, collection.bytes),
+            )
+
+        await self._connection.write(work)
+
+    async def delete_alias(self, scope: Scope, alias: str) -> None:
+        place = (scope.tenant, scope.database, alias)
+
+        async def work(step: Statements) -> None:
+            if not await step.row(f"SELECT 1 FROM aliases WHERE {SCOPED} AND name = ?", place):
+                raise refusals.alias_missing(alias)
+            await step.rows(f"DELETE FROM aliases WHERE {SCOPED} AND name = ?", place)
+
+        await self._connection.write(work)
+
+    async def list_aliases(self, scope: Scope) -> list[Alias]:
+        sql = f"SELECT name, collection FROM aliases WHERE {SCOPED} ORDER BY name"
+        return [Alias(name, UUID(bytes=id)) for name, id in await self._connection.read(sql, (scope.tenant, scope.database))]
+
+    def _read(self, row: Row) -> CollectionRow:
+        return read_collection(row, self._file)
+
+
+async def _refuse_aliased(step: Statements, collection: bytes, name: str) -> None:
+    """:raises UniqueConstraintError: an alias stands for the collection, which is to be deleted."""
+    alias = await step.row("SELECT name FROM aliases WHERE collection = ? ORDER BY name", (collection,))
+    if alias is not None:
+        raise refusals.aliased(name, alias[0])
