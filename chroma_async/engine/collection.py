@@ -13,7 +13,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.compactor import Compactor
 from chroma_async.engine.compaction.jobs import Progress
 from chroma_async.engine.context import Context
-from chroma_async.engine.read.search_plan import PlanSettings
+from chroma_async.engine.read.nearest import NearestRequest
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.snapshot.expiry import may_expire, visible
 from chroma_async.engine.snapshot.version import Version
@@ -109,19 +109,16 @@ class Collection:
         return self._row.options.space
 
     @property
-    def ef_search(self) -> int:
-        """The least effort of a graph search that the user asked for; 0 leaves it to the graph."""
-        return min(self._row.options.ef_search, EF_SEARCH_MOST) if "ef_search" in self._row.options.explicit else 0
+    def nearest_request(self) -> NearestRequest:
+        """What all nearest-neighbour reads of it have in common: no queries yet."""
+        options = self._row.options
+        ef_search = min(options.ef_search, EF_SEARCH_MOST) if "ef_search" in options.explicit else 0
+        return NearestRequest(options.space, self._context.plan, ef_search)
 
     @property
     def settings(self) -> Settings:
         """The store's settings."""
         return self._context.settings
-
-    @property
-    def plan(self) -> PlanSettings:
-        """The planner's thresholds."""
-        return self._context.plan
 
     @property
     def version(self) -> Version:

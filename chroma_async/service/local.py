@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -14,7 +15,7 @@ from chroma_async.engine.admin.compact_store import Step, compact_store
 from chroma_async.engine.engine import Engine
 from chroma_async.engine.read.get import count_matching, get, get_page
 from chroma_async.engine.read.query import query
-from chroma_async.engine.read.search import SearchOptions, search_each
+from chroma_async.engine.read.search import search_each
 from chroma_async.engine.write.resolve import Delete, Write
 from chroma_async.engine.write.transaction import TransactionRequest
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
@@ -341,20 +342,15 @@ class LocalAPI:
             filter = await self._filter(collection.row, request.where, request.where_document)
             if not np.isfinite(request.embeddings).all():
                 raise InvalidArgumentError("query_embeddings contains NaN or infinity")
-            queries = await collection.read(
-                query,
-                collection.space,
-                request.embeddings,
-                request.n_results,
-                filter,
-                request.ids,
-                request.include,
-                self.engine.context.plan,
-                collection.ef_search,
-                request.max_distance,
-                request.exact,
+            nearest = replace(
+                collection.nearest_request,
+                queries=request.embeddings,
+                k=request.n_results,
+                exact=request.exact,
+                max_distance=request.max_distance,
+                include=request.include,
             )
-            return Neighbours(queries, request.include)
+            return Neighbours(await collection.read(query, nearest, filter, request.ids), request.include)
 
     async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
         if len(request.searches) <= INLINE_SEARCHES and is_light(request.searches):
@@ -369,11 +365,9 @@ class LocalAPI:
                 for knn in knns(search.rank):
                     if isinstance(knn, SparseKnn):
                         sparse[knn.key] = sparse_weighting(collection.row.schema, knn.key)
-            context = self.engine.context
-            options = SearchOptions(collection.space, context.plan, collection.ef_search)
-            at_once = context.settings.search_concurrency
+            dense, at_once = collection.nearest_request, self.settings.search_concurrency
             version = await collection.version_at(request.read_level)
-            return await search_each(version, searches, collection.bounded(), at_once, options, sparse)
+            return await search_each(version, searches, collection.bounded(), at_once, dense, sparse)
 
     async def count(
         self,

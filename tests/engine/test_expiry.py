@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,7 +24,7 @@ from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.service.batch import check_batch
 from chroma_async.storage.base.collections import CollectionRow
-from chroma_async.types import RecordBatch, Scope, Space, WriteKind
+from chroma_async.types import RecordBatch, Scope, WriteKind
 from tests.engine.gate import HeldLog, held
 from tests.engine.settling import settled
 from tests.engine.store import Clock, Store, vectors
@@ -95,7 +96,8 @@ async def test_no_query_finds_an_expired_record_flushed_or_not(engine: Engine, w
             await collection.finish()
         for now_s, expected in ((NOW, "abcdefgh"), (NOW + 6, "bdfgh")):
             wall.now_s = now_s
-            (found,) = query(collection.version, Space.L2, np.array([[97.0, 1.0]], dtype=np.float32), 10, None, None, (), collection.plan)
+            nearest = replace(collection.nearest_request, queries=np.array([[97.0, 1.0]], dtype=np.float32), k=10)
+            (found,) = query(collection.version, nearest, None, None)
             assert found.ids == list(expected)
         wall.now_s = NOW
 

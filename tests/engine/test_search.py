@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_async.engine.read.search import SearchOptions, search, search_each
+from chroma_async.engine.read.search import search, search_each
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException, UnprocessableError
 from chroma_async.query_language.search_ast import Search
 from chroma_async.query_language.search_parse import check, parse
-from chroma_async.types import ReadLevel, Rows, SearchRequest, SearchRows, Space
+from chroma_async.types import ReadLevel, Rows, SearchRequest, SearchRows
 from tests.engine.brute import Record
 from tests.engine.brute import search as by_hand
 from tests.engine.store import SCOPE, Store
@@ -154,7 +154,7 @@ async def test_a_search_answers_what_its_definition_says_record_by_record(mixed:
     held, version = await records(mixed), await version_of(mixed)
     assert len(version.segments) >= 1
     assert len(version.memtables[-1].alive.positions()) > 5
-    options = SearchOptions(Space.L2, mixed.engine.context.plan)
+    dense = (await mixed.collection()).nearest_request
 
     @EVERY
     @given(filters, ranks, st.none() | groupings, windows)
@@ -162,12 +162,12 @@ async def test_a_search_answers_what_its_definition_says_record_by_record(mixed:
         payload = {"filter": where, "rank": rank, "group_by": group_by or {}, "limit": window, "select": SCORED}
         expected = by_hand(held, payload)
         if all(math.isfinite(score) for _, score in expected):
-            answer = search(version, read(payload), "searches[0]", options, {"sp": False})
+            answer = search(version, read(payload), "searches[0]", dense, {"sp": False})
             assert answer.scores is not None
             assert list(zip(answer.rows.ids, answer.scores.tolist(), strict=True)) == expected
         else:
             with pytest.raises(InvalidArgumentError, match=r"searches\[0\]\.rank\.\$"):
-                search(version, read(payload), "searches[0]", options, {"sp": False})
+                search(version, read(payload), "searches[0]", dense, {"sp": False})
 
     agree()
 
@@ -346,7 +346,7 @@ async def test_searches_of_one_request_run_together_and_no_more_than_allowed_at_
         return await threads.run(watched)
 
     searches = [read({"limit": {"offset": offset, "limit": 1}}) for offset in (0, 1, 2, 3, 4, 0)]
-    answers = await search_each(version, searches, run, 2, SearchOptions(Space.L2, five.engine.context.plan), {})
+    answers = await search_each(version, searches, run, 2, (await five.collection()).nearest_request, {})
     assert [answer.rows.ids for answer in answers] == [["r0"], ["r1"], ["r2"], ["r3"], ["r4"], ["r0"]]
     assert most == 2
 

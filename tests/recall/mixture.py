@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from chroma_async.engine.read.nearest import nearest
+from chroma_async.engine.read.nearest import NearestRequest, Searchable, nearest
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import GraphOptions, SegmentVectors, VectorChunk, Verdict
@@ -70,9 +70,8 @@ class Built:
         """Share of the true nearest that are found. Every answer must be of full length."""
         hits = expected = 0
         for query in queries:
-            (truth, _), (found, _) = (
-                nearest(self.space, query[None], k, self.segment, graph, allowed, settings)[0] for graph in (None, self.graph)
-            )
+            request = NearestRequest(self.space, settings, queries=query[None], k=k)
+            (truth, _), (found, _) = (nearest(request, Searchable(self.segment, graph), allowed)[0] for graph in (None, self.graph))
             assert len(found) == len(truth)
             hits += len(np.intersect1d(truth, found))
             expected += len(truth)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
-from chroma_async.engine.read.nearest import nearest
+from chroma_async.engine.read.nearest import Searchable, nearest
 from chroma_async.engine.recovery import entries_behind
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.segment import Segment
@@ -192,10 +192,11 @@ def _recall(collection: Collection, view: SegmentView, segment: Segment, graph: 
     if not positions.size:
         return 1.0
     chosen = positions[np.linspace(0, len(positions) - 1, min(SAMPLE_ROWS, len(positions)), dtype=np.int64)]
-    queries = segment.embeddings(chosen)
-    space, plan = collection.space, collection.plan
-    exact = nearest(space, queries, NEIGHBOURS, segment.vectors, None, view.alive, plan, order=segment.tie_order)
-    found = nearest(space, queries, NEIGHBOURS, segment.vectors, graph, view.alive, plan, order=segment.tie_order)
+    # As its own ef finds them, whatever a user asked for.
+    request = replace(collection.nearest_request, ef_search=0, queries=segment.embeddings(chosen), k=NEIGHBOURS)
+    rows = Searchable(segment.vectors, graph, order=segment.tie_order)
+    exact = nearest(replace(request, exact=True), rows, view.alive)
+    found = nearest(request, rows, view.alive)
     hits = total = 0
     for (_, wanted), (_, got) in zip(exact, found, strict=True):
         if len(wanted):

@@ -4,60 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
 from chroma_async.engine.read.get import allowed_parts, rows_at
-from chroma_async.engine.read.nearest import nearest
-from chroma_async.engine.read.search_plan import PlanSettings
+from chroma_async.engine.read.nearest import NearestRequest, Searchable, nearest
 from chroma_async.engine.read.text_candidates import confirmed, may_be_approximate, with_spare
 from chroma_async.engine.snapshot.memtable import MemtableView
-from chroma_async.engine.snapshot.version import Places, Version
+from chroma_async.engine.snapshot.version import Part, Places, Version
 from chroma_async.errors import InvalidArgumentError, InvalidDimensionException
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.query_language.filter_ast import Filter
-from chroma_async.types import Floats, IncludeField, Ints, Rows, Space
+from chroma_async.types import Floats, IncludeField, Ints, Rows
+
+#: Rows found for one query, nearest first, and their distances ``(n,)`` float32.
+FoundRows: TypeAlias = tuple[Places, Floats]
 
 
-def query(
-    version: Version,
-    space: Space,
-    queries: Floats,
-    n_results: int,
-    filter: Filter | None,
-    ids: Sequence[str] | None,
-    include: Sequence[IncludeField],
-    settings: PlanSettings,
-    ef_search: int = 0,
-    max_distance: float | None = None,
-    exact: bool = False,
-) -> list[Rows]:
-    """min(n_results, matching rows) rows for each query, nearest first, ties by first insertion.
+def query(version: Version, request: NearestRequest, filter: Filter | None, ids: Sequence[str] | None) -> list[Rows]:
+    """min(k, matching rows) rows for each query, nearest first, ties by first insertion.
 
-    :param queries: ``(m, dimension)`` float32.
-    :param ef_search: the least effort of a graph search.
-    :param max_distance: rows farther than this are left out.
-    :param exact: compare with every matching row, whatever graphs there are.
     :raises InvalidDimensionException: the queries' length differs from the collection's dimension.
     :raises InvalidArgumentError: ``ids`` names an absent id and there is no filter (Chroma's "Error finding id").
     """
     if version.dimension is None:
-        return [_empty(include) for _ in queries]
-    check_dimension(version, queries)
+        return [_empty(request.include) for _ in request.queries]
+    check_dimension(version, request.queries)
     if ids is not None and filter is None:
         _all_present(version, ids)
-    candidates: list[tuple[Places, Floats]] | None = None
-    if filter is not None and n_results and may_be_approximate(filter):
+    found: list[FoundRows] | None = None
+    if filter is not None and request.k and may_be_approximate(filter):
+        with_others = replace(request, k=with_spare(request.k))
         approximate = allowed_parts(version, filter, ids, approximate=True)
-        found = nearest_rows(version, space, queries, with_spare(n_results), approximate, settings, ef_search, exact)
-        candidates = confirmed(version, filter, found, n_results)
-    if candidates is None:
-        allowed = allowed_parts(version, filter, ids) if n_results else []
-        candidates = nearest_rows(version, space, queries, n_results, allowed, settings, ef_search, exact)
-    if max_distance is not None:
-        candidates = [(places.at(near), distances[near]) for places, distances in candidates for near in [distances <= max_distance]]
-    return _fetch(version, candidates, include)
+        found = confirmed(version, filter, nearest_rows(version, with_others, approximate), request.k)
+    if found is None:
+        found = nearest_rows(version, request, allowed_parts(version, filter, ids) if request.k else [])
+    near_enough = found if request.max_distance is None else [_within(rows, request.max_distance) for rows in found]
+    return _fetch(version, near_enough, request.include)
+
+
+def _within(found: FoundRows, max_distance: float) -> FoundRows:
+    places, distances = found
+    near = distances <= max_distance
+    return places.at(near), distances[near]
 
 
 def _all_present(version: Version, ids: Sequence[str]) -> None:
@@ -73,51 +64,32 @@ def check_dimension(version: Version, queries: Floats) -> None:
         raise InvalidDimensionException(f"Collection expecting embedding with dimension of {version.dimension}, got {queries.shape[1]}")
 
 
-def nearest_rows(
-    version: Version,
-    space: Space,
-    queries: Floats,
-    n_results: int,
-    allowed: Sequence[Bitmap | None],
-    settings: PlanSettings,
-    ef_search: int,
-    exact: bool = False,
-) -> list[tuple[Places, Floats]]:
-    """The best ``n_results`` rows of all parts for each query, nearest first, ties by first insertion, with their distances.
+def nearest_rows(version: Version, request: NearestRequest, allowed: Sequence[Bitmap | None]) -> list[FoundRows]:
+    """The best ``k`` rows of all parts for each query, nearest first, ties by first insertion, with their distances.
 
     :param allowed: what :func:`~chroma_async.engine.read.get.allowed_parts` gave.
     """
-    n_results = min(n_results, version.count)
+    n_results = min(request.k, version.count)
     if n_results == 0:
-        return [(_no_places(), np.empty(0, dtype=np.float32)) for _ in queries]
-    found: list[list[tuple[int, Ints, Floats]]] = [[] for _ in queries]
+        return [(_no_places(), np.empty(0, dtype=np.float32)) for _ in request.queries]
+    possible = request if n_results == request.k else replace(request, k=n_results)
+    found: list[list[tuple[int, Ints, Floats]]] = [[] for _ in request.queries]
     for number, (part, chosen) in enumerate(zip(version.parts, allowed, strict=True)):
         if not part.rows:
             continue
-        if isinstance(part, MemtableView):
-            vectors = SegmentVectors([VectorChunk(0, part.vectors, part.norms)], part.vectors.shape[1])
-            results = nearest(space, queries, n_results, vectors, None, chosen, settings, order=part.borns)
-        else:
-            segment = part.segment
-            results = nearest(
-                space,
-                queries,
-                n_results,
-                segment.vectors,
-                None if exact else segment.graph,
-                chosen,
-                settings,
-                codes={} if exact else segment.codes,
-                order=segment.tie_order,
-                ef_search=ef_search,
-            )
-        for best, (positions, distances) in zip(found, results, strict=True):
+        for best, (positions, distances) in zip(found, nearest(possible, _searchable(part), chosen), strict=True):
             if len(positions):
                 best.append((number, positions, distances))
     return [_merge(version, best, n_results) for best in found]
 
 
-def _merge(version: Version, best: list[tuple[int, Ints, Floats]], n_results: int) -> tuple[Places, Floats]:
+def _searchable(part: Part) -> Searchable:
+    if isinstance(part, MemtableView):
+        return Searchable(SegmentVectors([VectorChunk(0, part.vectors, part.norms)], part.vectors.shape[1]), order=part.borns)
+    return Searchable(part.segment.vectors, part.segment.graph, part.segment.codes, part.segment.tie_order)
+
+
+def _merge(version: Version, best: list[tuple[int, Ints, Floats]], n_results: int) -> FoundRows:
     if not best:
         return _no_places(), np.empty(0, dtype=np.float32)
     if len(best) == 1:
@@ -136,7 +108,7 @@ def _merge(version: Version, best: list[tuple[int, Ints, Floats]], n_results: in
     return places.at(order), distances[order]
 
 
-def _fetch(version: Version, candidates: list[tuple[Places, Floats]], include: Sequence[IncludeField]) -> list[Rows]:
+def _fetch(version: Version, candidates: list[FoundRows], include: Sequence[IncludeField]) -> list[Rows]:
     """One pass over the documents for the winners of all queries."""
     if not candidates:
         return []

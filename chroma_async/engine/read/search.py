@@ -7,37 +7,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from chroma_async.engine.read.get import allowed_parts, choose, rows_at
 from chroma_async.engine.read.grouping import group
+from chroma_async.engine.read.nearest import NearestRequest
 from chroma_async.engine.read.query import check_dimension, nearest_rows
 from chroma_async.engine.read.rank import Ranked, evaluate
-from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.read.sparse import sparse_knn
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.query_language.search_ast import DOCUMENT, EMBEDDING, METADATA, SCORE, SPECIAL_KEYS, DenseKnn, Search, SparseKnn, knns
 from chroma_async.threads import Run
-from chroma_async.types import Floats, IncludeField, Ints, Metadata, Rows, SearchRows, Space
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """What a collection says about all of its searches."""
-
-    space: Space
-    plan: PlanSettings
-    #: The least effort of a graph search.
-    ef_search: int = 0
+from chroma_async.types import Floats, IncludeField, Ints, Metadata, Rows, SearchRows
 
 
 async def search_each(
-    version: Version, requests: Sequence[Search], run: Run, at_once: int, options: SearchOptions, sparse: Mapping[str, bool]
+    version: Version, requests: Sequence[Search], run: Run, at_once: int, dense: NearestRequest, sparse: Mapping[str, bool]
 ) -> list[SearchRows]:
     """The answer to each payload, all from one Version, in threads.
 
@@ -51,7 +41,7 @@ async def search_each(
     async def work() -> None:
         for index, request in waiting:
             try:
-                answers[index] = await run(search, version, request, f"searches[{index}]", options, sparse)
+                answers[index] = await run(search, version, request, f"searches[{index}]", dense, sparse)
             except Exception as error:
                 failures[index] = error
             if failures:
@@ -63,10 +53,11 @@ async def search_each(
     return [answers[index] for index in range(len(requests))]
 
 
-def search(version: Version, request: Search, path: str, options: SearchOptions, sparse: Mapping[str, bool]) -> SearchRows:
+def search(version: Version, request: Search, path: str, dense: NearestRequest, sparse: Mapping[str, bool]) -> SearchRows:
     """The answer to one payload. Blocking; for a worker thread.
 
     :param path: where the payload stands in the request, for messages.
+    :param dense: how a dense ``$knn`` is answered; its vector and limit are put in.
     :param sparse: for each key of a sparse ``$knn``, whether its terms are weighted by their rarity (BM25).
     :raises InvalidDimensionException: a dense query's length differs from the collection's dimension.
     :raises InvalidArgumentError: the score of a row of the answer is not a finite number; names the rank node.
@@ -80,7 +71,7 @@ def search(version: Version, request: Search, path: str, options: SearchOptions,
         if isinstance(knn, DenseKnn):
             check_dimension(version, knn.query[np.newaxis])
     numbers = Numbers(version)
-    ranked = evaluate(request.rank, _Searcher(version, request, options, sparse, numbers).knn, f"{path}.rank")
+    ranked = evaluate(request.rank, _Searcher(version, request, dense, sparse, numbers).knn, f"{path}.rank")
     rows, scores = ranked.support.rows, ranked.support.scores
     places = numbers.places(rows)
     order = np.lexsort((version.borns_at(places), scores))
@@ -115,10 +106,10 @@ class Numbers:
 class _Searcher:
     """Answers the nearest-neighbour searches of one payload, which share its filter. Equal ones are made once."""
 
-    def __init__(self, version: Version, request: Search, options: SearchOptions, sparse: Mapping[str, bool], numbers: Numbers) -> None:
+    def __init__(self, version: Version, request: Search, dense: NearestRequest, sparse: Mapping[str, bool], numbers: Numbers) -> None:
         self._version = version
         self._request = request
-        self._options = options
+        self._dense = dense
         self._sparse = sparse
         self._numbers = numbers
         self._made: dict[tuple[str, int, bytes, bytes], tuple[Ints, Floats]] = {}
@@ -137,14 +128,13 @@ class _Searcher:
         return self._made[key]
 
     def _search(self, knn: DenseKnn | SparseKnn) -> tuple[Places, Floats]:
-        version, options = self._version, self._options
+        version = self._version
         limit = min(knn.limit, version.count)
         if not limit:
             return _NOWHERE, np.empty(0, dtype=np.float32)
         if isinstance(knn, SparseKnn):
             return sparse_knn(version, knn.key, knn.indices.tolist(), knn.values.tolist(), limit, self._allowed, self._sparse[knn.key])
-        queries = knn.query[np.newaxis]
-        return nearest_rows(version, options.space, queries, limit, self._allowed, options.plan, options.ef_search)[0]
+        return nearest_rows(version, replace(self._dense, queries=knn.query[np.newaxis], k=limit), self._allowed)[0]
 
 
 def _all_finite(version: Version, ranked: Ranked, places: Places, rows: Ints, scores: Floats) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chroma_async.engine.read.nearest import nearest
+from chroma_async.engine.read.nearest import NearestRequest, Searchable, nearest
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import GraphOptions
@@ -37,8 +37,22 @@ def built() -> dict[Space, Built]:
     return {space: build(space, vectors) for space in SPACES}
 
 
-def _ask(made: Built, query: Floats, k: int, allowed: Bitmap | None = None, settings: PlanSettings = GRAPH_FIRST) -> tuple[Ints, Floats]:
-    return nearest(made.space, query[None], k, made.segment, made.graph, allowed, settings)[0]
+def _request(space: Space, queries: Floats, k: int, settings: PlanSettings = GRAPH_FIRST, *, exact: bool = False) -> NearestRequest:
+    return NearestRequest(space, settings, queries=queries, k=k, exact=exact)
+
+
+def _ask(
+    made: Built,
+    query: Floats,
+    k: int,
+    allowed: Bitmap | None = None,
+    settings: PlanSettings = GRAPH_FIRST,
+    *,
+    order: Ints | None = None,
+    exact: bool = False,
+) -> tuple[Ints, Floats]:
+    rows = Searchable(made.segment, made.graph, order=order)
+    return nearest(_request(made.space, query[None], k, settings, exact=exact), rows, allowed)[0]
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -48,9 +62,7 @@ def test_distances_have_the_same_bits_on_every_path(built: dict[Space, Built], s
     allowed = Bitmap.from_bools(np.arange(ROWS) % 3 > 0)
     for query in _vectors(20, seed=1):
         for mask in (None, allowed):
-            exact = dict(
-                zip(*(part.tolist() for part in nearest(space, query[None], ROWS, made.segment, None, mask, settings)[0]), strict=True)
-            )
+            exact = dict(zip(*(part.tolist() for part in _ask(made, query, ROWS, mask, settings, exact=True)), strict=True))
             positions, distances = _ask(made, query, 10, mask, settings)
             assert [exact[position] for position in positions.tolist()] == distances.tolist()
             assert (np.diff(distances) >= 0).all()
@@ -60,7 +72,7 @@ def test_distances_have_the_same_bits_on_every_path(built: dict[Space, Built], s
 def test_exact_answers_equal_the_oracle(space: Space) -> None:
     vectors, queries = _vectors(500), _vectors(5, seed=2)
     rows, values = exact_top_k(space, queries, vectors, 20)
-    answers = nearest(space, queries, 20, chunks(vectors, 10, 499), None, None, PlanSettings())
+    answers = nearest(_request(space, queries, 20, PlanSettings()), Searchable(chunks(vectors, 10, 499)))
     for (positions, distances), row, value in zip(answers, rows, values, strict=True):
         assert positions.tolist() == row.tolist()
         np.testing.assert_allclose(distances, value, rtol=1e-4, atol=1e-4)
@@ -91,7 +103,7 @@ def test_equal_vectors_come_lowest_position_first_and_are_cut_there(built: dict[
 def test_equal_vectors_come_in_the_given_order(built: dict[Space, Built], settings: PlanSettings) -> None:
     made = built[Space.L2]
     query = made.segment.take(np.array([100]))[0][0]
-    answer = nearest(Space.L2, query[None], 5, made.segment, made.graph, None, settings, order=-np.arange(ROWS))[0]
+    answer = _ask(made, query, 5, None, settings, order=-np.arange(ROWS))
     assert answer[0].tolist() == [149, 148, 147, 146, 145]
 
 
@@ -100,7 +112,7 @@ def test_of_a_group_larger_than_is_compared_the_first_rows_are_taken() -> None:
     vectors[::2] = vectors[0]
     made = build(Space.L2, vectors)
     assert _ask(made, vectors[0], 12)[0].tolist() == list(range(0, 24, 2))
-    answer = nearest(Space.L2, vectors[:1], 3, made.segment, made.graph, None, GRAPH_FIRST, order=-np.arange(ROWS))[0]
+    answer = _ask(made, vectors[0], 3, order=-np.arange(ROWS))
     assert answer[0].tolist() == [1998, 1996, 1994]
 
 
@@ -109,9 +121,7 @@ def test_zero_vectors_are_at_distance_one_under_cosine_through_the_graph(built: 
     assert made.graph.node_map.zeros.tolist() == [7, 9]
     opposite = -made.segment.take(np.arange(ROWS))[0].sum(axis=0)
     found = dict(zip(*(part.tolist() for part in _ask(made, opposite, 39)), strict=True))
-    exact = dict(
-        zip(*(part.tolist() for part in nearest(Space.COSINE, opposite[None], ROWS, made.segment, None, None, GRAPH_FIRST)[0]), strict=True)
-    )
+    exact = dict(zip(*(part.tolist() for part in _ask(made, opposite, ROWS, exact=True)), strict=True))
     assert exact[7] == exact[9] == 1.0
     assert all(found.get(row, 1.0) == 1.0 for row in (7, 9))
 
@@ -121,7 +131,7 @@ def test_a_zero_query_under_cosine_finds_the_first_rows_at_distance_one(built: d
     positions, distances = _ask(made, zero, 3)
     assert (positions.tolist(), distances.tolist()) == ([0, 1, 2], [1.0, 1.0, 1.0])
     assert _ask(made, zero, 3, Bitmap.from_positions([5, 900, 30, 31], ROWS))[0].tolist() == [5, 30, 31]
-    answer = nearest(Space.COSINE, zero[None], 2, made.segment, made.graph, None, GRAPH_FIRST, order=-np.arange(ROWS))[0]
+    answer = _ask(made, zero, 2, order=-np.arange(ROWS))
     assert answer[0].tolist() == [ROWS - 1, ROWS - 2]
 
 
@@ -137,14 +147,14 @@ def test_rows_above_the_graph_are_found_raw_and_by_their_codes(space: Space) -> 
     allowed = Bitmap.from_bools(np.arange(3000) % 5 > 0)
     for query in _vectors(20, seed=6):
         for mask in (None, allowed):
-            truth = nearest(space, query[None], 10, segment, None, mask, PlanSettings())[0]
+            truth = nearest(_request(space, query[None], 10, PlanSettings()), Searchable(segment), mask)[0]
             for graph, given in ((made.graph, {}), (made.graph, codes), (made.graph, fresh), (None, fresh)):
-                found = nearest(space, query[None], 10, segment, graph, mask, SCAN_CODES, codes=given)[0]
+                found = nearest(_request(space, query[None], 10, SCAN_CODES), Searchable(segment, graph, given), mask)[0]
                 assert len(np.intersect1d(found[0], truth[0])) >= 9
 
 
 def test_an_empty_segment_has_no_neighbours() -> None:
-    answers = nearest(Space.L2, _vectors(2), 5, chunks(_vectors()[:0]), None, None, PlanSettings())
+    answers = nearest(_request(Space.L2, _vectors(2), 5), Searchable(chunks(_vectors()[:0])))
     assert [len(positions) for positions, _ in answers] == [0, 0]
 
 
@@ -161,7 +171,7 @@ def test_sizes_that_do_not_fit_are_refused(built: dict[Space, Built]) -> None:
     with pytest.raises(ValueError, match="allowed or not"):
         _ask(made, np.zeros(DIMENSION, np.float32), 4, Bitmap.ones(5))
     with pytest.raises(ValueError, match="belongs elsewhere"):
-        nearest(Space.IP, _vectors(1), 4, made.segment, made.graph, None, GRAPH_FIRST)
+        nearest(_request(Space.IP, _vectors(1), 4), Searchable(made.segment, made.graph))
     with pytest.raises(ValueError, match="ascend"):
         GraphBuilder.new(Space.L2, 2, GraphOptions(), np.ones((5, 2), np.float32), 5).add(
             np.ones((2, 2), np.float32), np.ones(2, np.float32), np.array([3, 3])
