@@ -9,7 +9,6 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.segment import SegmentOpener
-from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
@@ -28,7 +27,6 @@ class Context:
     log_writer: LogWriter
     retention: Retention
     store: PinningStore
-    sqlite_pool: SqlitePool
     opener: SegmentOpener
     plan: PlanSettings
     #: Seconds that only go forward; for idleness and age.

@@ -22,7 +22,6 @@ from chroma_async.engine.recovery import forked, pending_facts
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.filter_cache import FilterCache
 from chroma_async.engine.snapshot.segment import SegmentOpener
-from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
 from chroma_async.engine.write.commit_queue import gone
@@ -107,7 +106,14 @@ class Engine:
         """
         threads = Threads(settings.query_threads, settings.background_threads, settings.index_threads, set_threads)
         try:
-            backends = await open_backends(location, threads, log_checkpoint_bytes=settings.log_checkpoint_bytes, clock=clock, files=files)
+            backends = await open_backends(
+                location,
+                threads,
+                log_checkpoint_bytes=settings.log_checkpoint_bytes,
+                sqlite_connections=settings.sqlite_connections,
+                clock=clock,
+                files=files,
+            )
         except BaseException:
             await threads.aclose()
             raise
@@ -116,7 +122,7 @@ class Engine:
         tasks = Tasks()
         log_writer = LogWriter(backends.log, backends.lease, tasks, backends.poison)
         try:
-            store, sqlite_pool = PinningStore(backends.segments), SqlitePool(settings.sqlite_connections)
+            store = PinningStore(backends.segments)
             context = Context(
                 settings=settings,
                 backends=backends,
@@ -125,8 +131,7 @@ class Engine:
                 log_writer=log_writer,
                 retention=Retention(backends.log, await backends.catalog.tails()),
                 store=store,
-                sqlite_pool=sqlite_pool,
-                opener=SegmentOpener(store, sqlite_pool, FilterCache(settings.filter_cache_bytes), verify=verify),
+                opener=SegmentOpener(store, FilterCache(settings.filter_cache_bytes), verify=verify),
                 plan=PlanSettings(tail_codes_rows=settings.tail_codes_rows),
                 monotonic=monotonic,
                 clock=clock,
@@ -314,7 +319,6 @@ class Engine:
             if flush:
                 await self._janitor.sweep()
         finally:
-            context.sqlite_pool.close()
             await close_backends(context.backends, context.threads)
             await context.threads.aclose()
 
@@ -323,7 +327,6 @@ class Engine:
         self._closed = True
         for collection in self._loaded.values():
             collection.abandon()
-        self.context.sqlite_pool.close()
         try:
             await abandon_backends(self.context.backends, self.context.threads)
         except ChromaError as error:

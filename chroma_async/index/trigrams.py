@@ -7,11 +7,11 @@ SQLite's tokenizer stops at a NUL character; index and needle have U+FFFD in its
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from chroma_async.format.database import ReadableDatabase, WritableDatabase
 from chroma_async.types import Ints, Position
 
 _SCHEMA = """
@@ -22,32 +22,20 @@ fts5(document, content='', columnsize=0, detail=none, tokenize='trigram case_sen
 MAX_TRIGRAMS = 8
 
 
-def build(connection: sqlite3.Connection, documents: Iterable[tuple[Position, str]]) -> None:
-    """Make the index of (position, document), each position once, ascending for speed. Committed when it returns, unless the caller has a
-    transaction open.
-    """
+def build(database: WritableDatabase, documents: Iterable[tuple[Position, str]]) -> None:
+    """Make the index of (position, document), each position once, ascending for speed."""
 
     def entries() -> Iterator[tuple[int, str]]:
         for position, document in documents:
             yield position, _indexable(document)
 
-    own = not connection.in_transaction
-    if own:
-        connection.execute("BEGIN")
-    try:
-        connection.execute(_SCHEMA)
-        connection.executemany("INSERT INTO trigrams(rowid, document) VALUES (?, ?)", entries())
-        # One sorted run is the fastest to read, and nothing is ever added.
-        connection.execute("INSERT INTO trigrams(trigrams) VALUES ('optimize')")
-    except BaseException:
-        if own:
-            connection.rollback()
-        raise
-    if own:
-        connection.commit()
+    database.execute(_SCHEMA)
+    database.executemany("INSERT INTO trigrams(rowid, document) VALUES (?, ?)", entries())
+    # One sorted run is the fastest to read, and nothing is ever added.
+    database.execute("INSERT INTO trigrams(trigrams) VALUES ('optimize')")
 
 
-def propose(connection: sqlite3.Connection, needle: str) -> Ints | None:
+def propose(database: ReadableDatabase, needle: str) -> Ints | None:
     """Positions, ascending, among which are all indexed documents that contain the needle. ``None`` when the index cannot tell: the needle
     has under three characters, and the documents must be scanned.
     """
@@ -56,7 +44,7 @@ def propose(connection: sqlite3.Connection, needle: str) -> Ints | None:
         return None
     # One text of numbers is quicker than row by row, and the interpreter is free meanwhile.
     statement = "SELECT group_concat(rowid) FROM (SELECT rowid FROM trigrams WHERE trigrams MATCH ? ORDER BY rowid)"
-    (positions,) = connection.execute(statement, (query,)).fetchone()
+    (positions,) = database.execute(statement, (query,)).fetchone()
     return np.fromstring(positions or "", dtype=np.int64, sep=",")
 
 

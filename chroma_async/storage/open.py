@@ -19,6 +19,7 @@ from chroma_async.storage.memory.segments import MemorySegmentStore
 from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.catalog import SqliteCatalog
 from chroma_async.storage.sqlite.log import SqliteLog
+from chroma_async.storage.sqlite.sqlite_pool import SqlitePool
 from chroma_async.threads import Threads
 
 #: The parts of a data directory, beside ``LOCK`` and ``FORMAT``.
@@ -32,6 +33,7 @@ async def open_backends(
     threads: Threads,
     *,
     log_checkpoint_bytes: int,
+    sqlite_connections: int,
     clock: Callable[[], int],
     files: FileSystem | None = None,
 ) -> Backends:
@@ -40,6 +42,7 @@ async def open_backends(
     :param location: a directory, or ``None`` for a store in memory that lives as long as the result.
     :param log_checkpoint_bytes: size of SQLite's write-ahead file at which the log is checkpointed; some times that much free space is left
         in the log.
+    :param sqlite_connections: idle connections to stored databases that are kept.
     :param clock: nanoseconds since the epoch.
     :param files: the file system; for tests that stop it.
     :raises LockedError: the directory is in use; names the process.
@@ -50,13 +53,13 @@ async def open_backends(
     if location is None:
         lease = MemoryLease()
         await lease.acquire()
-        return Backends(MemoryCatalog(), MemoryLog(), MemorySegmentStore(), lease, None)
+        return Backends(MemoryCatalog(), MemoryLog(), MemorySegmentStore(SqlitePool(sqlite_connections)), lease, None)
     directory = Path(await threads.run(os.path.realpath, location))
-    return await _open_directory(directory, threads, log_checkpoint_bytes, clock, files or FileSystem())
+    return await _open_directory(directory, threads, log_checkpoint_bytes, SqlitePool(sqlite_connections), clock, files or FileSystem())
 
 
 async def _open_directory(
-    directory: Path, threads: Threads, log_checkpoint_bytes: int, clock: Callable[[], int], files: FileSystem
+    directory: Path, threads: Threads, log_checkpoint_bytes: int, pool: SqlitePool, clock: Callable[[], int], files: FileSystem
 ) -> Backends:
     lease = LocalLease(directory, threads, files, clock)
     poison = Poison()
@@ -64,7 +67,7 @@ async def _open_directory(
         opened.push_async_callback(lease.release)
         await lease.acquire()
         await _make_segments(directory / SEGMENTS_DIRECTORY, threads, files)
-        segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, epoch=lease.epoch, poison=poison)
+        segments = LocalSegmentStore(directory / SEGMENTS_DIRECTORY, files, pool, epoch=lease.epoch, poison=poison)
         catalog_file, log_file = directory / CATALOG_FILE, directory / LOG_FILE
 
         async def open_catalog() -> SqliteCatalog:

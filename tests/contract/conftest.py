@@ -33,7 +33,9 @@ async def opened(
     location: Path | None, threads: Threads, files: FileSystem | None = None, checkpoint_bytes: int = CHECKPOINT_BYTES
 ) -> AsyncIterator[Backends]:
     """A store for the length of a block."""
-    backends = await open_backends(location, threads, log_checkpoint_bytes=checkpoint_bytes, clock=lambda: 0, files=files)
+    backends = await open_backends(
+        location, threads, log_checkpoint_bytes=checkpoint_bytes, sqlite_connections=2, clock=lambda: 0, files=files
+    )
     try:
         yield backends
     finally:

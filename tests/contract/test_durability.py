@@ -149,8 +149,7 @@ async def test_files_that_a_crash_left_behind_are_listed_and_can_be_deleted(tmp_
 async def test_a_deleted_file_leaves_the_disk_once_nobody_holds_it(tmp_path: Path, threads: Threads) -> None:
     async with opened(tmp_path, threads) as backends:
         blob = backends.segments.open(put(backends.segments))
-        path = blob.path()
-        assert path is not None
+        path = tmp_path / SEGMENTS_DIRECTORY / NAME
         view = blob.buffer()
         backends.segments.delete([NAME])
         assert path.exists()
@@ -398,10 +397,10 @@ async def test_a_full_disk_removes_the_staged_file_and_the_store_stays_usable(tm
 async def test_a_database_that_outgrows_the_disk_is_refused_and_removed(tmp_path: Path, threads: Threads) -> None:
     async with opened(tmp_path, threads) as backends:
         staged = backends.segments.create_database(OTHER)
-        staged.connection.execute("PRAGMA max_page_count = 20")
-        staged.connection.execute("CREATE TABLE rows (document TEXT)")
+        staged.execute("PRAGMA max_page_count = 20")
+        staged.execute("CREATE TABLE rows (document TEXT)")
         with pytest.raises(UnavailableError):
-            staged.connection.executemany("INSERT INTO rows VALUES (?)", [("x" * 1000,) for _ in range(1000)])
+            staged.executemany("INSERT INTO rows VALUES (?)", [("x" * 1000,) for _ in range(1000)])
         staged.discard()
         assert backends.segments.list() == []
         assert os.listdir(tmp_path / SEGMENTS_DIRECTORY) == []
@@ -443,7 +442,7 @@ async def test_a_file_cut_short_on_disk_is_corruption_however_it_is_read(tmp_pat
         with pytest.raises(CorruptionError):
             blob.buffer()
         (tmp_path / SEGMENTS_DIRECTORY / NAME).unlink()
-        for read in (blob.buffer, blob.verify, blob.connect):
+        for read in (blob.buffer, blob.verify, blob.database().__enter__):
             with pytest.raises(CorruptionError):
                 read()
         assert os.listdir(tmp_path / SEGMENTS_DIRECTORY) == []

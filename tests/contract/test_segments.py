@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +28,8 @@ def put(store: SegmentStore, name: str = NAME, content: bytes = CONTENT) -> File
 
 def put_database(store: SegmentStore, name: str = OTHER) -> FileRef:
     staged = store.create_database(name)
-    staged.connection.execute("CREATE TABLE rows (row INTEGER PRIMARY KEY, document TEXT)")
-    staged.connection.executemany("INSERT INTO rows VALUES (?, ?)", [(n, f"document {n}" * 50) for n in range(500)])
+    staged.execute("CREATE TABLE rows (row INTEGER PRIMARY KEY, document TEXT)")
+    staged.executemany("INSERT INTO rows VALUES (?, ?)", [(n, f"document {n}" * 50) for n in range(500)])
     return staged.commit()
 
 
@@ -39,8 +41,6 @@ def test_a_committed_file_is_read_back_whole(segments: SegmentStore) -> None:
     assert blob.buffer() == CONTENT
     assert blob.buffer().readonly
     blob.verify()
-    path = blob.path()
-    assert path is None or path.read_bytes() == CONTENT
 
 
 def test_a_file_grows_by_pieces_of_any_kind(segments: SegmentStore) -> None:
@@ -123,43 +123,94 @@ def test_a_checksum_that_differs_is_found_by_verifying(segments: SegmentStore) -
     assert caught.value.file == NAME
 
 
-def test_a_database_is_filled_committed_and_read_by_many_connections(segments: SegmentStore) -> None:
+def test_a_database_is_filled_committed_and_read_by_many_threads_at_once(segments: SegmentStore) -> None:
     blob = segments.open(put_database(segments))
     blob.verify()
-    connections = [blob.connect() for _ in range(3)]
+    together = threading.Barrier(3, timeout=10)
     found: list[tuple[int]] = []
 
-    def count(connection: sqlite3.Connection) -> None:
-        found.extend(connection.execute("SELECT count(*) FROM rows WHERE document LIKE 'document%'").fetchall())
+    def count() -> None:
+        with blob.database() as database:
+            together.wait()
+            found.extend(database.execute("SELECT count(*) FROM rows WHERE document LIKE 'document%'"))
 
-    workers = [threading.Thread(target=count, args=(connection,)) for connection in connections]
+    workers = [threading.Thread(target=count) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    for connection in connections:
-        connection.close()
     assert found == [(500,)] * 3
 
 
 def test_a_committed_database_cannot_be_written(segments: SegmentStore) -> None:
-    connection = segments.open(put_database(segments)).connect()
-    with pytest.raises(sqlite3.OperationalError):
-        connection.execute("DELETE FROM rows")
-    connection.close()
+    blob = segments.open(put_database(segments))
+    with pytest.raises(ChromaError, match="readonly"), blob.database() as database:
+        database.execute("DELETE FROM rows")
+    with blob.database() as database:
+        assert database.execute("SELECT count(*) FROM rows").fetchone() == (500,)
 
 
 def test_a_database_without_tables_is_a_database(segments: SegmentStore) -> None:
     ref = segments.create_database(OTHER).commit()
-    connection = segments.open(ref).connect()
-    assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
-    connection.close()
+    with segments.open(ref).database() as database:
+        assert database.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
-def test_connecting_to_a_file_that_is_no_database_is_corruption(segments: SegmentStore) -> None:
-    with pytest.raises(CorruptionError) as caught:
-        segments.open(put(segments)).connect()
+def test_what_is_written_to_a_database_is_one_transaction_that_its_commit_ends(segments: SegmentStore) -> None:
+    staged = segments.create_database(OTHER)
+    staged.execute("CREATE TABLE rows (row)")
+    staged.executemany("INSERT INTO rows VALUES (?)", ((number,) for number in range(3)))
+    with pytest.raises(ChromaError, match="within a transaction"):
+        staged.execute("BEGIN")
+    assert list(staged.execute("SELECT row FROM rows")) == [(0,), (1,), (2,)]
+    ref = staged.commit()
+    with segments.open(ref).database() as database:
+        assert list(database.execute("SELECT row FROM rows")) == [(0,), (1,), (2,)]
+
+
+def test_a_finished_database_is_not_written_any_more(segments: SegmentStore) -> None:
+    for finish in ("discard", "commit"):
+        staged = segments.create_database(OTHER)
+        getattr(staged, finish)()
+        with pytest.raises(InternalError):
+            staged.execute("CREATE TABLE rows (row)")
+        with pytest.raises(InternalError):
+            staged.executemany("INSERT INTO rows VALUES (?)", [])
+
+
+@pytest.mark.parametrize("make", [ValueError, KeyError])
+def test_what_fails_while_a_database_is_filled_fails_its_filler(segments: SegmentStore, make: type[Exception]) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield 1, "one"
+        raise make("no more")
+
+    staged = segments.create_database(OTHER)
+    staged.execute("CREATE TABLE rows (row, document)")
+    with pytest.raises(make, match="no more"):
+        staged.executemany("INSERT INTO rows VALUES (?, ?)", rows())
+    staged.discard()
+    assert segments.list() == []
+
+
+def test_a_file_that_is_no_database_is_corruption_when_it_is_asked(segments: SegmentStore) -> None:
+    with pytest.raises(CorruptionError) as caught, segments.open(put(segments)).database():
+        pass
     assert caught.value.file == NAME
+
+
+def test_a_damaged_database_is_corruption_that_names_the_file_whatever_is_asked(segments: SegmentStore, tmp_path: Path) -> None:
+    path = tmp_path / "database"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE rows (row INTEGER PRIMARY KEY, document TEXT)")
+        connection.executemany("INSERT INTO rows VALUES (?, ?)", [(n, f"document {n}" * 50) for n in range(500)])
+        connection.commit()
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+    whole = path.read_bytes()
+    blob = segments.open(put(segments, OTHER, whole[:page] + b"\xff" * (len(whole) - page)))
+    for sql in ("SELECT * FROM rows", "SELECT document FROM rows WHERE row = 400", "SELECT count(*) FROM rows"):
+        with pytest.raises(CorruptionError) as caught, blob.database() as database:
+            list(database.execute(sql))
+        assert caught.value.file == OTHER
 
 
 @pytest.mark.parametrize("name", ["", "notes.txt", ".hidden", "../" + NAME, NAME + ".1.tmp", NAME.upper(), NAME[1:]])
@@ -188,11 +239,8 @@ def test_an_opened_file_outlives_its_deletion_in_every_way_of_reading_it(segment
     assert segments.size_bytes() == 0
     assert blob.buffer() == CONTENT
     blob.verify()
-    connection = database.connect()
-    assert connection.execute("SELECT count(*) FROM rows").fetchone() == (500,)
-    connection.close()
-    path = blob.path()
-    assert path is None or path.exists()
+    with database.database() as opened:
+        assert opened.execute("SELECT count(*) FROM rows").fetchone() == (500,)
     with pytest.raises(CorruptionError):
         segments.open(blob.ref)
 
@@ -225,7 +273,7 @@ def test_threads_may_use_the_store_at_once(segments: SegmentStore) -> None:
 def test_a_closed_store_takes_back_what_was_staged_and_says_that_it_is_closed(segments: SegmentStore) -> None:
     ref = put(segments)
     segments.create("f" * 32 + ".alive").write(b"x" * 100)
-    segments.create_database(OTHER).connection.execute("CREATE TABLE rows (row)")
+    segments.create_database(OTHER).execute("CREATE TABLE rows (row)")
     segments.close()
     segments.close()
     assert segments.list() == [NAME]

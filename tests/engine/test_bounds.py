@@ -6,6 +6,7 @@ import asyncio
 import os
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,11 +204,10 @@ async def test_connections_to_a_file_in_memory_share_it(open_store: Open) -> Non
     await store.flush()
     (segment,) = (await store.collection()).version.segments
     before = resident_bytes()
-    connections = [segment.segment.chunks[0]._documents.connect() for _ in range(20)]
-    assert resident_bytes() - before < 50_000_000
-    assert {connection.execute("SELECT length(document) FROM rows").fetchone() for connection in connections} == {(10_000_000,)}
-    for connection in connections:
-        connection.close()
+    with ExitStack() as opened:
+        databases = [opened.enter_context(segment.segment.chunks[0].texts()) for _ in range(20)]
+        assert resident_bytes() - before < 50_000_000
+        assert {database.execute("SELECT length(document) FROM rows").fetchone() for database in databases} == {(10_000_000,)}
 
 
 def resident_bytes() -> int:

@@ -13,9 +13,9 @@ import pytest
 
 from chroma_async.engine.compaction import flush_lane, jobs, retry
 from chroma_async.engine.snapshot.file_pins import PinningStore
-from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.errors import ChromaError, UnavailableError
 from chroma_async.storage.memory.segments import MemorySegmentStore
+from chroma_async.storage.sqlite.sqlite_pool import SqlitePool
 from chroma_async.types import GetRequest
 from tests.engine.gate import HeldCatalog, JobGate, held
 from tests.engine.settling import settled
@@ -153,7 +153,7 @@ async def test_files_of_a_deleted_collection_go_when_its_last_reader_has(store: 
 
 
 def test_a_pin_ends_with_its_last_reader() -> None:
-    store = PinningStore(MemorySegmentStore())
+    store = PinningStore(MemorySegmentStore(SqlitePool(2)))
     name = "0" * 32 + ".vectors"
     with store.making() as making:
         staged = making.create(name)
@@ -170,56 +170,11 @@ def test_a_pin_ends_with_its_last_reader() -> None:
 
 
 def test_two_jobs_may_protect_one_file() -> None:
-    store = PinningStore(MemorySegmentStore())
+    store = PinningStore(MemorySegmentStore(SqlitePool(2)))
     store.hold("a")
     with store.making() as making:
         making._add("a")
     assert store.pinned() == {"a"}
-
-
-def test_connections_are_bounded_and_the_oldest_go_first() -> None:
-    store = MemorySegmentStore()
-    blobs = []
-    for number in range(4):
-        database = store.create_database(f"{number:032x}.documents")
-        database.connection.execute("CREATE TABLE t(x)")
-        blobs.append(store.open(database.commit()))
-    connections = SqlitePool(2)
-    seen = []
-    for blob in blobs:
-        with connections.use(blob) as connection:
-            seen.append(connection)
-    with connections.use(blobs[3]) as connection:
-        assert connection is seen[3]
-    with connections.use(blobs[0]) as connection:
-        assert connection is not seen[0]
-    connections.forget(blobs[3].ref.name)
-    with connections.use(blobs[3]) as connection:
-        assert connection is not seen[3]
-    connections.close()
-    with connections.use(blobs[3]) as connection:
-        late = connection
-    with pytest.raises(Exception, match="closed"):
-        late.execute("SELECT 1")
-
-
-def test_a_file_may_be_forgotten_while_the_pool_is_locked() -> None:
-    """As the garbage collector does, from within the pool's own critical section."""
-    store = MemorySegmentStore()
-    database = store.create_database("0" * 32 + ".documents")
-    blob = store.open(database.commit())
-    connections = SqlitePool(2)
-    with connections.use(blob) as first:
-        pass
-    with connections._lock:
-        connections.forget(blob.ref.name)
-    with connections.use(blob) as second:
-        assert second is first
-    # It was idle when it was forgotten and is closed when the pool is used next; a later reader opens another.
-    connections.forget(blob.ref.name)
-    with connections.use(blob) as third:
-        assert third is not first
-    connections.close()
 
 
 async def test_versions_of_conditional_reads_are_let_go_when_their_time_is_up(disk: Store, clock: Clock, tmp_path: Path) -> None:

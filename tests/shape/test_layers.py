@@ -92,7 +92,7 @@ IMPORTS: dict[str, set[str]] = {
         "engine.collection",
     },
     "engine.unloading": {"config", "engine.collection"},
-    "storage.memory": {"types", "errors", "format", "storage.base", "storage.refusals"},
+    "storage.memory": {"types", "errors", "format", "storage.base", "storage.refusals", "storage.sqlite"},
     "storage.open": {"errors", "threads", "storage.poison", "storage.base", "storage.sqlite", "storage.local", "storage.memory"},
     "engine.engine": {
         "types",
@@ -195,6 +195,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_faiss_is_imported_in_three_modules_only() -> None:
     doors = {module.name for module in modules() for item in module.imports() if item.target.split(".")[0] == "faiss"}
     assert doors == {"chroma_async.index.hnsw", "chroma_async.index.kernels", "chroma_async.index.codes"}
+
+
+def importers(library: str) -> set[str]:
+    """The modules that import a library, whatever part of it."""
+    return {module.name for module in modules() for item in module.imports() if item.target.split(".")[0] == library}
+
+
+def test_sqlite_is_the_storages_matter() -> None:
+    assert {name for name in importers("sqlite3") if not name.startswith("chroma_async.storage.")} == set()
+
+
+def test_no_sqlite_and_no_path_leaks_through_the_seams() -> None:
+    seams = {module.name for module in modules() if module.name.startswith("chroma_async.storage.base")}
+    assert not seams & (importers("sqlite3") | importers("pathlib"))
 
 
 def test_threads_are_made_behind_one_door_only() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,6 +16,7 @@ from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.engine.snapshot.version import SegmentView
 from chroma_async.errors import ChromaError, CorruptionError, NotFoundError
+from chroma_async.format.database import ReadableDatabase
 from chroma_async.format.files import FileRef
 from chroma_async.format.logbatch import decode
 from chroma_async.format.manifest import Manifest, SegmentEntry
@@ -95,8 +95,9 @@ def _files(store: PinningStore, collection: str, segment: SegmentEntry) -> list[
             blob = store.open(file)
             blob.verify()
             if _is_database(file):
-                _check_database(blob.connect(), file.name)
-        except (CorruptionError, sqlite3.DatabaseError) as error:
+                with blob.database() as database:
+                    _check_database(database, file.name)
+        except CorruptionError as error:
             level: Literal["warning", "error"] = "warning" if file.name in derived else "error"
             findings.append(Finding(level, collection, f"{error}" + ("; it is rebuilt, exact search serves" if level == "warning" else "")))
         else:
@@ -108,11 +109,8 @@ def _is_database(file: FileRef) -> bool:
     return file.name.endswith((".documents", ".trigrams"))
 
 
-def _check_database(connection: sqlite3.Connection, file: str) -> None:
-    try:
-        answer = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    finally:
-        connection.close()
+def _check_database(database: ReadableDatabase, file: str) -> None:
+    (answer,) = database.execute("PRAGMA integrity_check").fetchone()
     if answer != "ok":
         raise CorruptionError(f"{file}: {answer}", file)
 

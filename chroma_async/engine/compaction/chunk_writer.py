@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
 
 from chroma_async.engine.snapshot.file_pins import Making
+from chroma_async.format.database import WritableDatabase
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.names import StoredName
@@ -23,7 +23,7 @@ def write_chunk(
     vectors: Iterable[Floats],
     table: RowTable,
     postings: Postings,
-    fill: Callable[[sqlite3.Connection], None],
+    fill: Callable[[WritableDatabase], None],
 ) -> ChunkEntry:
     """Write the rows of ``table`` as a chunk. Durable when it returns; named by nothing yet.
 
@@ -54,10 +54,10 @@ def _write_vectors(making: Making, key: str, dimension: int, vectors: Iterable[F
         staged.discard()
 
 
-def _write_documents(making: Making, key: str, fill: Callable[[sqlite3.Connection], None]) -> FileRef:
+def _write_documents(making: Making, key: str, fill: Callable[[WritableDatabase], None]) -> FileRef:
     database = making.create_database(str(StoredName("documents", key)))
     try:
-        fill(database.connection)
+        fill(database)
         return database.commit()
     finally:
         database.discard()

@@ -156,7 +156,7 @@ def build_trigrams(making: Making, new_key: Callable[[], str], segment: Segment,
 
     database = making.create_database(str(StoredName("trigrams", new_key())))
     try:
-        trigrams.build(database.connection, documents())
+        trigrams.build(database, documents())
         return TrigramEntry(database.commit(), start, segment.rows)
     finally:
         database.discard()

@@ -33,5 +33,5 @@ def write_merged(making: Making, key: str, segment: Segment, first: int, last: i
 
     became = np.full(segment.rows, -1, dtype=np.int64)
     became[base : base + rows] = np.where(alive, np.arange(rows, dtype=np.int64), -1)
-    texts = partial(documents_file.copy, sources=segment.texts(became))
+    texts = partial(documents_file.copy, entries=segment.renumbered_texts(became))
     return write_chunk(making, key, segment.dimension, (chunk.vectors for chunk in chunks), table, postings, texts)

@@ -49,5 +49,5 @@ def _write(making: Making, key: str, segment: Segment, table: RowTable, postings
 
     became = np.full(segment.rows, -1, dtype=np.int64)
     became[chosen] = np.arange(len(chosen), dtype=np.int64)
-    texts = partial(documents_file.copy, sources=segment.texts(became))
+    texts = partial(documents_file.copy, entries=segment.renumbered_texts(became))
     return write_chunk(making, key, segment.dimension, vectors(), table.select(chosen), postings.select(chosen), texts)

@@ -1,9 +1,9 @@
-"""An opened chunk: vectors, columns and postings mapped, documents one connection away."""
+"""An opened chunk: vectors, columns and postings mapped, documents in a database."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TypeAlias
 
@@ -12,9 +12,9 @@ import numpy as np
 from chroma_async.engine.snapshot.expiry_index import ExpiryIndex, any_expiry, expiry_index
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.filter_cache import new_owner
-from chroma_async.engine.snapshot.sqlite_pool import PooledConnection, SqlitePool
 from chroma_async.errors import CorruptionError
 from chroma_async.format import documents as documents_file
+from chroma_async.format.database import ReadableDatabase
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
@@ -34,7 +34,7 @@ class Chunk:
     and the janitor asks it before it deletes one.
     """
 
-    def __init__(self, entry: ChunkEntry, store: PinningStore, sqlite_pool: SqlitePool, *, verify: bool) -> None:
+    def __init__(self, entry: ChunkEntry, store: PinningStore, *, verify: bool) -> None:
         """
         :param verify: read every byte of all its files first.
         :raises CorruptionError: a file is missing, damaged, or disagrees with the manifest; names the file.
@@ -65,10 +65,8 @@ class Chunk:
         self.codes: ChunkCodes | None = None
         #: Whether a record in it ever expires; see :mod:`chroma_async.engine.snapshot.expiry`.
         self.expires = any_expiry(self._table.columns)
-        self._sqlite_pool = sqlite_pool
         #: Its name in a :class:`~chroma_async.engine.snapshot.filter_cache.FilterCache`.
         self.owner = new_owner()
-        weakref.finalize(self, sqlite_pool.forget, entry.documents.name).atexit = False
 
     @cached_property
     def expiry_index(self) -> ExpiryIndex:
@@ -104,12 +102,12 @@ class Chunk:
         self, rows: Sequence[int], *, documents: bool, uris: bool, metadatas: bool
     ) -> tuple[list[str | None] | None, list[str | None] | None, list[Metadata | None] | None]:
         """What the rows carry, in their order; ``None`` for what was not asked."""
-        with self.texts() as connection:
-            return documents_file.fetch(connection, rows, documents=documents, uris=uris, metadatas=metadatas)
+        with self.texts() as database:
+            return documents_file.fetch(database, rows, documents=documents, uris=uris, metadatas=metadatas)
 
-    def texts(self) -> PooledConnection:
-        """A connection to its documents file, for a ``with`` block."""
-        return self._sqlite_pool.use(self._documents)
+    def texts(self) -> AbstractContextManager[ReadableDatabase]:
+        """Its documents file, for a ``with`` block."""
+        return self._documents.database()
 
     def part(self, proposals: Proposals | None, *, approximate: bool = False) -> ChunkPart:
         """The chunk as a filter sees it.
@@ -145,13 +143,13 @@ class ChunkPart:
                 candidates &= ~known
         rows = np.flatnonzero(candidates)
         if rows.size:
-            with self._chunk.texts() as connection:
+            with self._chunk.texts() as database:
                 everything = rows.size == self.rows
-                found[documents_file.scan_contains(connection, needle, None if everything else rows)] = True
+                found[documents_file.scan_contains(database, needle, None if everything else rows)] = True
         return found
 
     def documents(self, candidates: Bools) -> Iterator[tuple[int, str]]:
         rows = np.flatnonzero(candidates)
         if rows.size:
-            with self._chunk.texts() as connection:
-                yield from documents_file.iter_documents(connection, rows)
+            with self._chunk.texts() as database:
+                yield from documents_file.iter_documents(database, rows)

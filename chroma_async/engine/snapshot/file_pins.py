@@ -24,7 +24,7 @@ class Making:
         return self._store.inner.create(name)
 
     def create_database(self, name: str) -> StagedDatabase:
-        """Begin an SQLite file."""
+        """Begin a file that is a database."""
         self._add(name)
         return self._store.inner.create_database(name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +14,8 @@ from chroma_async.engine.snapshot.chunk import Chunk, Proposals
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.filter_cache import CachedFilter, FilterCache, new_owner
 from chroma_async.engine.snapshot.scatter import Contents, Share, chosen, group_by_owner, scatter
-from chroma_async.engine.snapshot.sqlite_pool import SqlitePool
 from chroma_async.errors import CorruptionError
+from chroma_async.format import documents as documents_file
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
 from chroma_async.format.ids import Hashes
@@ -52,7 +51,6 @@ class Segment:
     alive: Bitmap
     graph: Graph | None
     trigrams: tuple[TrigramIndex, ...]
-    sqlite_pool: SqlitePool = field(repr=False)
     filter_cache: FilterCache = field(repr=False)
     #: Files that it consists of besides its chunks, held so that the janitor leaves them: a job of a collection that was just deleted may
     #: open them again.
@@ -178,16 +176,16 @@ class Segment:
             contents.put(share, chunk.fetch(rows.tolist(), documents=documents, uris=uris, metadatas=metadatas))
         return contents.columns
 
-    def texts(self, became: Ints) -> Iterator[tuple[sqlite3.Connection, Ints]]:
-        """The documents files of the chunks, one after the other, for rewriting them (:func:`chroma_async.format.documents.copy`).
+    def renumbered_texts(self, became: Ints) -> Iterator[documents_file.Entry]:
+        """What the documents files of the chunks hold, one after the other, for :func:`chroma_async.format.documents.copy`.
 
         :param became: for each position the row that it becomes, or -1.
         """
         for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
             targets = became[base : base + chunk.rows]
             if (targets >= 0).any():
-                with chunk.texts() as connection:
-                    yield connection, targets
+                with chunk.texts() as database:
+                    yield from documents_file.renumbered(database, targets)
 
     def documents(self, start: int, alive: Bools) -> Iterator[tuple[int, str]]:
         """(position, document) of the ``alive`` positions from ``start`` on, ascending; few are in memory at a time."""
@@ -240,8 +238,8 @@ class Segment:
         """Positions that may hold the needle: what the indexes say, and all that no index covers. And which positions one covers."""
         proposed, known = np.ones(self.rows, dtype=np.bool_), np.zeros(self.rows, dtype=np.bool_)
         for index in self.trigrams:
-            with self.sqlite_pool.use(index.blob) as connection:
-                positions = trigrams.propose(connection, needle)
+            with index.blob.database() as database:
+                positions = trigrams.propose(database, needle)
             if positions is None:
                 return None
             proposed[index.entry.start : index.entry.stop] = False
@@ -272,10 +270,9 @@ class SegmentOpener:
     A chunk or graph that is open already, for this collection or for a fork of it, is shared.
     """
 
-    def __init__(self, store: PinningStore, sqlite_pool: SqlitePool, filter_cache: FilterCache, *, verify: bool) -> None:
+    def __init__(self, store: PinningStore, filter_cache: FilterCache, *, verify: bool) -> None:
         """:param verify: read every byte of a file when it is opened."""
         self._store = store
-        self._sqlite_pool = sqlite_pool
         self._filter_cache = filter_cache
         self._verify = verify
         self._chunks: WeakValueDictionary[ChunkEntry, Chunk] = WeakValueDictionary()
@@ -295,7 +292,6 @@ class SegmentOpener:
             alive=self._open_alive(entry),
             graph=graph,
             trigrams=tuple(self._open_trigrams(entry)),
-            sqlite_pool=self._sqlite_pool,
             filter_cache=self._filter_cache,
             held=tuple(self._store.open(file) for file in held if file is not None),
         )
@@ -303,7 +299,7 @@ class SegmentOpener:
     def _open_chunk(self, entry: ChunkEntry) -> Chunk:
         chunk = self._chunks.get(entry)
         if chunk is None:
-            chunk = self._chunks[entry] = Chunk(entry, self._store, self._sqlite_pool, verify=self._verify)
+            chunk = self._chunks[entry] = Chunk(entry, self._store, verify=self._verify)
         return chunk
 
     def _open_alive(self, entry: SegmentEntry) -> Bitmap:

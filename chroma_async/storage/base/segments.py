@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
+from chroma_async.format.database import ReadableDatabase, WritableDatabase
 from chroma_async.format.files import FileRef
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -28,13 +28,14 @@ class StagedFile(Protocol):
         """Drop it. No-op after ``commit``; idempotent."""
 
 
-class StagedDatabase(Protocol):
-    """An SQLite database under construction: fill it through ``connection``, then commit."""
+class StagedDatabase(WritableDatabase, Protocol):
+    """A database under construction; invisible to ``open`` and ``list`` until committed. Used by one thread.
 
-    connection: sqlite3.Connection
+    :raises UnavailableError: of any statement: the disk is full.
+    """
 
     def commit(self) -> FileRef:
-        """Close the connection; durable and openable when it returns."""
+        """End the transaction; durable and openable when it returns (file and directory entry synced)."""
 
     def discard(self) -> None:
         """Drop it. No-op after ``commit``; idempotent."""
@@ -48,11 +49,11 @@ class Blob(Protocol):
     def buffer(self) -> memoryview:
         """The whole file, read only; memory-mapped where the store can."""
 
-    def path(self) -> Path | None:
-        """Where it lies on a local disk, if it does."""
+    def database(self) -> AbstractContextManager[ReadableDatabase]:
+        """The database that this file is, the caller's alone until the end of the ``with`` block.
 
-    def connect(self) -> sqlite3.Connection:
-        """A new read-only connection to the SQLite database that this file is (``check_same_thread=False``)."""
+        :raises CorruptionError: it is none, at the beginning of the block; it is damaged, at the end; names the file.
+        """
 
     def verify(self) -> None:
         """Read every byte. :raises CorruptionError: size or checksum differ; names the file."""
@@ -68,7 +69,7 @@ class SegmentStore(Protocol):
         """
 
     def create_database(self, name: str) -> StagedDatabase:
-        """Begin an SQLite file (no journal, no sync until commit)."""
+        """Begin a file that is an SQLite database (no journal, no sync until commit). :raises InternalError: as ``create``."""
 
     def open(self, ref: FileRef) -> Blob:
         """

@@ -5,12 +5,14 @@ from __future__ import annotations
 import mmap
 import sqlite3
 import threading
+import weakref
 from pathlib import Path
 from urllib.parse import quote
 
 from chroma_async.errors import CorruptionError, UnavailableError
 from chroma_async.format.files import FileRef
 from chroma_async.storage.local.staged import checksum
+from chroma_async.storage.sqlite.sqlite_pool import PooledConnection, SqlitePool
 
 #: Pages that a connection keeps; the system keeps all that are read often. SQLite's own choice is 2 MB, of each of hundreds of connections.
 CACHE_KIB = 512
@@ -23,11 +25,14 @@ class LocalBlob:
     one buffer for all who ask.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_path", "_view", "ref")
+    __slots__ = ("__weakref__", "_asked", "_lock", "_path", "_pool", "_view", "ref")
 
-    def __init__(self, ref: FileRef, path: Path) -> None:
+    def __init__(self, ref: FileRef, path: Path, pool: SqlitePool) -> None:
         self.ref = ref
         self._path = path
+        self._pool = pool
+        #: Whether it was ever asked as a database, and connections to it may be idle in the pool.
+        self._asked = False
         self._lock = threading.Lock()
         self._view: memoryview | None = None
 
@@ -56,10 +61,13 @@ class LocalBlob:
             raise CorruptionError(f"{self._path} has {view.nbytes} bytes, not {self.ref.bytes}", self.ref.name)
         return view
 
-    def path(self) -> Path | None:
-        return self._path
+    def database(self) -> PooledConnection:
+        if not self._asked:
+            self._asked = True
+            weakref.finalize(self, self._pool.forget, self.ref.name).atexit = False
+        return self._pool.use(self.ref.name, self._connect)
 
-    def connect(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         """A connection that neither locks nor looks for a journal: the file is what it is.
 
         :raises CorruptionError: the file is gone, or no database.

@@ -23,6 +23,7 @@ from chroma_async.storage.local.blob import LocalBlob
 from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.staged import LocalStagedDatabase, LocalStagedFile, Staging
 from chroma_async.storage.poison import Poison
+from chroma_async.storage.sqlite.sqlite_pool import SqlitePool
 
 #: A row by number reads one or two pages; larger ones only read more.
 DATABASE_PAGE_BYTES = 4096
@@ -31,10 +32,15 @@ DATABASE_PAGE_BYTES = 4096
 class LocalSegmentStore:
     """:class:`~chroma_async.storage.base.segments.SegmentStore` in a directory. Thread-safe."""
 
-    def __init__(self, directory: Path, files: FileSystem, *, epoch: int, poison: Poison | None = None) -> None:
-        """:param epoch: the lease's; part of the names of staged files. :param poison: the store's."""
+    def __init__(self, directory: Path, files: FileSystem, pool: SqlitePool, *, epoch: int, poison: Poison | None = None) -> None:
+        """
+        :param pool: for the connections to stored databases; closed with the store.
+        :param epoch: the lease's; part of the names of staged files.
+        :param poison: the store's.
+        """
         self._directory = directory
         self._files = files
+        self._pool = pool
         self._epoch = epoch
         self._lock = threading.RLock()
         self._staged: dict[str, LocalStagedFile | LocalStagedDatabase | None] = {}
@@ -115,7 +121,7 @@ class LocalSegmentStore:
                 raise UnavailableError(f"{path} cannot be read: {error.strerror or error}") from error
             if size != ref.bytes:
                 raise CorruptionError(f"{path} has {size} bytes, not {ref.bytes}", ref.name)
-            blob = self._opened[ref.name] = LocalBlob(ref, path)
+            blob = self._opened[ref.name] = LocalBlob(ref, path, self._pool)
             return blob
 
     def _check_open(self) -> None:
@@ -165,6 +171,7 @@ class LocalSegmentStore:
             staged = [each for each in self._staged.values() if each is not None]
         for each in staged:
             each.discard()
+        self._pool.close()
         with self._lock:
             self._sweep()
 

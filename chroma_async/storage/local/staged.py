@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from chroma_async.errors import InternalError, PoisonedError, UnavailableError
 from chroma_async.format.files import FileRef
 from chroma_async.storage.base.segments import Buffer
 from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.sqlite.database_writer import DatabaseWriter
 from chroma_async.storage.sqlite.faults import write_fault
 
 #: How much of a finished database is read at once for its checksum.
@@ -158,25 +159,7 @@ class LocalStagedFile:
         self._staging.discard()
 
 
-class StagedConnection(sqlite3.Connection):
-    """A connection whose writes say "disk full" in this package's words."""
-
-    file = ""
-
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        try:
-            return super().execute(sql, parameters)
-        except sqlite3.OperationalError as error:
-            raise write_fault(error, self.file) from error
-
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-        try:
-            return super().executemany(sql, parameters)
-        except sqlite3.OperationalError as error:
-            raise write_fault(error, self.file) from error
-
-
-class LocalStagedDatabase:
+class LocalStagedDatabase(DatabaseWriter):
     """:class:`~chroma_async.storage.base.segments.StagedDatabase` on disk. Its connection belongs to the thread that commits it."""
 
     def __init__(self, staging: Staging, page_bytes: int) -> None:
@@ -184,16 +167,18 @@ class LocalStagedDatabase:
         # The file is made here, so that the crash tests see it made.
         staging.create().close()
         try:
-            connection = StagedConnection(staging.temporary, check_same_thread=False)
+            connection = sqlite3.connect(staging.temporary, check_same_thread=False)
         except sqlite3.Error as error:
             raise staging.lost(error) from error
-        connection.file = str(staging.temporary)
-        self.connection: sqlite3.Connection = connection
         try:
             for pragma in (f"page_size = {page_bytes}", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
                 connection.execute(f"PRAGMA {pragma}").close()
-        except BaseException:
-            self.discard()
+            super().__init__(connection, str(staging.temporary))
+        except BaseException as error:
+            connection.close()
+            staging.discard()
+            if isinstance(error, sqlite3.Error):
+                raise write_fault(error, str(staging.temporary)) from error
             raise
 
     def commit(self) -> FileRef:
@@ -201,18 +186,18 @@ class LocalStagedDatabase:
         try:
             return self._staging.commit(self._finish, self._sync)
         finally:
-            self.connection.close()
+            self._connection.close()
 
     def _finish(self) -> tuple[int, int]:
-        self.connection.commit()
-        self.connection.close()
+        self._end()
+        self._connection.close()
         return checksum(self._staging.temporary)
 
     def _sync(self) -> None:
         self._staging.files.sync_path(self._staging.temporary)
 
     def discard(self) -> None:
-        self.connection.close()
+        self._connection.close()
         self._staging.discard()
 
 

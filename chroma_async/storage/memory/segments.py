@@ -8,13 +8,14 @@ import uuid
 import weakref
 import zlib
 from collections.abc import Iterable
-from pathlib import Path
 
 from chroma_async.errors import CorruptionError, InternalError
 from chroma_async.format.files import FileRef
 from chroma_async.format.names import parse
 from chroma_async.storage import refusals
 from chroma_async.storage.base.segments import Buffer
+from chroma_async.storage.sqlite.database_writer import DatabaseWriter
+from chroma_async.storage.sqlite.sqlite_pool import PooledConnection, SqlitePool
 
 
 class MemoryFile:
@@ -62,17 +63,24 @@ class MemoryDatabase:
 class MemoryBlob:
     """:class:`~chroma_async.storage.base.segments.Blob` over what is in memory."""
 
-    def __init__(self, ref: FileRef, file: MemoryFile | MemoryDatabase) -> None:
+    def __init__(self, ref: FileRef, file: MemoryFile | MemoryDatabase, pool: SqlitePool) -> None:
         self.ref = ref
         self._file = file
+        self._pool = pool
+        #: Whether it was ever asked as a database, and connections to it may be idle in the pool.
+        self._asked = False
 
     def buffer(self) -> memoryview:
         return memoryview(self._file.content())
 
-    def path(self) -> Path | None:
-        return None
+    def database(self) -> PooledConnection:
+        if not self._asked:
+            self._asked = True
+            weakref.finalize(self, self._pool.forget, self.ref.name).atexit = False
+        return self._pool.use(self.ref.name, self._connect)
 
-    def connect(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
+        """:raises CorruptionError: it is no database."""
         connection: sqlite3.Connection | None = None
         try:
             connection = self._file.connect()
@@ -118,8 +126,8 @@ class MemoryStagedFile:
             self._store.abandon(self._name)
 
 
-class MemoryStagedDatabase:
-    """An SQLite database in memory."""
+class MemoryStagedDatabase(DatabaseWriter):
+    """:class:`~chroma_async.storage.base.segments.StagedDatabase` in memory."""
 
     def __init__(self, store: MemorySegmentStore, name: str) -> None:
         self._store = store
@@ -127,28 +135,31 @@ class MemoryStagedDatabase:
         self._open = True
         # SQLite's memdb shares what has the same name in one process, if the name begins with a slash.
         self._address = f"file:/chroma-async-{uuid.uuid4().hex}?vfs=memdb"
-        self.connection = sqlite3.connect(self._address, uri=True, check_same_thread=False)
+        connection = sqlite3.connect(self._address, uri=True, check_same_thread=False)
         # Writes the header: a database without a page cannot be serialized.
-        self.connection.execute("PRAGMA user_version = 0")
+        connection.execute("PRAGMA user_version = 0")
+        super().__init__(connection, name)
 
     def commit(self) -> FileRef:
         if not self._open:
             raise InternalError(f"staged database {self._name} is finished")
         self._open = False
-        self.connection.commit()
-        return self._store.put(self._name, MemoryDatabase(self.connection, self._address))
+        self._end()
+        return self._store.put(self._name, MemoryDatabase(self._connection, self._address))
 
     def discard(self) -> None:
         if self._open:
             self._open = False
-            self.connection.close()
+            self._connection.close()
             self._store.abandon(self._name)
 
 
 class MemorySegmentStore:
     """:class:`~chroma_async.storage.base.segments.SegmentStore` in memory. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: SqlitePool) -> None:
+        """:param pool: for the connections to stored databases; closed with the store."""
+        self._pool = pool
         self._lock = threading.Lock()
         self._files: dict[str, MemoryFile | MemoryDatabase] = {}
         self._staged: dict[str, MemoryStagedFile | MemoryStagedDatabase] = {}
@@ -196,7 +207,7 @@ class MemorySegmentStore:
             raise CorruptionError(f"{ref.name} is missing", ref.name)
         if file.size != ref.bytes:
             raise CorruptionError(f"{ref.name} has {file.size} bytes, not {ref.bytes}", ref.name)
-        return MemoryBlob(ref, file)
+        return MemoryBlob(ref, file, self._pool)
 
     def list(self) -> list[str]:
         with self._lock:
@@ -217,3 +228,4 @@ class MemorySegmentStore:
             staged = list(self._staged.values())
         for each in staged:
             each.discard()
+        self._pool.close()

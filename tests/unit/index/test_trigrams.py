@@ -79,18 +79,11 @@ def test_the_index_works_from_an_immutable_file(tmp_path: Path) -> None:
     path = tmp_path / "trigrams"
     writer = sqlite3.connect(path)
     trigrams.build(writer, [(position, f"document number {position}") for position in range(3000)])
+    writer.commit()
     writer.close()
     reader = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
     assert proposed(reader, "number 299") == [299, *range(2990, 3000)]
     reader.close()
-
-
-def test_a_failed_build_leaves_nothing() -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    with pytest.raises(sqlite3.Error):
-        trigrams.build(connection, [(0, "abc"), (0, "abc"), ("no position", "abc")])  # type: ignore[list-item]
-    assert not connection.in_transaction
-    assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
 alphabet = st.sampled_from("abAB\"\x00' %\ufffd\ufffe\uffffé日😀𝒳\u0301ßİ")

@@ -1,4 +1,4 @@
-"""A bounded pool of read-only SQLite connections, shared by all chunks of a store.
+"""A bounded pool of read-only SQLite connections, shared by all stored files of a store.
 
 An open connection costs about 110 KB and a descriptor, opening one 0.12 ms; so they are kept, the least recently used go first.
 """
@@ -8,35 +8,40 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from types import TracebackType
 
-from chroma_async.storage.base.segments import Blob
+from chroma_async.storage.sqlite.faults import read_fault
 
 
 class PooledConnection:
     """One use of a connection. One that was in use when something went wrong is closed, not given back."""
 
-    __slots__ = ("_blob", "_connection", "_sqlite_pool")
+    __slots__ = ("_connect", "_connection", "_file", "_pool")
 
-    def __init__(self, sqlite_pool: SqlitePool, blob: Blob) -> None:
-        self._sqlite_pool = sqlite_pool
-        self._blob = blob
+    def __init__(self, pool: SqlitePool, file: str, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._pool = pool
+        self._file = file
+        self._connect = connect
 
     def __enter__(self) -> sqlite3.Connection:
-        self._connection = self._sqlite_pool.take(self._blob.ref.name) or self._blob.connect()
+        self._connection = self._pool.take(self._file) or self._connect()
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:
-            self._sqlite_pool.give(self._blob.ref.name, self._connection)
-        else:
-            self._connection.close()
+            self._pool.give(self._file, self._connection)
+            return
+        self._connection.close()
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            raise read_fault(error, self._file) from error
 
 
 class SqlitePool:
     """Idle connections by file; a connection is used by one thread at a time. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
+        """:param limit: idle connections at the most."""
         self._limit = limit
         self._idle: OrderedDict[int, tuple[str, sqlite3.Connection]] = OrderedDict()
         self._by_file: dict[str, list[int]] = {}
@@ -46,12 +51,13 @@ class SqlitePool:
         self._forgotten: deque[str] = deque()
         self._closed = False
 
-    def use(self, blob: Blob) -> PooledConnection:
-        """A connection to the database that ``blob`` is, the caller's alone until the end of the ``with`` block.
+    def use(self, file: str, connect: Callable[[], sqlite3.Connection]) -> PooledConnection:
+        """A connection to a file, the caller's alone until the end of the ``with`` block.
 
-        :raises CorruptionError: the file does not open; raised at the block's beginning.
+        :param connect: opens one, where none is idle.
+        :raises CorruptionError: at the end of the block: what was read of the file is damaged; names it.
         """
-        return PooledConnection(self, blob)
+        return PooledConnection(self, file, connect)
 
     def forget(self, file: str) -> None:
         """Close the idle connections to a file that nobody will read again; at the next use when that cannot be now.
