@@ -260,12 +260,22 @@ class RecordBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """One write of a transaction: an add, update or upsert with its batch, or a deletion by ids."""
+class WriteOperation:
+    """An add, update or upsert of a transaction."""
 
-    kind: WriteKind | Literal["delete"]
-    batch: RecordBatch | None = None
-    ids: tuple[str, ...] = ()
+    kind: WriteKind
+    batch: RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOperation:
+    """A deletion by ids of a transaction."""
+
+    ids: tuple[str, ...]
+
+
+#: One write of a transaction.
+Operation: TypeAlias = WriteOperation | DeleteOperation
 
 
 @dataclass(frozen=True, slots=True)

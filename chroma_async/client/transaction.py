@@ -9,7 +9,16 @@ from chroma_async.client.filters import checked_filters
 from chroma_async.client.results import GetResult, Include, get_result
 from chroma_async.client.validate import check_attempts, check_ids, check_include, check_window, refusing
 from chroma_async.errors import ConditionalWriteConflictError, StaleReadError
-from chroma_async.types import CommitOutcome, ConditionalCommit, GetRequest, Operation, RecordBatch, WriteKind
+from chroma_async.types import (
+    CommitOutcome,
+    ConditionalCommit,
+    DeleteOperation,
+    GetRequest,
+    Operation,
+    RecordBatch,
+    WriteKind,
+    WriteOperation,
+)
 
 if TYPE_CHECKING:
     from chroma_async.client.collection import AsyncCollection
@@ -74,10 +83,10 @@ class Transaction:
     async def delete(self, ids: Any) -> None:
         """Delete by ids, with the others at the end."""
         with refusing("delete"):
-            self._operations.append(Operation("delete", ids=tuple(check_ids(ids))))
+            self._operations.append(DeleteOperation(tuple(check_ids(ids))))
 
     def _keep(self, kind: WriteKind, batch: RecordBatch) -> None:
-        self._operations.append(Operation(kind, batch))
+        self._operations.append(WriteOperation(kind, batch))
 
     async def commit(self) -> CommitOutcome:
         """Write what was collected. :raises ConditionalWriteConflictError: what was read has changed; nothing was written."""

@@ -20,8 +20,8 @@ from chroma_async.engine.snapshot.version import Version
 from chroma_async.engine.write.commit_queue import CommitQueue
 from chroma_async.engine.write.live_row import LiveRow, with_facts
 from chroma_async.engine.write.live_state import LiveState
-from chroma_async.engine.write.resolve import NOTHING, Delete, Write
-from chroma_async.engine.write.transaction import ReadTokens, TransactionRequest
+from chroma_async.engine.write.request import NOTHING, Delete, DeleteMatching, TransactionRequest, Write
+from chroma_async.engine.write.transaction import ReadTokens
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.format.manifest import Manifest
 from chroma_async.rust_regex.patterns import Budget
@@ -190,7 +190,7 @@ class Collection:
 
     # -------------------------------------------------------------------------------------------------------------------------- verbs
 
-    async def write(self, request: Write | Delete) -> int:
+    async def write(self, request: Write | Delete | DeleteMatching) -> int:
         """How many rows were deleted, inserted (add, upsert) or changed (update).
 
         See :meth:`CommitQueue.submit <chroma_async.engine.write.commit_queue.CommitQueue.submit>`.

@@ -16,8 +16,7 @@ from chroma_async.engine.engine import Engine
 from chroma_async.engine.read.get import count_matching, get, get_page
 from chroma_async.engine.read.query import query
 from chroma_async.engine.read.search import search_each
-from chroma_async.engine.write.resolve import Delete, Write
-from chroma_async.engine.write.transaction import TransactionRequest
+from chroma_async.engine.write.request import Delete, DeleteMatching, TransactionRequest, Write, check_batch
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.query_language.filter_rules import check_filter, sparse_weighting
@@ -27,7 +26,6 @@ from chroma_async.query_language.search_parse import parse as parse_searches
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name, check_database_name, check_tenant_name
-from chroma_async.service.batch import check_batch
 from chroma_async.service.cursor import read_cursor, read_order, write_cursor
 from chroma_async.service.filters import condition, is_light
 from chroma_async.service.sharing import Lease, share_engine
@@ -43,6 +41,7 @@ from chroma_async.types import (
     CommitOutcome,
     ConditionalCommit,
     Database,
+    DeleteOperation,
     DeleteRequest,
     FunctionInfo,
     GetRequest,
@@ -300,9 +299,9 @@ class LocalAPI:
                     return 0
                 if not request.ids:
                     raise InvalidArgumentError("delete needs at least one id, where or where_document: ids is an empty list")
-                await collection.write(Delete(request.ids, None, None))
+                await collection.write(Delete(request.ids))
                 return len(request.ids)
-            return await collection.write(Delete(request.ids, filter, request.limit))
+            return await collection.write(DeleteMatching(filter, request.ids, request.limit))
 
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
         async with self.engine.using(scope, id) as collection:
@@ -332,9 +331,8 @@ class LocalAPI:
             return CommitOutcome(first, count)
 
     async def _operation(self, operation: Operation) -> Write | Delete:
-        if operation.kind == "delete":
-            return Delete(operation.ids, None, None)
-        assert operation.batch is not None, "wire and client give every write its batch"
+        if isinstance(operation, DeleteOperation):
+            return Delete(operation.ids)
         return await self._checked(operation.kind, operation.batch)
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
@@ -409,12 +407,8 @@ class LocalAPI:
     async def _checked(self, kind: WriteKind, batch: RecordBatch) -> Write:
         """Checked on the loop when it is small, in a thread when that could hold others up."""
         if _is_small(batch):
-            return _checked(kind, batch)
-        return await self.engine.context.threads.write(_checked, kind, batch)
-
-
-def _checked(kind: WriteKind, batch: RecordBatch) -> Write:
-    return Write(kind, check_batch(kind, batch))
+            return check_batch(kind, batch)
+        return await self.engine.context.threads.write(check_batch, kind, batch)
 
 
 def _is_small(batch: RecordBatch) -> bool:

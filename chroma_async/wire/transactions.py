@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 import orjson
 
 from chroma_async.errors import InvalidArgumentError, ProtocolError, UnprocessableError
-from chroma_async.types import CommitOutcome, ConditionalCommit, GetRequest, Json, Operation, Records, WriteKind
+from chroma_async.types import (
+    CommitOutcome,
+    ConditionalCommit,
+    DeleteOperation,
+    GetRequest,
+    Json,
+    Operation,
+    Records,
+    WriteKind,
+    WriteOperation,
+)
 from chroma_async.wire.body import dump_json, parse_body, required, strings, unexpected
 from chroma_async.wire.requests import encode_get, encode_write, parse_delete, parse_get, parse_write
 from chroma_async.wire.responses import decode_records, encode_records
@@ -46,11 +54,11 @@ def encode_conditional_commit(commit: ConditionalCommit, *, base64: bool) -> byt
     """The body that :func:`parse_conditional_commit` reads."""
     operations: list[Json] = []
     for operation in commit.operations:
-        if operation.batch is None:
-            payload: Json = {"ids": list(operation.ids)}
+        if isinstance(operation, DeleteOperation):
+            operations.append({"operation": "delete", "payload": {"ids": list(operation.ids)}})
         else:
             payload = orjson.loads(encode_write(operation.batch, base64=base64))
-        operations.append({"operation": str(operation.kind), "payload": payload})
+            operations.append({"operation": str(operation.kind), "payload": payload})
     return dump_json({"read_token": commit.read_token, "read_ids": commit.read_ids, "operations": operations})
 
 
@@ -95,9 +103,9 @@ def _operation(item: Json, path: str) -> Operation:
         request = parse_delete(dump_json(payload))
         if request.where is not None or request.where_document is not None or not request.ids:
             raise InvalidArgumentError(f"{path}: a transaction deletes by ids; read what a filter means, then name the ids")
-        return Operation(cast(Literal["delete"], kind), ids=tuple(request.ids))
+        return DeleteOperation(tuple(request.ids))
     verb = WriteKind(kind)
-    return Operation(verb, batch=parse_write(dump_json(payload), verb))
+    return WriteOperation(verb, parse_write(dump_json(payload), verb))
 
 
 def _token(value: Json) -> int:

@@ -20,7 +20,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.errors import ConditionalWriteConflictError, InvalidArgumentError, StaleReadError, ValidationError
 from chroma_async.server.app import create_app
 from chroma_async.service.local import open_local
-from chroma_async.types import ConditionalCommit, GetRequest, Operation, RecordBatch, WriteKind
+from chroma_async.types import ConditionalCommit, DeleteOperation, GetRequest, RecordBatch, WriteKind, WriteOperation
 
 
 @pytest.fixture(params=["ephemeral", "http"])
@@ -145,7 +145,7 @@ async def test_a_token_that_is_not_held_any_longer_is_refused(client: AsyncClien
     for number in range(10):
         await collection.update(ids=["b"], metadatas=[{"balance": number}])
         await client.api.conditional_get(scope, collection.id, GetRequest(ids=["a"]))
-    commit = ConditionalCommit(token, ["a"], [Operation("delete", ids=("a",))])
+    commit = ConditionalCommit(token, ["a"], [DeleteOperation(("a",))])
     with pytest.raises(StaleReadError):
         await client.api.conditional_commit(scope, collection.id, commit)
     assert await collection.count() == 2
@@ -155,10 +155,10 @@ async def test_a_commit_says_where_its_records_are_in_the_log(client: AsyncClien
     collection = await accounts(client)
     _, token = await client.api.conditional_get(client.scope, collection.id, GetRequest(ids=[]))
     batch = RecordBatch(["x", "y"], np.ones((2, 1), dtype=np.float32))
-    operations = [Operation(WriteKind.ADD, batch), Operation("delete", ids=("a",))]
+    operations = [WriteOperation(WriteKind.ADD, batch), DeleteOperation(("a",))]
     outcome = await client.api.conditional_commit(client.scope, collection.id, ConditionalCommit(token, [], operations))
     assert (outcome.first_inserted_record_offset, outcome.record_count) == (3, 3)
-    nothing = ConditionalCommit(token, [], [Operation("delete", ids=("nobody",))])
+    nothing = ConditionalCommit(token, [], [DeleteOperation(("nobody",))])
     outcome = await client.api.conditional_commit(client.scope, collection.id, nothing)
     assert (outcome.first_inserted_record_offset, outcome.record_count) == (None, 0)
 

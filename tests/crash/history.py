@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chroma_async.config.settings import Settings
-from chroma_async.types import Operation, RecordBatch, Space, WriteKind
+from chroma_async.types import DeleteOperation, RecordBatch, Space, WriteKind, WriteOperation
 from tests.crash.model import (
     Act,
     Step,
@@ -95,10 +95,10 @@ def transaction(key: str, start: int, version: int) -> Act:
     """Changes four rows, deletes two, and deletes another that it adds again; then it adds four."""
     return together(
         key,
-        Operation(WriteKind.UPSERT, batch(ids(start, start + 4), version)),
-        Operation("delete", ids=(f"r{start + 4}", f"r{start + 5}", f"r{start + 6}")),
-        Operation(WriteKind.ADD, batch([f"r{start + 6}", *ids(start + 400, start + 404)], version, extra={"together": True})),
-        Operation(WriteKind.UPDATE, patch(ids(start + 2, start + 5), version)),
+        WriteOperation(WriteKind.UPSERT, batch(ids(start, start + 4), version)),
+        DeleteOperation((f"r{start + 4}", f"r{start + 5}", f"r{start + 6}")),
+        WriteOperation(WriteKind.ADD, batch([f"r{start + 6}", *ids(start + 400, start + 404)], version, extra={"together": True})),
+        WriteOperation(WriteKind.UPDATE, patch(ids(start + 2, start + 5), version)),
     )
 
 

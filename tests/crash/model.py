@@ -13,6 +13,7 @@ from chroma_async.engine.collection import Collection
 from chroma_async.service.local import LocalAPI
 from chroma_async.types import (
     ConditionalCommit,
+    DeleteOperation,
     DeleteRequest,
     Floats,
     GetRequest,
@@ -194,10 +195,9 @@ def together(key: str, *operations: Operation) -> Act:
     def change(shelf: Shelf | None) -> Shelf | None:
         assert shelf is not None
         for operation in operations:
-            if operation.kind == "delete":
+            if isinstance(operation, DeleteOperation):
                 shelf = replace(shelf, rows={id: row for id, row in shelf.rows.items() if id not in operation.ids})
             else:
-                assert operation.batch is not None
                 shelf = written(shelf, operation.kind, operation.batch)
         return shelf
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from chroma_async.engine.snapshot.memtable import Memtable
-from chroma_async.engine.write.resolve import Delete, Write
+from chroma_async.engine.write.request import Delete, check_batch
 from chroma_async.errors import RateLimitError
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.types import RecordBatch, WriteKind
@@ -39,7 +39,7 @@ TEXT = "x" * 100_000
 )
 def test_text_counts_for_the_queue_and_for_the_memtable(columns: dict[str, list[object]]) -> None:
     batch = RecordBatch(["a"], vectors([1]), **columns)  # type: ignore[arg-type]
-    assert Write(WriteKind.ADD, batch).bytes >= 100_000
+    assert check_batch(WriteKind.ADD, batch).bytes >= 100_000
     memtable = Memtable()
     nothing = np.zeros(1, dtype=np.int64)
     memtable.append(LogBatch(1, ["a"], vectors([1]), nothing, nothing, **columns))  # type: ignore[arg-type]
@@ -47,8 +47,8 @@ def test_text_counts_for_the_queue_and_for_the_memtable(columns: dict[str, list[
 
 
 def test_ids_and_deletions_count_too() -> None:
-    assert Delete([TEXT], None, None).bytes >= 100_000
-    assert Write(WriteKind.ADD, RecordBatch([TEXT], vectors([1]))).bytes >= 100_000
+    assert Delete([TEXT]).bytes >= 100_000
+    assert check_batch(WriteKind.ADD, RecordBatch([TEXT], vectors([1]))).bytes >= 100_000
     memtable = Memtable()
     nothing = np.zeros(0, dtype=np.int64)
     ids = [f"a{n}" for n in range(1000)]

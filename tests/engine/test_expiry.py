@@ -19,10 +19,9 @@ from chroma_async.engine.engine import Engine
 from chroma_async.engine.read.get import get
 from chroma_async.engine.read.query import query
 from chroma_async.engine.snapshot import expiry
-from chroma_async.engine.write.resolve import Delete, Write
+from chroma_async.engine.write.request import Delete, check_batch
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.collection_settings import create_settings
-from chroma_async.service.batch import check_batch
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.types import RecordBatch, Scope, WriteKind
 from tests.engine.gate import HeldLog, held
@@ -68,7 +67,7 @@ async def write(
     collection: Collection, kind: WriteKind, ids: list[str], expires_at: list[float | None] | None = None, **columns: Any
 ) -> None:
     vectors = np.array([[float(ord(id[-1])), 1.0] for id in ids], dtype=np.float32)
-    await collection.write(Write(kind, check_batch(kind, RecordBatch(ids, vectors, expires_at=expires_at, **columns))))
+    await collection.write(check_batch(kind, RecordBatch(ids, vectors, expires_at=expires_at, **columns)))
 
 
 def ids(collection: Collection) -> list[str]:
@@ -147,7 +146,7 @@ async def test_what_expired_while_the_store_was_closed_is_gone_when_it_opens(tmp
     engine = await Engine.open(str(tmp_path / "store"), Settings(), automatic=False, clock=wall)
     async with engine.using(Scope(), collection.id) as again:
         assert ids(again) == ["b"]
-        await again.write(Delete(["b"], None, None))
+        await again.write(Delete(["b"]))
         assert ids(again) == []
     await engine.aclose()
     engine = await Engine.open(str(tmp_path / "store"), Settings(), automatic=False, clock=wall)

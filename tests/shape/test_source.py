@@ -45,6 +45,29 @@ def test_no_exception_is_swallowed_unseen(module: Module) -> None:
     assert not silent
 
 
+def test_a_checked_batch_is_made_where_it_is_checked_and_nowhere_else() -> None:
+    kinds = {"CheckedBatch", "Insert", "Add", "Upsert", "Update"}
+    makers = {
+        module.name
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+    }
+    assert makers <= {"chroma_async.engine.write.request"}
+
+
+def test_no_layer_of_the_engine_asserts_what_another_has_promised() -> None:
+    """What is promised across a door is a type, or an error with a name."""
+    asserting = [
+        f"{module.name}:{node.lineno}"
+        for module in modules()
+        if module.name.startswith("chroma_async.engine")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assert)
+    ]
+    assert asserting == []
+
+
 def test_no_loose_ends_are_left_in_the_source_or_the_tests() -> None:
     here = {ROOT / "tests" / "shape" / "test_source.py"}
     files = {*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")} - here

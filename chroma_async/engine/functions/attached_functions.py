@@ -22,7 +22,7 @@ from chroma_async.engine.collection import Collection
 from chroma_async.engine.context import Context
 from chroma_async.engine.functions.builtin_functions import FUNCTIONS, OutputRow
 from chroma_async.engine.snapshot.version import Places, Version
-from chroma_async.engine.write.resolve import Delete, Write
+from chroma_async.engine.write.request import Delete, Write, check_batch
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, FencedError, InvalidArgumentError, NotFoundError, PoisonedError
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.read import SOURCE_FUNCTION
@@ -236,13 +236,13 @@ class AttachedFunctions:
                     raise ClosedError("the store is closed")
                 changed += found
                 while len(changed) >= block:
-                    await output.write(_upsert(changed[:block]))
+                    await output.write(await run(_upsert, changed[:block]))
                     del changed[:block]
             if changed:
-                await output.write(_upsert(changed))
+                await output.write(await run(_upsert, changed))
             vanished = await run(comparison.vanished)
             for start in range(0, len(vanished), block):
-                await output.write(Delete(vanished[start : start + block], None, None))
+                await output.write(Delete(vanished[start : start + block]))
         await self._store.complete_function(row.id, version.seq)
         held.row, held.behind_since = replace(row, completed=version.seq), None
 
@@ -295,4 +295,4 @@ def _upsert(rows: list[OutputRow]) -> Write:
         documents=[row.document for row in rows],
         metadatas=metadatas,
     )
-    return Write(WriteKind.UPSERT, batch)
+    return check_batch(WriteKind.UPSERT, batch)

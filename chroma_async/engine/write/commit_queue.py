@@ -25,8 +25,9 @@ from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.engine.write.log_writer import LogWriter
-from chroma_async.engine.write.resolve import Delete, Resolved, Write, resolve_delete, resolve_places, resolve_write
-from chroma_async.engine.write.transaction import TransactionRequest, resolve_transaction
+from chroma_async.engine.write.request import CheckedBatch, Delete, Request, TransactionRequest
+from chroma_async.engine.write.resolve import Resolved, resolve_delete, resolve_delete_matching, resolve_places, resolve_write
+from chroma_async.engine.write.transaction import resolve_transaction
 from chroma_async.errors import ChromaError, InternalError, NotFoundError, PayloadTooLargeError, PoisonedError, RateLimitError
 from chroma_async.format.logbatch import LogBatch, encode
 from chroma_async.rust_regex.patterns import Budget
@@ -42,7 +43,7 @@ INLINE_ROWS, INLINE_BYTES = 16, 64 * 1024
 
 @dataclass(slots=True)
 class _Waiting:
-    request: Write | Delete | TransactionRequest
+    request: Request
     done: asyncio.Future[Resolved]
     bytes: int
     #: The ids it touches, as far as it says.
@@ -51,8 +52,7 @@ class _Waiting:
     @property
     def alone(self) -> bool:
         """Whether it must see all that came before it, and so is a group of its own."""
-        request = self.request
-        return isinstance(request, TransactionRequest) or (isinstance(request, Delete) and request.filter is not None)
+        return self.request.alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class CommitQueue:
         while self._task is not None:
             await asyncio.wait([self._task])
 
-    async def submit(self, request: Write | Delete | TransactionRequest) -> Resolved:
+    async def submit(self, request: Request) -> Resolved:
         """Durable and visible when it returns; all or nothing. What it came to.
 
         :raises RateLimitError: the queue is full and this store refuses rather than waits.
@@ -138,7 +138,7 @@ class CommitQueue:
         """
         size = request.bytes
         await self._wait_for_room(size)
-        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size, _touched(request))
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size, request.touched)
         waiting.done.add_done_callback(_retrieve)
         self._queue.append(waiting)
         self._bytes += size
@@ -261,14 +261,7 @@ class CommitQueue:
         prepared: list[_Prepared] = []
         for waiting in group:
             try:
-                request = waiting.request
-                if isinstance(request, Write):
-                    resolved = resolve_write(request, version, self._row.known, first)
-                elif isinstance(request, TransactionRequest):
-                    resolved = resolve_transaction(request, version, self._row.known, first)
-                else:
-                    with Budget(self._settings.regex_budget_s):
-                        resolved = resolve_delete(request, version, first)
+                resolved = self._resolve(waiting.request, version, first)
             except ChromaError as error:
                 prepared.append(_Prepared(waiting, error=error))
                 continue
@@ -287,16 +280,20 @@ class CommitQueue:
             prepared.append(_Prepared(waiting, resolved, entry))
         return prepared
 
+    def _resolve(self, request: Request, version: Version, first: Seq) -> Resolved:
+        if isinstance(request, CheckedBatch):
+            return resolve_write(request, version, self._row.known, first)
+        if isinstance(request, Delete):
+            return resolve_delete(request, version, first)
+        if isinstance(request, TransactionRequest):
+            return resolve_transaction(request, version, self._row.known, first)
+        with Budget(self._settings.regex_budget_s):
+            return resolve_delete_matching(request, version, first)
+
     async def _run(self, inline: bool, work: Callable[..., T], *arguments: object) -> T:
         if inline:
             return work(*arguments)
         return await self._threads.write(work, *arguments)
-
-
-def _touched(request: Write | Delete | TransactionRequest) -> Sequence[str]:
-    if isinstance(request, TransactionRequest):
-        return request.ids()
-    return request.batch.ids if isinstance(request, Write) else request.ids or ()
 
 
 def _retrieve(done: asyncio.Future[Resolved]) -> None:

@@ -14,6 +14,7 @@ from chroma_async.engine.snapshot.frozen import FlushedChunk, Frozen, Vacuumed, 
 from chroma_async.engine.snapshot.memtable import Memtable, MemtableView
 from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.engine.snapshot.version import Places, SegmentView, Version
+from chroma_async.errors import InternalError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.logbatch import LogBatch
 from chroma_async.format.manifest import Manifest
@@ -102,8 +103,12 @@ class LiveState:
     # ------------------------------------------------------------------------------------------------------------------------ installs
 
     def install_flush(self, frozen: Frozen, flushed: FlushedChunk, manifest: Manifest, segments: Sequence[Segment]) -> None:
-        """The oldest frozen memtable has become the last chunk of a segment (or had no live row)."""
-        assert self.frozen[0] is frozen, "memtables are flushed in the order in which they were frozen"
+        """The oldest frozen memtable has become the last chunk of a segment (or had no live row).
+
+        :raises InternalError: there is an older one; nothing was changed.
+        """
+        if self.frozen[0] is not frozen:
+            raise InternalError("memtables are flushed in the order in which they were frozen")
         key = next((segment.key for segment in manifest.segments if flushed.entry in segment.chunks), "")
         memtable = id(frozen.memtable)
         if flushed.entry is not None:

@@ -8,54 +8,20 @@ resolved on its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from chroma_async.engine.read.get import choose
-from chroma_async.engine.snapshot.memory_estimates import deletions_bytes, rows_bytes
 from chroma_async.engine.snapshot.version import Places, Version
+from chroma_async.engine.write.request import Add, CheckedBatch, Delete, DeleteMatching, Insert, Update, Upsert, Write
 from chroma_async.errors import InvalidDimensionException
 from chroma_async.format.logbatch import Facts, LogBatch
-from chroma_async.query_language.filter_ast import Filter
 from chroma_async.schema.keys import KnownKeys
-from chroma_async.types import Floats, Ints, Metadata, MetadataPatch, RecordBatch, Seq, WriteKind
+from chroma_async.types import Floats, Metadata, MetadataPatch, Seq
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """An add, update or upsert whose shape is checked."""
-
-    kind: WriteKind
-    batch: RecordBatch
-    #: Rough size, for the queue's bound. Counted when this is made: of a large batch in the thread that has checked it.
-    bytes: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        batch = self.batch
-        vectors = 0 if batch.embeddings is None else batch.embeddings.nbytes
-        object.__setattr__(self, "bytes", vectors + rows_bytes(batch.ids, batch.documents, batch.uris, batch.metadatas))
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """A deletion by ids, by filter, or by both."""
-
-    ids: Sequence[str] | None
-    filter: Filter | None
-    limit: int | None
-
-    @property
-    def bytes(self) -> int:
-        """Rough size, for the queue's bound."""
-        return deletions_bytes(self.ids or ())
-
-
-#: A request that changes nothing. The queue deletes what has expired before it serves any request.
-NOTHING = Delete([], None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +47,8 @@ class FoldedRow:
     victim: Seq
 
 
-NOBODY = Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-
+NO_SEQS = np.empty(0, dtype=np.int64)
+NOBODY = Places(NO_SEQS, NO_SEQS)
 
 #: Types of values that set a key and that nobody can change afterwards.
 _PLAIN = frozenset({str, int, float, bool})
@@ -114,71 +80,48 @@ def resolve_write(write: Write, version: Version, known: KnownKeys, first: Seq) 
     :param first: the seq that its first row will have.
     :raises InvalidDimensionException: an embedding's length differs from the collection's dimension.
     """
-    batch = write.batch
-    dimension = checked_dimension(batch, version.dimension)
-    places = version.find(batch.ids)
-    if write.kind is WriteKind.ADD or (write.kind is WriteKind.UPSERT and not places.present.any() and _distinct(batch.ids)):
-        resolved = _inserted(batch, places)
-        victims = NOBODY
+    dimension = checked_dimension(write, version.dimension)
+    places = version.find(write.ids)
+    if isinstance(write, Add) or (isinstance(write, Upsert) and not places.present.any() and _distinct(write.ids)):
+        rows, victims = _inserted(write, places, first, dimension), NOBODY
     else:
-        resolved, victims = _folded(write, version, places)
-    facts = new_facts(version.dimension, dimension, known, resolved.metadatas if resolved is not None else None)
-    if resolved is None and facts is None:
+        rows, victims = _folded(write, version, places, first, dimension)
+    facts = new_facts(version.dimension, dimension, known, rows.metadatas)
+    if not rows.ids and facts is None:
         return Resolved(None, NOBODY)
-    count = 0
-    if resolved is not None:
-        count = len(resolved.ids) if write.kind is WriteKind.UPDATE else len(resolved.ids) - len(victims)
-    return Resolved(log_batch(first, resolved, dimension, facts), victims, count)
+    count = len(rows.ids) if isinstance(write, Update) else len(rows.ids) - len(victims)
+    return Resolved(rows if facts is None else replace(rows, facts=facts), victims, count)
 
 
 def resolve_delete(delete: Delete, version: Version, first: Seq) -> Resolved:
-    """The rows that a deletion means, now."""
-    if delete.filter is not None:
-        places = choose(version, delete.filter, delete.ids, delete.limit, 0)
-    else:
-        places = version.find(list(dict.fromkeys(delete.ids or ())))
-        places = places.at(places.present)
-    return resolve_places(places, version, first)
+    """The rows with these ids, now."""
+    places = version.find(list(dict.fromkeys(delete.ids)))
+    return resolve_places(places.at(places.present), version, first)
+
+
+def resolve_delete_matching(delete: DeleteMatching, version: Version, first: Seq) -> Resolved:
+    """The rows that the filter means, now."""
+    return resolve_places(choose(version, delete.filter, delete.ids, delete.limit, 0), version, first)
 
 
 def resolve_places(places: Places, version: Version, first: Seq) -> Resolved:
     """The deletion of these rows."""
     if not len(places):
         return Resolved(None, NOBODY)
-    batch = LogBatch(
-        first=first,
-        ids=[],
-        embeddings=np.empty((0, version.dimension or 0), dtype=np.float32),
-        borns=np.empty(0, dtype=np.int64),
-        victims=np.empty(0, dtype=np.int64),
-        documents=None,
-        uris=None,
-        metadatas=None,
-        deleted_ids=version.ids_at(places),
-        deleted=version.seqs_at(places),
-        facts=None,
-    )
-    return Resolved(batch, places, len(places))
+    nothing = no_rows(first, version.dimension)
+    return Resolved(replace(nothing, deleted_ids=version.ids_at(places), deleted=version.seqs_at(places)), places, len(places))
 
 
-@dataclass(frozen=True, slots=True)
-class WholeRows:
-    """Rows as the log holds them, by columns of equal length."""
-
-    ids: list[str]
-    embeddings: Floats
-    documents: list[str | None] | None
-    uris: list[str | None] | None
-    metadatas: list[Metadata | None] | None
-    borns: Ints
-    victims: Ints
+def no_rows(first: Seq, dimension: int | None) -> LogBatch:
+    """An entry without rows, for deletions or facts alone."""
+    return LogBatch(first, [], np.empty((0, dimension or 0), dtype=np.float32), borns=NO_SEQS, victims=NO_SEQS)
 
 
 def _distinct(ids: Sequence[str]) -> bool:
     return len(set(ids)) == len(ids)
 
 
-def checked_dimension(batch: RecordBatch, known: int | None) -> int | None:
+def checked_dimension(batch: CheckedBatch, known: int | None) -> int | None:
     """The dimension of the collection after the batch. :raises InvalidDimensionException: the batch's is another, or 0."""
     embeddings = batch.embeddings
     if embeddings is None or not len(embeddings):
@@ -191,35 +134,35 @@ def checked_dimension(batch: RecordBatch, known: int | None) -> int | None:
     return given
 
 
-def _inserted(batch: RecordBatch, places: Places) -> WholeRows | None:
+def _inserted(insert: Insert, places: Places, first: Seq, dimension: int | None) -> LogBatch:
     """New rows only: the first of equal ids, unless the id exists."""
     chosen: list[int] = []
     seen: set[str] = set()
-    for row, (id, exists) in enumerate(zip(batch.ids, places.present.tolist(), strict=True)):
+    for row, (id, exists) in enumerate(zip(insert.ids, places.present.tolist(), strict=True)):
         if not exists and id not in seen:
             seen.add(id)
             chosen.append(row)
     if not chosen:
-        return None
-    assert batch.embeddings is not None, "an add carries embeddings; api.batch checks it"
-    everything = len(chosen) == len(batch.ids)
+        return no_rows(first, dimension)
+    everything = len(chosen) == len(insert.ids)
     nothing = np.zeros(len(chosen), dtype=np.int64)
-    uris = _picked(batch.uris, chosen, everything)
-    patches = _picked(batch.metadatas, chosen, everything)
+    uris = _picked(insert.uris, chosen, everything)
+    patches = _picked(insert.metadatas, chosen, everything)
     metadatas: list[Metadata | None] | None = None
     if patches is not None or uris is not None:
         metadatas = [
             _stored(merged(None, patch), uri)
             for patch, uri in zip(patches or [None] * len(chosen), uris or [None] * len(chosen), strict=True)
         ]
-    return WholeRows(
-        ids=batch.ids if everything else [batch.ids[row] for row in chosen],
-        embeddings=batch.embeddings if everything else batch.embeddings[chosen],
-        documents=_picked(batch.documents, chosen, everything),
-        uris=uris,
-        metadatas=metadatas,
+    return LogBatch(
+        first=first,
+        ids=insert.ids if everything else [insert.ids[row] for row in chosen],
+        embeddings=insert.embeddings if everything else insert.embeddings[chosen],
         borns=nothing,
         victims=nothing,
+        documents=_picked(insert.documents, chosen, everything),
+        uris=uris,
+        metadatas=metadatas,
     )
 
 
@@ -227,33 +170,38 @@ def _picked(column: list[T] | None, chosen: list[int], everything: bool) -> list
     return column if column is None or everything else [column[row] for row in chosen]
 
 
-def _folded(write: Write, version: Version, places: Places) -> tuple[WholeRows | None, Places]:
-    """Updates applied one after the other, equal ids folded into one final row each."""
-    batch = write.batch
-    old = stored_rows(version, batch.ids, places)
-    folded: dict[str, FoldedRow] = {}
-    for row, id in enumerate(batch.ids):
-        current = folded.get(id) or old.get(id)
-        if current is None and write.kind is WriteKind.UPDATE:
-            continue
-        folded[id] = fold(current, batch, row)
-    if not folded:
-        return None, NOBODY
-    replaced = [row for row, id in enumerate(batch.ids) if id in folded]
-    unique = dict(zip((batch.ids[row] for row in reversed(replaced)), reversed(replaced), strict=True))
+def _folded(write: Write, version: Version, places: Places, first: Seq, dimension: int | None) -> tuple[LogBatch, Places]:
+    """Changes applied one after the other, equal ids folded into one final row each; and the rows that those replace."""
+    before = stored_rows(version, write.ids, places)
+    after: dict[str, FoldedRow] = {}
+    for row, id in enumerate(write.ids):
+        current = after.get(id) or before.get(id)
+        if current is not None:
+            after[id] = changed_row(current, write, row)
+        elif isinstance(write, Insert):
+            after[id] = new_row(write, row)
+    if not after:
+        return no_rows(first, dimension), NOBODY
+    replaced = [row for row, id in enumerate(write.ids) if id in after]
+    unique = dict(zip((write.ids[row] for row in reversed(replaced)), reversed(replaced), strict=True))
     victims = places.at(np.fromiter(unique.values(), dtype=np.int64, count=len(unique)))
-    return whole_rows(folded), victims.at(victims.present)
+    return whole_rows(first, after), victims.at(victims.present)
 
 
-def fold(current: FoldedRow | None, batch: RecordBatch, row: int) -> FoldedRow:
-    """A record after one row of a batch: a new one, or the current one with what the row says changed."""
-    embedding = embedding_at(batch, row)
-    patch = batch.metadatas[row] if batch.metadatas else None
-    document = batch.documents[row] if batch.documents else None
-    uri = batch.uris[row] if batch.uris else None
-    if current is None:
-        assert embedding is not None, "an add or upsert carries embeddings; api.batch checks it"
-        return FoldedRow(embedding, document, uri, merged(None, patch), 0, 0)
+def new_row(insert: Insert, row: int) -> FoldedRow:
+    """A record that a row of a batch makes."""
+    document = insert.documents[row] if insert.documents else None
+    uri = insert.uris[row] if insert.uris else None
+    patch = insert.metadatas[row] if insert.metadatas else None
+    return FoldedRow(insert.embeddings[row], document, uri, merged(None, patch), 0, 0)
+
+
+def changed_row(current: FoldedRow, write: Write, row: int) -> FoldedRow:
+    """The record with what a row of a batch says changed."""
+    document = write.documents[row] if write.documents else None
+    uri = write.uris[row] if write.uris else None
+    patch = write.metadatas[row] if write.metadatas else None
+    embedding = embedding_at(write, row)
     return FoldedRow(
         current.embedding if embedding is None else embedding,
         current.document if document is None else document,
@@ -264,25 +212,26 @@ def fold(current: FoldedRow | None, batch: RecordBatch, row: int) -> FoldedRow:
     )
 
 
-def whole_rows(folded: Mapping[str, FoldedRow]) -> WholeRows:
-    """The final rows by id, at least one, as columns."""
+def whole_rows(first: Seq, folded: Mapping[str, FoldedRow]) -> LogBatch:
+    """The entry of the final rows by id, at least one."""
     rows = list(folded.values())
-    return WholeRows(
+    return LogBatch(
+        first=first,
         ids=list(folded),
         embeddings=np.stack([row.embedding for row in rows]),
+        borns=np.array([row.born for row in rows], dtype=np.int64),
+        victims=np.array([row.victim for row in rows], dtype=np.int64),
         documents=[row.document for row in rows],
         uris=[row.uri for row in rows],
         metadatas=[_stored(row.metadata, row.uri) for row in rows],
-        borns=np.array([row.born for row in rows], dtype=np.int64),
-        victims=np.array([row.victim for row in rows], dtype=np.int64),
     )
 
 
-def embedding_at(batch: RecordBatch, row: int) -> Floats | None:
+def embedding_at(write: Write, row: int) -> Floats | None:
     """The vector of a row; ``None`` where an update keeps what there is."""
-    if batch.embeddings is None or (batch.present is not None and not batch.present[row]):
+    if write.embeddings is None or (isinstance(write, Update) and write.present is not None and not write.present[row]):
         return None
-    embedding: Floats = batch.embeddings[row]
+    embedding: Floats = write.embeddings[row]
     return embedding
 
 
@@ -292,10 +241,8 @@ def stored_rows(version: Version, ids: Sequence[str], places: Places) -> dict[st
     if not at.size:
         return {}
     here = places.at(at)
-    documents, uris, metadatas = version.fetch(here, documents=True, uris=True, metadatas=True)
-    assert documents is not None
-    assert uris is not None
-    assert metadatas is not None
+    columns = version.fetch(here, documents=True, uris=True, metadatas=True)
+    documents, uris, metadatas = columns[0] or [], columns[1] or [], columns[2] or []
     embeddings = version.embeddings_at(here)
     borns, seqs = version.borns_at(here).tolist(), version.seqs_at(here).tolist()
     return {
@@ -313,23 +260,3 @@ def new_facts(
     if new_dimension is None and not keys:
         return None
     return Facts(dimension=new_dimension, keys=dict(keys))
-
-
-def log_batch(first: Seq, rows: WholeRows | None, dimension: int | None, facts: Facts | None) -> LogBatch:
-    """The entry of rows; without any it carries facts alone."""
-    empty = np.empty(0, dtype=np.int64)
-    if rows is None:
-        rows = WholeRows([], np.empty((0, dimension or 0), dtype=np.float32), None, None, None, empty, empty)
-    return LogBatch(
-        first=first,
-        ids=rows.ids,
-        embeddings=np.ascontiguousarray(rows.embeddings, dtype=np.float32),
-        borns=rows.borns,
-        victims=rows.victims,
-        documents=rows.documents,
-        uris=rows.uris,
-        metadatas=rows.metadatas,
-        deleted_ids=[],
-        deleted=empty,
-        facts=facts,
-    )

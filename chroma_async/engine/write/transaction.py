@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from chroma_async.engine.snapshot.version import Version
+from chroma_async.engine.write.request import Add, Delete, Insert, TransactionRequest, Write
 from chroma_async.engine.write.resolve import (
     NOBODY,
-    Delete,
     FoldedRow,
     Resolved,
-    Write,
+    changed_row,
     checked_dimension,
-    fold,
-    log_batch,
     new_facts,
+    new_row,
+    no_rows,
     stored_rows,
     whole_rows,
 )
 from chroma_async.errors import ConditionalWriteConflictError, StaleReadError
 from chroma_async.schema.keys import KnownKeys
-from chroma_async.types import Ints, Seq, WriteKind
+from chroma_async.types import Ints, Seq
 
 
 class ReadTokens:
@@ -68,28 +68,6 @@ class ReadTokens:
         self._held.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionRequest:
-    """Operations in order, and what they depend on: the ids that were read, as they were in ``then``."""
-
-    then: Version
-    read_ids: Sequence[str]
-    #: Deletions name ids only.
-    operations: Sequence[Write | Delete]
-
-    @property
-    def bytes(self) -> int:
-        """Rough size, for the queue's bound."""
-        return sum(operation.bytes for operation in self.operations)
-
-    def ids(self) -> list[str]:
-        """Every id that an operation names, each once."""
-        named: dict[str, None] = {}
-        for operation in self.operations:
-            named |= dict.fromkeys(operation.batch.ids if isinstance(operation, Write) else operation.ids or ())
-        return list(named)
-
-
 def resolve_transaction(transaction: TransactionRequest, version: Version, known: KnownKeys, first: Seq) -> Resolved:
     """All operations as one entry of the log. ``count`` of the answer is the number of rows written or deleted.
 
@@ -99,9 +77,9 @@ def resolve_transaction(transaction: TransactionRequest, version: Version, known
     _check_reads(transaction, version)
     dimension = version.dimension
     for operation in transaction.operations:
-        if isinstance(operation, Write):
-            dimension = checked_dimension(operation.batch, dimension)
-    ids = transaction.ids()
+        if not isinstance(operation, Delete):
+            dimension = checked_dimension(operation, dimension)
+    ids = transaction.touched
     places = version.find(ids)
     before = stored_rows(version, ids, places)
     after: dict[str, FoldedRow] = dict(before)
@@ -114,14 +92,14 @@ def resolve_transaction(transaction: TransactionRequest, version: Version, known
             row.victim = before[id].victim
     gone = [id for id in before if id not in after]
     touched = [at for at, id in enumerate(ids) if id in before and (id in changed or id in gone)]
-    rows = whole_rows(changed) if changed else None
-    facts = new_facts(version.dimension, dimension, known, rows.metadatas if rows is not None else None)
-    if rows is None and not gone and facts is None:
+    rows = whole_rows(first, changed) if changed else no_rows(first, dimension)
+    facts = new_facts(version.dimension, dimension, known, rows.metadatas)
+    if not changed and not gone and facts is None:
         return Resolved(None, NOBODY)
-    batch = log_batch(first, rows, dimension, facts)
     deleted = np.array([before[id].victim for id in gone], dtype=np.int64)
     victims = places.at(np.array(touched, dtype=np.int64))
-    return Resolved(replace(batch, deleted_ids=gone, deleted=deleted), victims, len(changed) + len(gone))
+    batch = replace(rows, deleted_ids=gone, deleted=deleted, facts=facts)
+    return Resolved(batch, victims, len(changed) + len(gone))
 
 
 def _check_reads(transaction: TransactionRequest, version: Version) -> None:
@@ -145,13 +123,12 @@ def _seqs(version: Version, ids: Sequence[str]) -> Ints:
 def _apply(operation: Write | Delete, rows: dict[str, FoldedRow]) -> None:
     """One operation, on the records as the operations before it have left them."""
     if isinstance(operation, Delete):
-        for id in operation.ids or ():
+        for id in operation.ids:
             rows.pop(id, None)
         return
-    for row, id in enumerate(operation.batch.ids):
+    for row, id in enumerate(operation.ids):
         current = rows.get(id)
-        if operation.kind is WriteKind.ADD and current is not None:
-            continue
-        if operation.kind is WriteKind.UPDATE and current is None:
-            continue
-        rows[id] = fold(current, operation.batch, row)
+        if current is None and isinstance(operation, Insert):
+            rows[id] = new_row(operation, row)
+        elif current is not None and not isinstance(operation, Add):
+            rows[id] = changed_row(current, operation, row)

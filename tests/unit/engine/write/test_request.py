@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from chroma_async.engine.write.request import Update, check_batch
 from chroma_async.errors import ChromaError, InvalidArgumentError, InvalidDimensionException, UnprocessableError
-from chroma_async.service.batch import check_batch
 from chroma_async.types import RecordBatch, WriteKind
 
 ONE = np.ones((1, 2), dtype=np.float32)
@@ -31,6 +31,7 @@ def test_columns_of_another_length_than_ids_are_refused(batch: RecordBatch) -> N
 def test_an_update_whose_vectors_are_all_null_must_still_match_the_ids_and_carries_none() -> None:
     nothing = np.zeros((2, 0), dtype=np.float32), np.zeros(2, dtype=np.bool_)
     checked = check_batch(WriteKind.UPDATE, RecordBatch(["a", "b"], *nothing))
+    assert isinstance(checked, Update)
     assert (checked.embeddings, checked.present) == (None, None)
     with pytest.raises(InvalidArgumentError, match="Inconsistent"):
         check_batch(WriteKind.UPDATE, RecordBatch(["a"], *nothing))
