@@ -26,7 +26,6 @@ from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.format.manifest import Manifest
 from chroma_async.rust_regex.patterns import Budget
 from chroma_async.storage.base.collections import CollectionRow
-from chroma_async.storage.local import blob
 from chroma_async.threads import Run
 from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
 
@@ -169,7 +168,7 @@ class Collection:
         manifest = self.live.manifest
         if self._measured is None or self._measured[0] is not manifest:
             files = [file for segment in manifest.segments for file in segment.files()]
-            mapped = sum(file.bytes >= blob.MAPPED_FROM_BYTES for file in files)
+            mapped = sum(map(self._context.backends.segments.is_mapped, files))
             self._measured = manifest, sum(file.bytes for file in files), mapped
         return self._measured[1:]
 

@@ -29,16 +29,15 @@ from chroma_async.engine.write.live_row import with_facts
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
 from chroma_async.errors import ChromaError, ClosedError, CorruptionError, InvalidArgumentError, PoisonedError, WrongLoopError
+from chroma_async.format.json_columns import dump, load
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
 from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.base.manifests import ForkCommit, TailRow
-from chroma_async.storage.local.descriptors import raise_limit
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
-from chroma_async.storage.sqlite.json_columns import dump, load
 from chroma_async.threads import Threads
 from chroma_async.types import Json, Scope, Seq
 
@@ -57,8 +56,7 @@ END_OF_LOG = 2**63 - 1
 class Engine:
     """Made by :meth:`open`, ended by :meth:`aclose`. Belongs to one event loop and one process."""
 
-    def __init__(self, context: Context, facts: dict[UUID, Facts], descriptors: int) -> None:
-        """:param descriptors: files that this process may hold open."""
+    def __init__(self, context: Context, facts: dict[UUID, Facts]) -> None:
         self.context = context
         self._facts = facts
         #: The last operation that the log held of each collection at the opening.
@@ -73,7 +71,7 @@ class Engine:
         self._closing: asyncio.Task[None] | None = None
         self._swept_at = context.monotonic()
         #: Files that may be mapped: a half of the descriptors that SQLite connections leave.
-        self._most_mapped = max(LEAST_MAPPED, (descriptors - context.settings.sqlite_connections) // 2)
+        self._most_mapped = max(LEAST_MAPPED, (context.backends.descriptors - context.settings.sqlite_connections) // 2)
         self._litter = False
         #: Collections that are gone and whose log could not be trimmed yet.
         self._unforgotten: set[UUID] = set()
@@ -111,6 +109,7 @@ class Engine:
                 threads,
                 log_checkpoint_bytes=settings.log_checkpoint_bytes,
                 sqlite_connections=settings.sqlite_connections,
+                open_files=settings.open_files,
                 clock=clock,
                 files=files,
             )
@@ -139,8 +138,7 @@ class Engine:
                 refuse_when_full=refuse_when_full,
                 automatic=automatic,
             )
-            descriptors = raise_limit(settings.open_files) if location is not None else 0
-            engine = cls(context, await pending_facts(backends.log), descriptors)
+            engine = cls(context, await pending_facts(backends.log))
             await engine._recover()
             await engine.functions.load()
         except BaseException:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from chroma_async.errors import CorruptionError, StoreError, UnavailableError
 from chroma_async.storage.base.backends import Backends
+from chroma_async.storage.filesystem import FileSystem
+from chroma_async.storage.local.descriptors import raise_limit
 from chroma_async.storage.local.files import LocalSegmentStore
-from chroma_async.storage.local.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
 from chroma_async.storage.memory.catalog import MemoryCatalog
 from chroma_async.storage.memory.lease import MemoryLease
@@ -34,6 +36,7 @@ async def open_backends(
     *,
     log_checkpoint_bytes: int,
     sqlite_connections: int,
+    open_files: int,
     clock: Callable[[], int],
     files: FileSystem | None = None,
 ) -> Backends:
@@ -43,6 +46,7 @@ async def open_backends(
     :param log_checkpoint_bytes: size of SQLite's write-ahead file at which the log is checkpointed; some times that much free space is left
         in the log.
     :param sqlite_connections: idle connections to stored databases that are kept.
+    :param open_files: files that this process may hold open, if the system lets it.
     :param clock: nanoseconds since the epoch.
     :param files: the file system; for tests that stop it.
     :raises LockedError: the directory is in use; names the process.
@@ -55,7 +59,9 @@ async def open_backends(
         await lease.acquire()
         return Backends(MemoryCatalog(), MemoryLog(), MemorySegmentStore(SqlitePool(sqlite_connections)), lease, None)
     directory = Path(await threads.run(os.path.realpath, location))
-    return await _open_directory(directory, threads, log_checkpoint_bytes, SqlitePool(sqlite_connections), clock, files or FileSystem())
+    pool = SqlitePool(sqlite_connections)
+    backends = await _open_directory(directory, threads, log_checkpoint_bytes, pool, clock, files or FileSystem())
+    return replace(backends, descriptors=raise_limit(open_files))
 
 
 async def _open_directory(

@@ -13,7 +13,7 @@ from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.base.catalog import Catalog
 from chroma_async.storage.base.log import Log
 from chroma_async.storage.base.segments import SegmentStore
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.open import close_backends, open_backends
 from chroma_async.threads import Threads
 
@@ -34,7 +34,7 @@ async def opened(
 ) -> AsyncIterator[Backends]:
     """A store for the length of a block."""
     backends = await open_backends(
-        location, threads, log_checkpoint_bytes=checkpoint_bytes, sqlite_connections=2, clock=lambda: 0, files=files
+        location, threads, log_checkpoint_bytes=checkpoint_bytes, sqlite_connections=2, open_files=1024, clock=lambda: 0, files=files
     )
     try:
         yield backends

@@ -20,7 +20,7 @@ from chroma_async.errors import CorruptionError, NotFoundError, PoisonedError, S
 from chroma_async.format.manifest import Manifest, Tail
 from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.base.segments import Buffer
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
 from chroma_async.storage.sqlite.catalog import SqliteCatalog
 from chroma_async.storage.sqlite.connection import CatalogConnection, Statements

@@ -10,7 +10,7 @@ import pytest
 from chroma_async.errors import FencedError
 from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.base.lease import WriterLease
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
 from chroma_async.storage.memory.lease import MemoryLease
 from chroma_async.threads import Threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import sqlite3
 import threading
 import zlib
@@ -243,6 +244,12 @@ def test_an_opened_file_outlives_its_deletion_in_every_way_of_reading_it(segment
         assert opened.execute("SELECT count(*) FROM rows").fetchone() == (500,)
     with pytest.raises(CorruptionError):
         segments.open(blob.ref)
+
+
+def test_what_is_said_to_be_mapped_is_and_nothing_else(segments: SegmentStore) -> None:
+    refs = [put(segments, f"{number:032x}.vectors", bytes(size)) for number, size in enumerate((1, 4096, 127 * 1024, 128 * 1024, 1 << 20))]
+    for ref in refs:
+        assert segments.is_mapped(ref) == isinstance(segments.open(ref).buffer().obj, mmap.mmap)
 
 
 def test_the_size_is_the_sum_of_the_committed_files(segments: SegmentStore) -> None:

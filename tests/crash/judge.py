@@ -16,7 +16,7 @@ from chroma_async.engine.engine import Engine
 from chroma_async.index.distance import exact_top_k
 from chroma_async.service.local import LocalAPI
 from chroma_async.service.sharing import Lease
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.open import SEGMENTS_DIRECTORY
 from chroma_async.types import CollectionInfo, Floats, GetRequest, QueryRequest, RecordBatch, Rows, Space, WriteKind
 from tests.crash.history import SETTINGS

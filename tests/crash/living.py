@@ -13,7 +13,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.service.local import LocalAPI
 from chroma_async.service.sharing import Lease
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from tests.crash.history import SETTINGS, STEPS
 from tests.crash.images import Image
 from tests.crash.judge import Point

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.base.segments import Buffer
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 
 #: Told of each point: where it is ("log.append"), and whether the call is about to be made ("before"), half made ("within"), or made
 #: ("after"). It may raise: then the call is not made, or its caller does not learn that it was.

@@ -61,8 +61,7 @@ IMPORTS: dict[str, set[str]] = {
     },
     "engine.recovery": {"types", "errors", "format", "storage.base", "engine.snapshot", "engine.write"},
     "storage.refusals": {"types", "errors"},
-    "storage.sqlite": {"types", "errors", "threads", "storage.poison", "storage.base", "storage.refusals"},
-    "storage.local": {"errors", "threads", "format", "storage.poison", "storage.base", "storage.refusals", "storage.sqlite"},
+    "storage.filesystem": {"storage.base"},
     "engine.collection": {
         "types",
         "errors",
@@ -77,7 +76,6 @@ IMPORTS: dict[str, set[str]] = {
         "engine.context",
         "engine.compaction",
         "engine.recovery",
-        "storage.local",
     },
     "engine.functions": {
         "types",
@@ -92,8 +90,28 @@ IMPORTS: dict[str, set[str]] = {
         "engine.collection",
     },
     "engine.unloading": {"config", "engine.collection"},
+    "storage.sqlite": {"types", "errors", "threads", "format", "storage.poison", "storage.base", "storage.refusals"},
+    "storage.local": {
+        "errors",
+        "threads",
+        "format",
+        "storage.poison",
+        "storage.base",
+        "storage.refusals",
+        "storage.filesystem",
+        "storage.sqlite",
+    },
     "storage.memory": {"types", "errors", "format", "storage.base", "storage.refusals", "storage.sqlite"},
-    "storage.open": {"errors", "threads", "storage.poison", "storage.base", "storage.sqlite", "storage.local", "storage.memory"},
+    "storage.open": {
+        "errors",
+        "threads",
+        "storage.poison",
+        "storage.base",
+        "storage.filesystem",
+        "storage.sqlite",
+        "storage.local",
+        "storage.memory",
+    },
     "engine.engine": {
         "types",
         "errors",
@@ -110,11 +128,10 @@ IMPORTS: dict[str, set[str]] = {
         "engine.context",
         "engine.compaction",
         "engine.recovery",
-        "storage.sqlite",
-        "storage.local",
         "engine.collection",
         "engine.functions",
         "engine.unloading",
+        "storage.filesystem",
         "storage.open",
     },
     "engine.admin": {
@@ -204,6 +221,18 @@ def importers(library: str) -> set[str]:
 
 def test_sqlite_is_the_storages_matter() -> None:
     assert {name for name in importers("sqlite3") if not name.startswith("chroma_async.storage.")} == set()
+
+
+def test_the_engine_knows_no_backend() -> None:
+    backends = {f"chroma_async.storage.{room}" for room in ("local", "memory", "sqlite")}
+    imported = {
+        (module.name, item.target)
+        for module in modules()
+        if module.name.startswith(("chroma_async.engine", "chroma_async.service", "chroma_async.format", "chroma_async.index"))
+        for item in module.imports()
+        if any(item.target == backend or item.target.startswith(f"{backend}.") for backend in backends)
+    }
+    assert imported == set()
 
 
 def test_no_sqlite_and_no_path_leaks_through_the_seams() -> None:

@@ -23,3 +23,5 @@ class Backends:
     location: str | None
     #: Set by whichever of them fails in doubt, and asked by all of them before they write.
     poison: Poison = field(default_factory=Poison)
+    #: Files that this process may hold open; 0 for a store in memory, which needs none.
+    descriptors: int = 0

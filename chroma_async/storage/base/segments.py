@@ -77,6 +77,9 @@ class SegmentStore(Protocol):
         :raises UnavailableError: it cannot be read now.
         """
 
+    def is_mapped(self, ref: FileRef) -> bool:
+        """Whether a file of that size is memory-mapped while it is open, and so holds a descriptor; others are read."""
+
     def list(self) -> list[str]:
         """Names of all committed files, and of abandoned staged ones. Whatever else lies where they are kept is not ours and not listed.
 

@@ -20,6 +20,11 @@ CACHE_KIB = 512
 MAPPED_FROM_BYTES = 128 * 1024
 
 
+def is_mapped(ref: FileRef) -> bool:
+    """Whether the file is mapped rather than read."""
+    return ref.bytes >= MAPPED_FROM_BYTES
+
+
 class LocalBlob:
     """:class:`~chroma_async.storage.base.segments.Blob` over a file that nobody changes. Mapped, or read when it is small, at first use;
     one buffer for all who ask.
@@ -49,10 +54,10 @@ class LocalBlob:
     def _map(self) -> memoryview:
         try:
             with open(self._path, "rb", buffering=0) as file:
-                if self.ref.bytes < MAPPED_FROM_BYTES:
-                    view = memoryview(file.read(self.ref.bytes + 1))
-                else:
+                if is_mapped(self.ref):
                     view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                else:
+                    view = memoryview(file.read(self.ref.bytes + 1))
         except (FileNotFoundError, ValueError) as error:
             raise CorruptionError(f"{self._path} is missing or empty", self.ref.name) from error
         except OSError as error:

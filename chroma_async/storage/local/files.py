@@ -19,8 +19,8 @@ from chroma_async.errors import CorruptionError, InternalError, PoisonedError, U
 from chroma_async.format.files import FileRef
 from chroma_async.format.names import is_ours, parse, parse_temp, temp_name
 from chroma_async.storage import refusals
-from chroma_async.storage.local.blob import LocalBlob
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
+from chroma_async.storage.local.blob import LocalBlob, is_mapped
 from chroma_async.storage.local.staged import LocalStagedDatabase, LocalStagedFile, Staging
 from chroma_async.storage.poison import Poison
 from chroma_async.storage.sqlite.sqlite_pool import SqlitePool
@@ -123,6 +123,9 @@ class LocalSegmentStore:
                 raise CorruptionError(f"{path} has {size} bytes, not {ref.bytes}", ref.name)
             blob = self._opened[ref.name] = LocalBlob(ref, path, self._pool)
             return blob
+
+    def is_mapped(self, ref: FileRef) -> bool:
+        return is_mapped(ref)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -26,7 +26,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from chroma_async.errors import FencedError, ForeignDirectoryError, ForkedError, LockedError, StoreError
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.threads import Threads
 
 #: Version of the directory's layout.

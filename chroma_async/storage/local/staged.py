@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from chroma_async.errors import InternalError, PoisonedError, UnavailableError
 from chroma_async.format.files import FileRef
 from chroma_async.storage.base.segments import Buffer
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.sqlite.database_writer import DatabaseWriter
 from chroma_async.storage.sqlite.faults import write_fault
 

@@ -209,6 +209,9 @@ class MemorySegmentStore:
             raise CorruptionError(f"{ref.name} has {file.size} bytes, not {ref.bytes}", ref.name)
         return MemoryBlob(ref, file, self._pool)
 
+    def is_mapped(self, ref: FileRef) -> bool:
+        return False
+
     def list(self) -> list[str]:
         with self._lock:
             return sorted(self._files)

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from chroma_async.errors import CorruptionError
+from chroma_async.format.json_columns import dump, load
 from chroma_async.storage import refusals
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.sqlite.connection import Row, Statements
-from chroma_async.storage.sqlite.json_columns import dump, load
 from chroma_async.storage.sqlite.row_checksums import row_checksum
 
 #: What a row is sealed over, in order, and the seal.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from chroma_async.format.json_columns import dump
 from chroma_async.storage import refusals
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.sqlite.collection_rows import (
@@ -17,7 +18,6 @@ from chroma_async.storage.sqlite.collection_rows import (
     verify_collection,
 )
 from chroma_async.storage.sqlite.connection import CatalogPart, Row, Statements, window
-from chroma_async.storage.sqlite.json_columns import dump
 from chroma_async.threads import in_slices
 from chroma_async.types import Alias, Json, Scalar, Scope
 

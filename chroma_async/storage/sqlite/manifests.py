@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from chroma_async.errors import CorruptionError
+from chroma_async.format.json_columns import dump
 from chroma_async.storage import refusals
 from chroma_async.storage.base.manifests import ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.storage.sqlite.collection_rows import COLUMNS, insert_collection, resealed, verify_collection
 from chroma_async.storage.sqlite.connection import CatalogPart, Statements
-from chroma_async.storage.sqlite.json_columns import dump
 from chroma_async.storage.sqlite.row_checksums import row_checksum
 from chroma_async.types import Seq
 

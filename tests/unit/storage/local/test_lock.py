@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chroma_async.errors import FencedError, ForeignDirectoryError, LockedError, StoreError
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.local.lock import FORMAT, FORMAT_TEMPORARY, LOCK, LocalLease
 from chroma_async.threads import Threads
 
@@ -21,7 +21,7 @@ from chroma_async.threads import Threads
 HOLDER = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from chroma_async.storage.local.filesystem import FileSystem
+from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.local.lock import LocalLease
 from chroma_async.threads import Threads
 

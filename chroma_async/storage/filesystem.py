@@ -1,4 +1,4 @@
-"""Every change that the local store makes to a file system, one method each.
+"""Every change that a store makes to a file system, one method each.
 
 A store is given one of these, so that a test can stop it before or after any single operation.
 """
