@@ -24,7 +24,8 @@ from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
 from chroma_async.storage.sqlite.catalog import SqliteCatalog
 from chroma_async.storage.sqlite.connection import CatalogConnection, Statements
-from chroma_async.storage.sqlite.log import SqliteLog, connect
+from chroma_async.storage.sqlite.log import SqliteLog
+from chroma_async.storage.sqlite.log_file import connect
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from chroma_async.storage.sqlite.row_checksums import row_checksum
 from chroma_async.threads import Threads

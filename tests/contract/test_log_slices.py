@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 
 from chroma_async.storage.base.log import LogEntry
-from chroma_async.storage.sqlite.log import MOST_GROWTH, SLICE_BYTES, SLICE_ENTRIES, SqliteLog, connect
+from chroma_async.storage.sqlite.log import MOST_GROWTH, SqliteLog
+from chroma_async.storage.sqlite.log_file import SLICE_BYTES, SLICE_ENTRIES, connect
 from chroma_async.threads import Threads
 
 A, B = UUID(int=1), UUID(int=2)

@@ -30,7 +30,7 @@ from chroma_async.format.names import KINDS, StoredName, parse, parse_temp, temp
 from chroma_async.format.rowtable import RowTable
 from chroma_async.storage.local import lock
 from chroma_async.storage.open import CATALOG_FILE, LOG_FILE, SEGMENTS_DIRECTORY
-from chroma_async.storage.sqlite.log import LOG_VERSION
+from chroma_async.storage.sqlite.log_file import LOG_VERSION
 from chroma_async.storage.sqlite.migrations import MIGRATIONS
 from tests.data import store_v1
 from tests.docs.markdown import code, section, table
