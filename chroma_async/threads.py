@@ -17,7 +17,7 @@ dropped. What such a job holds (files, versions) it holds by reference, so nothi
 Whatever a job raises, its caller gets an answer and the thread goes on. What Python takes for the end of an iteration, a task or the
 program (:func:`is_signal`) would be misread on its way through the caller's coroutines, so it arrives as an InternalError that names it.
 
-What is too little for a thread and too much for one step of the loop is worked through :func:`in_slices`.
+Whether work goes to a thread at all is decided in :mod:`chroma_async.costs`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,15 +41,11 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Item = TypeVar("Item")
 
 #: How much nicer background work is than the rest (setpriority(2), Linux: per thread).
 BACKGROUND_NICENESS = 10
 #: How long a thread that has done a job waits for the next one before it goes back to its executor.
 LINGER_S = 0.1
-#: Items of some 10 microseconds each that are worked on in one step of the loop.
-SLICE_ITEMS = 32
-
 
 #: What ends an iteration, a generator, a task or the program.
 _SIGNALS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, SystemExit)
@@ -67,16 +63,6 @@ def is_signal(error: BaseException) -> bool:
 def _lower_priority() -> None:
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
-
-
-async def in_slices(items: Sequence[Item], work: Callable[[Item], T]) -> list[T]:
-    """``work`` of each item, in order, on the event loop; others have their turn in between."""
-    results: list[T] = []
-    for start in range(0, len(items), SLICE_ITEMS):
-        if start:
-            await asyncio.sleep(0)
-        results += map(work, items[start : start + SLICE_ITEMS])
-    return results
 
 
 def as_daemon(make: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from chroma_async.config.settings import Settings
+from chroma_async.costs import TICK_COLLECTION, items_at_once
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.compaction.janitor import Janitor
 from chroma_async.engine.context import Context
@@ -23,7 +24,7 @@ from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.filter_cache import FilterCache
 from chroma_async.engine.snapshot.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
-from chroma_async.engine.unloading import TICKED_AT_ONCE, unload_idle
+from chroma_async.engine.unloading import unload_idle
 from chroma_async.engine.write.commit_queue import gone
 from chroma_async.engine.write.live_row import with_facts
 from chroma_async.engine.write.log_writer import LogWriter
@@ -417,6 +418,7 @@ class Engine:
     async def tick(self) -> None:
         """Flush, maintain and run what is due, unload what is idle, sweep what is left behind. Called about twice a second."""
         held = mapped = 0
+        at_once = items_at_once(TICK_COLLECTION)
         for number, collection in enumerate(list(self._loaded.values()), 1):
             try:
                 await collection.tick()
@@ -425,7 +427,7 @@ class Engine:
             except Exception:
                 logger.exception("looking after collection %s failed, and is tried again", collection.id)
             held, mapped = held + collection.bytes, mapped + collection.mapped
-            if number % TICKED_AT_ONCE == 0:
+            if number % at_once == 0:
                 await asyncio.sleep(0)  # there may be thousands
         for id in list(self._unforgotten) if self.context.log_writer.poisoned is None else ():
             await self._forget(id)

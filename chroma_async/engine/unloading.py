@@ -7,10 +7,8 @@ from collections import OrderedDict
 from uuid import UUID
 
 from chroma_async.config.settings import Settings
+from chroma_async.costs import TICK_COLLECTION, items_at_once
 from chroma_async.engine.collection import Collection
-
-#: Collections that are looked at in one step of the event loop: some 0.2 ms.
-TICKED_AT_ONCE = 16
 
 
 async def unload_idle(
@@ -23,6 +21,7 @@ async def unload_idle(
     :param loaded: the longest unused first; what is unloaded is taken out.
     :param held: bytes of all of them. :param mapped: files that they map, at most ``most_mapped`` of them for long.
     """
+    at_once = items_at_once(TICK_COLLECTION)
     for number, collection in enumerate(list(loaded.values()), 1):
         pressing = mapped > most_mapped
         if not pressing and (held <= settings.cache_bytes or now - collection.last_used < settings.collection_idle_s):
@@ -31,5 +30,5 @@ async def unload_idle(
             held, mapped = held - collection.bytes, mapped - collection.mapped
             del loaded[collection.id]
             await collection.aclose(flush=False)
-        if number % TICKED_AT_ONCE == 0:
+        if number % at_once == 0:
             await asyncio.sleep(0)

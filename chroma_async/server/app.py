@@ -22,8 +22,9 @@ from chroma_async.server.routes_records import RECORD_ROUTES
 from chroma_async.server.routes_system import SYSTEM_ROUTES
 from chroma_async.server.routes_tenants import TENANT_ROUTES
 from chroma_async.server.routes_transactions import TRANSACTION_ROUTES
-from chroma_async.server.service import SERVICE, Run, Service
+from chroma_async.server.service import SERVICE, Service
 from chroma_async.server.tracing import traced
+from chroma_async.threads import Run
 
 #: Every route. aiohttp tries those of equal beginning in turn, so the busiest come first.
 ROUTES: tuple[Route, ...] = (

@@ -12,8 +12,9 @@ from uuid import UUID
 from aiohttp import web
 from multidict import CIMultiDict
 
+from chroma_async.costs import INFLATE_BYTE, INLINE_US, READ_BYTE, by_cost
 from chroma_async.errors import InvalidArgumentError, InvalidUUIDError, PayloadTooLargeError, UnsupportedMediaTypeError
-from chroma_async.server.service import OFFLOAD_BYTES, Service
+from chroma_async.server.service import Service
 from chroma_async.types import Scope
 from chroma_async.wire.body import U32_LIMIT, dump_json
 
@@ -61,9 +62,7 @@ async def parsed(service: Service, request: web.Request, parse: Callable[[bytes,
     encoding = headers.get("Content-Encoding")
     if encoding is not None:
         raw = await _decompressed(service, raw, encoding.strip().lower())
-    if len(raw) <= OFFLOAD_BYTES:
-        return parse(raw, *args)
-    return await service.run(parse, raw, *args)
+    return await by_cost(service.run, READ_BYTE * len(raw), parse, raw, *args)
 
 
 def scope(request: web.Request) -> Scope:
@@ -139,12 +138,13 @@ async def _decompressed(service: Service, data: bytes, encoding: str) -> bytes:
         raise UnsupportedMediaTypeError(f"a body compressed with {encoding!r:.40} cannot be read; use gzip or deflate")
     limit = service.settings.max_body_bytes
     # A few kilobytes can hold megabytes, so the first try is bounded, and only what is short comes out on the event loop.
-    inline = inflate(data, min(OFFLOAD_BYTES, limit)) if len(data) <= OFFLOAD_BYTES else None
-    if inline is None:
-        inline = await service.run(inflate, data, limit)
-    if inline is None:
+    short = int(INLINE_US / INFLATE_BYTE)
+    body = inflate(data, min(short, limit)) if len(data) <= short else None
+    if body is None:
+        body = await service.run(inflate, data, limit)
+    if body is None:
         raise _too_large(limit)
-    return inline
+    return body
 
 
 def inflate(data: bytes, limit: int) -> bytes | None:

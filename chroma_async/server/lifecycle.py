@@ -13,7 +13,8 @@ from aiohttp import web
 from chroma_async.api import ChromaAPI
 from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
-from chroma_async.server.service import SERVICE, Run
+from chroma_async.server.service import SERVICE
+from chroma_async.threads import Run
 
 #: Once requests are cut off, what aiohttp may still take to close their connections.
 _CLOSE_S = 1.0

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from chroma_async.costs import WRITE_COLLECTION, by_cost
 from chroma_async.server.exchange import answer, collection_id, empty_object, json_value, page, parsed, scope
 from chroma_async.server.route import COLLECTION, DATABASE, Route
 from chroma_async.server.service import Service
 from chroma_async.wire.collections import encode_collection, encode_collections, parse_create_collection, parse_modify_collection
-
-#: A collection with its default schema is about this much JSON.
-_COLLECTION_BYTES = 2500
 
 
 async def create_collection(service: Service, request: web.Request) -> web.Response:
@@ -32,7 +30,7 @@ async def list_collections(service: Service, request: web.Request) -> web.Respon
     """By id."""
     limit, offset = page(request)
     infos = await service.api.list_collections(scope(request), limit, offset)
-    return answer(await service.sized(len(infos) * _COLLECTION_BYTES, encode_collections, infos))
+    return answer(await by_cost(service.run, WRITE_COLLECTION * len(infos), encode_collections, infos))
 
 
 async def count_collections(service: Service, request: web.Request) -> web.Response:

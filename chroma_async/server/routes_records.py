@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from chroma_async.costs import by_cost
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.server.exchange import answer, collection_id, empty_object, json_value, parsed, query_value, scope
 from chroma_async.server.route import COLLECTION, Route
-from chroma_async.server.service import OFFLOAD_BYTES, Service
+from chroma_async.server.service import Service
 from chroma_async.types import ReadLevel, WriteKind
 from chroma_async.wire.collections import encode_deleted, encode_write_counts
 from chroma_async.wire.requests import parse_count, parse_delete, parse_get, parse_query, parse_search, parse_write
-from chroma_async.wire.responses import encode_neighbours, encode_records, encode_searches, expected_bytes
+from chroma_async.wire.responses import encode_neighbours, encode_records, encode_searches, encoding_us
 
 
 async def add(service: Service, request: web.Request) -> web.Response:
@@ -39,24 +40,22 @@ async def get(service: Service, request: web.Request) -> web.Response:
     """By ids or filter, in order of first insertion."""
     where, id = scope(request), collection_id(request)
     records = await service.api.get(where, id, await parsed(service, request, parse_get))
-    return answer(await service.sized(expected_bytes(records.rows), encode_records, records))
+    return answer(await by_cost(service.run, encoding_us(records.rows), encode_records, records))
 
 
 async def query(service: Service, request: web.Request) -> web.Response:
     """Nearest neighbours."""
     where, id = scope(request), collection_id(request)
     neighbours = await service.api.query(where, id, await parsed(service, request, parse_query))
-    if sum(map(expected_bytes, neighbours.queries)) <= OFFLOAD_BYTES:
-        return answer(encode_neighbours(neighbours))
-    return answer(await service.run(encode_neighbours, neighbours))
+    return answer(await by_cost(service.run, sum(map(encoding_us, neighbours.queries)), encode_neighbours, neighbours))
 
 
 async def search(service: Service, request: web.Request) -> web.Response:
     """By rank expressions."""
     where, id = scope(request), collection_id(request)
     answers = await service.api.search(where, id, await parsed(service, request, parse_search))
-    size = sum(expected_bytes(found.rows) for found in answers)
-    return answer(await service.sized(size, encode_searches, answers))
+    cost_us = sum(encoding_us(found.rows) for found in answers)
+    return answer(await by_cost(service.run, cost_us, encode_searches, answers))
 
 
 async def count(service: Service, request: web.Request) -> web.Response:

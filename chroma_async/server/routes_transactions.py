@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from chroma_async.costs import by_cost
 from chroma_async.server.exchange import answer, collection_id, parsed, scope
 from chroma_async.server.route import COLLECTION, Route
 from chroma_async.server.service import Service
-from chroma_async.wire.responses import expected_bytes
+from chroma_async.wire.responses import encoding_us
 from chroma_async.wire.transactions import (
     encode_conditional_records,
     encode_outcome,
@@ -21,7 +22,7 @@ async def conditional_get(service: Service, request: web.Request) -> web.Respons
     where, id = scope(request), collection_id(request)
     wanted, read_token = await parsed(service, request, parse_conditional_get)
     records, token = await service.api.conditional_get(where, id, wanted, read_token)
-    return answer(await service.sized(expected_bytes(records.rows), encode_conditional_records, records, token))
+    return answer(await by_cost(service.run, encoding_us(records.rows), encode_conditional_records, records, token))
 
 
 async def conditional_commit(service: Service, request: web.Request) -> web.Response:

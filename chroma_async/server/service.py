@@ -1,29 +1,16 @@
-"""What every route of the server shares: the API behind it, the numbers that bound it, and the door to threads."""
+"""What every route of the server shares: the API behind it, the numbers that bound it, and the way to threads."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, TypeVarTuple
 
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
 from chroma_async.config.settings import Settings
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-#: Work on more JSON than this leaves the event loop: parsing it takes longer than a thread hop, and long enough to hold up others.
-OFFLOAD_BYTES = 64 * 1024
-
-
-class Run(Protocol):
-    """Calls a function in a thread, as :meth:`chroma_async.threads.Threads.run` does."""
-
-    def __call__(self, work: Callable[[*Ts], T], /, *args: *Ts) -> Awaitable[T]:
-        """The result of ``work``, or its exception."""
+from chroma_async.threads import Run
 
 
 @dataclass(slots=True)
@@ -36,12 +23,6 @@ class Service:
     clock: Callable[[], int]
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     draining: bool = False
-
-    async def sized(self, size: int, work: Callable[[*Ts], T], *args: *Ts) -> T:
-        """``work`` over about ``size`` bytes of JSON: here when it is short, in a thread when it is long."""
-        if size <= OFFLOAD_BYTES:
-            return work(*args)
-        return await self.run(work, *args)
 
 
 #: Where an application keeps its service.

@@ -1,19 +1,18 @@
-"""The filters of a request as one tree: parsed on the event loop when they are light, in a thread when that could hold others up."""
+"""The filters of a request as one tree, and what it costs to parse what is asked."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
+from chroma_async.costs import INLINE_US, PARSE_NODE, PARSE_NUMBER, UNKNOWN, by_cost
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.query_language.filter_parse import parse
 from chroma_async.query_language.filter_rules import check_filter
 from chroma_async.threads import Run
 from chroma_async.types import Json
 
-#: Nodes of JSON, and characters of a pattern, that take about as long as a hop to a thread.
-LIGHT_NODES, LIGHT_PATTERN_CHARS = 200, 200
-#: Patterns without classes, flags and counted repetitions take microseconds to translate; those may take any time.
+#: Short patterns without classes, flags and counted repetitions take microseconds to translate; others may take any time.
+_PLAIN_CHARS = 200
 _PLAIN = re.compile(r"[^\\\[({]*")
 _PATTERNS = ("$regex", "$not_regex")
 
@@ -26,37 +25,36 @@ async def condition(schema: dict[str, Json], where: Json, where_document: Json, 
     """
     if where is None and where_document is None:
         return None
-    if is_light(where) and is_light(where_document):
-        return _checked(schema, where, where_document, max_pattern_chars)
-    return await run(_checked, schema, where, where_document, max_pattern_chars)
+    cost_us = parsing_us(where) + parsing_us(where_document)
+    return await by_cost(run, cost_us, _parsed, schema, where, where_document, max_pattern_chars)
 
 
-def _checked(schema: dict[str, Json], where: Json, where_document: Json, max_pattern_chars: int) -> Filter | None:
+def _parsed(schema: dict[str, Json], where: Json, where_document: Json, max_pattern_chars: int) -> Filter | None:
     filter = parse(where, where_document, max_pattern_chars=max_pattern_chars)
     if filter is not None:
         check_filter(schema, filter)
     return filter
 
 
-def is_light(body: Json) -> bool:
-    """Whether parsing it takes a fraction of a millisecond. Looks at few nodes itself, whatever the size."""
-    left = LIGHT_NODES
-    waiting: list[Iterator[tuple[object, Json]]] = [iter(((None, body),))]
+def parsing_us(body: Json) -> float:
+    """What parsing a filter or a search costs in microseconds. Looks at no more of it than could be parsed at once."""
+    cost_us = PARSE_NODE
+    waiting: list[tuple[object, Json]] = [(None, body)]
     while waiting:
-        following = next(waiting[-1], None)
-        if following is None:
-            waiting.pop()
+        name, value = waiting.pop()
+        if isinstance(value, str):
+            if name in _PATTERNS and (len(value) > _PLAIN_CHARS or not _PLAIN.fullmatch(value)):
+                return UNKNOWN
             continue
-        left -= 1
-        name, value = following
-        if left < 0:
-            return False
+        if not isinstance(value, dict | list | tuple):
+            continue
+        cost_us += PARSE_NUMBER * len(value)
+        if cost_us > INLINE_US:
+            return cost_us
         if isinstance(value, dict):
-            waiting.append(iter(value.items()))
-        elif isinstance(value, list | tuple):
-            if len(value) > left:
-                return False
-            waiting.append((None, item) for item in value)
-        elif name in _PATTERNS and isinstance(value, str) and (len(value) > LIGHT_PATTERN_CHARS or not _PLAIN.fullmatch(value)):
-            return False
-    return True
+            inner: list[tuple[object, Json]] = list(value.items())
+        else:
+            inner = [(None, item) for item in value if type(item) is not float]
+        cost_us += PARSE_NODE * len(inner)
+        waiting += inner
+    return cost_us

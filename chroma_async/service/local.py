@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-import numpy as np
-
 from chroma_async.config.settings import Settings
+from chroma_async.costs import (
+    CHECK_CHARACTER,
+    CHECK_NUMBER,
+    CHECK_ROW,
+    CHECK_VALUE,
+    HASH_ID,
+    INLINE_US,
+    READ_COLLECTION,
+    by_cost,
+    in_slices,
+)
 from chroma_async.engine.admin.check_store import Finding, check_store
 from chroma_async.engine.admin.compact_store import Step, compact_store
 from chroma_async.engine.engine import Engine
@@ -20,18 +29,18 @@ from chroma_async.engine.write.request import Delete, DeleteMatching, Transactio
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, StoreError, UniqueConstraintError
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.query_language.filter_rules import check_filter, sparse_weighting
-from chroma_async.query_language.search_ast import SparseKnn, knns
+from chroma_async.query_language.search_ast import Search, SparseKnn, knns
 from chroma_async.query_language.search_parse import check as check_searches
 from chroma_async.query_language.search_parse import parse as parse_searches
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name, check_database_name, check_tenant_name
 from chroma_async.service.cursor import read_cursor, read_order, write_cursor
-from chroma_async.service.filters import condition, is_light
+from chroma_async.service.filters import condition, parsing_us
 from chroma_async.service.sharing import Lease, share_engine
 from chroma_async.storage.base.catalog import Catalog
 from chroma_async.storage.base.collections import CollectionRow
-from chroma_async.threads import in_slices
+from chroma_async.threads import Threads
 from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
@@ -64,12 +73,8 @@ from chroma_async.types import (
     WriteKind,
 )
 
-#: A batch of no more than this is checked on the event loop.
-INLINE_ROWS, INLINE_NUMBERS, INLINE_CHARACTERS, INLINE_VALUES = 64, 65_536, 65_536, 512
 #: What Chroma's servers answer, whatever their release.
 API_VERSION = "1.0.0"
-#: Searches of one request that are read on the event loop; more could hold others up.
-INLINE_SEARCHES = 8
 
 
 class LocalAPI:
@@ -88,6 +93,10 @@ class LocalAPI:
         engine = self.engine
         engine.check_usable()
         return engine.context.backends.catalog
+
+    @property
+    def _threads(self) -> Threads:
+        return self.engine.context.threads
 
     @property
     def settings(self) -> Settings:
@@ -194,7 +203,7 @@ class LocalAPI:
         return self._info(await self._catalog.get_collection_by_id(scope, id))
 
     async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
-        return await in_slices(await self._catalog.list_collections(scope, limit, offset), self._info)
+        return await in_slices(await self._catalog.list_collections(scope, limit, offset), READ_COLLECTION, self._info)
 
     async def count_collections(self, scope: Scope) -> int:
         return await self._catalog.count_collections(scope)
@@ -282,12 +291,13 @@ class LocalAPI:
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         async with self.engine.using(scope, id) as collection:
-            count = await collection.write(await self._checked(kind, batch))
+            count = await collection.write(await by_cost(self._threads.write, _checking_us(batch), check_batch, kind, batch))
         if kind is WriteKind.ADD:
             return WriteCounts(inserted=count)
         if kind is WriteKind.UPDATE:
             return WriteCounts(updated=count)
-        return WriteCounts(inserted=count, updated=len(set(batch.ids)) - count)
+        distinct = await by_cost(self._threads.write, HASH_ID * len(batch.ids), set, batch.ids)
+        return WriteCounts(inserted=count, updated=len(distinct) - count)
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
         async with self.engine.using(scope, id) as collection:
@@ -326,20 +336,14 @@ class LocalAPI:
     async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
         async with self.engine.using(scope, id) as collection:
             then = collection.tokens.at(commit.read_token)
-            operations = [await self._operation(operation) for operation in commit.operations]
+            cost_us = sum(CHECK_ROW if isinstance(one, DeleteOperation) else _checking_us(one.batch) for one in commit.operations)
+            operations = await by_cost(self._threads.write, cost_us, _checked_operations, commit.operations)
             first, count = await collection.commit(TransactionRequest(then, commit.read_ids, operations))
             return CommitOutcome(first, count)
-
-    async def _operation(self, operation: Operation) -> Write | Delete:
-        if isinstance(operation, DeleteOperation):
-            return Delete(operation.ids)
-        return await self._checked(operation.kind, operation.batch)
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         async with self.engine.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
-            if not np.isfinite(request.embeddings).all():
-                raise InvalidArgumentError("query_embeddings contains NaN or infinity")
             nearest = replace(
                 collection.nearest_request,
                 queries=request.embeddings,
@@ -351,18 +355,10 @@ class LocalAPI:
             return Neighbours(await collection.read(query, nearest, filter, request.ids), request.include)
 
     async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
-        if len(request.searches) <= INLINE_SEARCHES and is_light(request.searches):
-            searches = parse_searches(request.searches, self.settings.max_pattern_chars)
-        else:
-            searches = await self.engine.context.threads.run(parse_searches, request.searches, self.settings.max_pattern_chars)
+        run, cost_us = self._threads.run, parsing_us(request.searches)
+        searches = await by_cost(run, cost_us, parse_searches, request.searches, self.settings.max_pattern_chars)
         async with self.engine.using(scope, id) as collection:
-            check_searches(searches)
-            sparse: dict[str, bool] = {}
-            for search in searches:
-                check_filter(collection.row.schema, search.filter)
-                for knn in knns(search.rank):
-                    if isinstance(knn, SparseKnn):
-                        sparse[knn.key] = sparse_weighting(collection.row.schema, knn.key)
+            sparse = await by_cost(run, cost_us, _checked_searches, collection.row.schema, searches)
             dense, at_once = collection.nearest_request, self.settings.search_concurrency
             version = await collection.version_at(request.read_level)
             return await search_each(version, searches, collection.bounded(), at_once, dense, sparse)
@@ -402,21 +398,32 @@ class LocalAPI:
         return CollectionInfo(*place, *settings, row.dimension, log_position=row.seq, version=row.seq)
 
     async def _filter(self, row: CollectionRow, where: Json, where_document: Json) -> Filter | None:
-        return await condition(row.schema, where, where_document, self.settings.max_pattern_chars, self.engine.context.threads.run)
-
-    async def _checked(self, kind: WriteKind, batch: RecordBatch) -> Write:
-        """Checked on the loop when it is small, in a thread when that could hold others up."""
-        if _is_small(batch):
-            return check_batch(kind, batch)
-        return await self.engine.context.threads.write(check_batch, kind, batch)
+        return await condition(row.schema, where, where_document, self.settings.max_pattern_chars, self._threads.run)
 
 
-def _is_small(batch: RecordBatch) -> bool:
-    """Whether checking takes less than a hop to a thread and back, about."""
-    if len(batch.ids) > INLINE_ROWS or (batch.embeddings is not None and batch.embeddings.size > INLINE_NUMBERS):
-        return False
-    texts = sum(map(len, batch.ids)) + sum(map(len, filter(None, batch.documents or ())))
-    return texts <= INLINE_CHARACTERS and sum(map(len, filter(None, batch.metadatas or ()))) <= INLINE_VALUES
+def _checking_us(batch: RecordBatch) -> float:
+    """What checking a batch costs in microseconds. Looks at the lengths of no more rows than could be checked at once."""
+    cost_us = CHECK_ROW * len(batch.ids) + (0.0 if batch.embeddings is None else CHECK_NUMBER * batch.embeddings.size)
+    if cost_us <= INLINE_US:
+        characters = sum(map(len, batch.ids)) + sum(map(len, filter(None, batch.documents or ())))
+        cost_us += CHECK_CHARACTER * characters + CHECK_VALUE * sum(map(len, filter(None, batch.metadatas or ())))
+    return cost_us
+
+
+def _checked_operations(operations: Sequence[Operation]) -> list[Write | Delete]:
+    return [Delete(one.ids) if isinstance(one, DeleteOperation) else check_batch(one.kind, one.batch) for one in operations]
+
+
+def _checked_searches(schema: dict[str, Json], searches: Sequence[Search]) -> dict[str, bool]:
+    """For each sparse key whether its terms are weighted by rarity. :raises InvalidArgumentError: a search breaks a rule."""
+    check_searches(searches)
+    sparse: dict[str, bool] = {}
+    for search in searches:
+        check_filter(schema, search.filter)
+        for knn in knns(search.rank):
+            if isinstance(knn, SparseKnn):
+                sparse[knn.key] = sparse_weighting(schema, knn.key)
+    return sparse
 
 
 async def open_local(path: str | None, settings: Settings | None = None, *, refuse_when_full: bool = False) -> LocalAPI:

@@ -12,16 +12,12 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import orjson
 
+from chroma_async.costs import INLINE_US, WRITE_CHARACTER, WRITE_NUMBER, WRITE_ROW, WRITE_VALUE
 from chroma_async.errors import ProtocolError
 from chroma_async.types import Floats, IncludeField, Json, Neighbours, Records, Rows, SearchRows
 from chroma_async.wire.body import dump_json
 
 T = TypeVar("T")
-
-#: Text of one float32 in JSON, comma included, at the most; used to foresee the size of an answer.
-_FLOAT_BYTES = 12
-#: What a row costs besides its columns' text: id, quotes, a small metadata object.
-_ROW_BYTES = 100
 
 
 def encode_records(records: Records) -> bytes:
@@ -72,14 +68,14 @@ def encode_searches(answers: Sequence[SearchRows]) -> bytes:
     )
 
 
-def expected_bytes(rows: Rows) -> int:
-    """Roughly how long these rows will be as JSON. Cheap: it reads lengths only, and metadata counts by the row."""
-    size = len(rows.ids) * _ROW_BYTES
-    if rows.embeddings is not None:
-        size += rows.embeddings.size * _FLOAT_BYTES
-    if rows.documents is not None:
-        size += sum(map(len, filter(None, rows.documents)))
-    return size
+def encoding_us(rows: Rows) -> float:
+    """What writing these rows costs in microseconds. Cheap: it reads lengths only, and of no more than could be written at once."""
+    numbers = 0 if rows.embeddings is None else rows.embeddings.size
+    cost_us = WRITE_ROW * len(rows.ids) + WRITE_NUMBER * numbers
+    if cost_us <= INLINE_US:
+        cost_us += WRITE_CHARACTER * sum(map(len, filter(None, rows.documents or ())))
+        cost_us += WRITE_VALUE * sum(map(len, filter(None, rows.metadatas or ())))
+    return cost_us
 
 
 def decode_records(raw: bytes) -> Records:

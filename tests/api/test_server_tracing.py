@@ -4,18 +4,18 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from chroma_async.costs import INLINE_US, READ_BYTE, WRITE_CHARACTER
 from chroma_async.errors import InternalError, NotFoundError
-from chroma_async.server.service import OFFLOAD_BYTES
 from tests.fakes.api import FakeAPI, id_of, served
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+P = ParamSpec("P")
 ADD = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{id_of('docs')}/add"
 TRACE_ID = 0x4BF92F3577B34DA6A3CE929D0E0E4736
 
@@ -84,18 +84,19 @@ async def test_a_failure_carries_its_spans_trace_and_only_our_own_are_recorded(t
 async def test_only_long_bodies_and_answers_leave_the_event_loop() -> None:
     moved: list[str] = []
 
-    async def run(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+    async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         moved.append(work.__name__)
-        return await asyncio.to_thread(work, *args)
+        return await asyncio.to_thread(work, *args, **kwargs)
 
     api = FakeAPI()
     async with served(api, run=run) as client:
         short = json.dumps({"ids": ["a"], "embeddings": [[1.0]]}).encode()
-        for body in (short, short + b" " * OFFLOAD_BYTES):
+        for body in (short, short + b" " * int(INLINE_US / READ_BYTE)):
             async with client.post(ADD, data=body, headers={"Content-Type": "application/json"}) as response:
                 assert response.status == 201
         assert moved == ["parse_write"]
-        api.rows = type(api.rows)(["a"], documents=["x" * OFFLOAD_BYTES])
+        characters = int(INLINE_US / WRITE_CHARACTER)
+        api.rows = type(api.rows)(["a"], documents=["x" * characters])
         async with client.post(ADD.replace("/add", "/get"), json={"include": ["documents"]}) as response:
-            assert len((await response.json())["documents"][0]) == OFFLOAD_BYTES
+            assert len((await response.json())["documents"][0]) == characters
         assert moved == ["parse_write", "encode_records"]

@@ -19,6 +19,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import (
     CollectionInfo,
+    ConditionalCommit,
     DeleteRequest,
     GetRequest,
     QueryRequest,
@@ -26,6 +27,7 @@ from chroma_async.types import (
     RecordBatch,
     SearchRequest,
     WriteKind,
+    WriteOperation,
 )
 from tests.engine.store import SCOPE, TINY, Clock, Store, vectors
 
@@ -150,6 +152,19 @@ async def test_large_requests_are_worked_on_in_threads(open_store: Open, monkeyp
         await store.upsert(ids, rows, documents=documents, metadatas=metadatas)
         await store.flush()
         await store.engine.tick()
+    assert steps.over(LONGEST_S) == []
+
+
+@pytest.mark.alone
+async def test_a_transaction_of_thousands_of_small_writes_is_checked_in_a_thread(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store(disk=False)
+    await store.add(["a"])
+    batches = [RecordBatch([f"b{n}"], vectors([n]), documents=["text"], metadatas=[{f"key{k}": n for k in range(20)}]) for n in range(3000)]
+    operations = [WriteOperation(WriteKind.UPSERT, batch) for batch in batches]
+    with measured(monkeypatch) as steps:
+        _, token = await store.api.conditional_get(SCOPE, store.id, GetRequest(ids=["a"]))
+        outcome = await store.api.conditional_commit(SCOPE, store.id, ConditionalCommit(token, ["a"], operations))
+    assert outcome.record_count == 3000
     assert steps.over(LONGEST_S) == []
 
 

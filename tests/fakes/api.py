@@ -16,7 +16,7 @@ from aiohttp import web
 from chroma_async.config.settings import Settings
 from chroma_async.errors import InvalidArgumentError, NotFoundError, ResetDisabledError, UniqueConstraintError
 from chroma_async.server.app import create_app
-from chroma_async.server.service import Run
+from chroma_async.threads import Run
 from chroma_async.types import (
     CollectionInfo,
     Database,

@@ -12,7 +12,7 @@ import pytest
 
 import chroma_async.threads as threads
 from chroma_async.errors import ClosedError, InternalError, UnavailableError
-from chroma_async.threads import Lane, SerialThread, Threads, as_daemon, in_slices
+from chroma_async.threads import Lane, SerialThread, Threads, as_daemon
 
 PATIENCE_S = 10.0
 
@@ -260,20 +260,3 @@ def test_a_thread_that_is_constructed_for_a_library_is_a_daemon() -> None:
     assert as_daemon(threading.Thread).daemon
     with pytest.raises(ZeroDivisionError):
         as_daemon(lambda: 1 // 0)
-
-
-async def test_a_long_list_is_worked_through_in_order_and_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "SLICE_ITEMS", 10)
-    done: list[int] = []
-    seen: list[int] = []
-
-    async def other() -> None:
-        while len(done) < 95:
-            seen.append(len(done))
-            await asyncio.sleep(0)
-
-    watching = asyncio.ensure_future(other())
-    assert await in_slices(range(95), lambda number: done.append(number) or -number) == [-number for number in range(95)]
-    await watching
-    assert done == list(range(95))
-    assert seen == list(range(10, 95, 10))

@@ -32,8 +32,6 @@ class Limits:
     retry_backoff_max_s: float = 30.0
     #: Largest answer.
     answer_bytes: int = 256 << 20
-    #: Requests and answers above this are written and read in a thread.
-    inline_bytes: int = 64 << 10
 
     def __post_init__(self) -> None:
         for item in fields(self):

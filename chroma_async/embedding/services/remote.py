@@ -19,6 +19,7 @@ import aiohttp
 import numpy as np
 import orjson
 
+from chroma_async.costs import READ_BYTE, WRITE_CHARACTER, WRITE_ROW, by_cost
 from chroma_async.embedding.named import NamedFunction, texts_of
 from chroma_async.embedding.secrets import ApiKey, is_trusted, origin
 from chroma_async.embedding.services.answers import Answer, refusal, vectors
@@ -184,16 +185,14 @@ class RemoteFunction(NamedFunction):
         async with connection.slots:
             question = self.question(texts, query)
             self._check_address(question.url)
-            large = sum(map(len, texts)) > self._limits.inline_bytes
+            writing_us = WRITE_ROW * len(texts) + WRITE_CHARACTER * sum(map(len, texts))
             try:
-                body = await connection.lane.run(orjson.dumps, question.body) if large else orjson.dumps(question.body)
+                body = await by_cost(connection.lane.run, writing_us, orjson.dumps, question.body)
             except orjson.JSONEncodeError as error:
                 raise ValidationError(f"{self.name()}: the request cannot be written as JSON: {error}") from error
             raw = await self._ask(connection.session, question, body)
         try:
-            if len(raw) <= self._limits.inline_bytes:
-                return vectors(raw, self.answer, len(texts))
-            return await connection.lane.run(vectors, raw, self.answer, len(texts))
+            return await by_cost(connection.lane.run, READ_BYTE * len(raw), vectors, raw, self.answer, len(texts))
         except EmbeddingError as error:
             raise self._named(error, question.url) from error.__cause__
 

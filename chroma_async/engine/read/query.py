@@ -27,8 +27,11 @@ def query(version: Version, request: NearestRequest, filter: Filter | None, ids:
     """min(k, matching rows) rows for each query, nearest first, ties by first insertion.
 
     :raises InvalidDimensionException: the queries' length differs from the collection's dimension.
-    :raises InvalidArgumentError: ``ids`` names an absent id and there is no filter (Chroma's "Error finding id").
+    :raises InvalidArgumentError: ``ids`` names an absent id and there is no filter (Chroma's "Error finding id"),
+        or a query holds a number that is not finite.
     """
+    if not np.isfinite(request.queries).all():
+        raise InvalidArgumentError("query_embeddings contains NaN or infinity")
     if version.dimension is None:
         return [_empty(request.include) for _ in request.queries]
     check_dimension(version, request.queries)

@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from chroma_async.costs import APPEND_BYTE, APPEND_REQUEST, COPY_BYTE, UNKNOWN
 from chroma_async.engine.snapshot.expiry_index import ExpiryIndex, expiry_index
 from chroma_async.engine.snapshot.memory_estimates import deletions_bytes, rows_bytes
 from chroma_async.format.bitmap import Bitmap
@@ -38,8 +39,6 @@ T = TypeVar("T", bound=np.generic)
 SEAL_ROWS = 256
 #: Two blocks of up to half as many rows are joined; larger ones would make writers wait, and a filter has few of these to look at.
 MOST_BLOCK_ROWS = 2048
-#: What may be copied on the event loop when an array grows.
-MOVED_AT_ONCE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -113,11 +112,13 @@ class Memtable:
         self.rows = stop
         self._seal()
 
-    def takes_at_once(self, rows: int) -> bool:
-        """Whether appending so many rows neither moves much memory nor seals a block: a matter of microseconds."""
+    def appending_us(self, batches: int, rows: int, size: int) -> float:
+        """What appending batches of so many rows and bytes together costs in microseconds."""
         sealed = self.blocks[-1].stop if self.blocks else 0
+        if self.rows + rows - sealed >= SEAL_ROWS:
+            return UNKNOWN
         moved = 0 if self._vectors is None or self.rows + rows <= self._capacity else self._vectors.nbytes
-        return moved <= MOVED_AT_ONCE_BYTES and self.rows + rows - sealed < SEAL_ROWS
+        return APPEND_REQUEST * batches + APPEND_BYTE * size + COPY_BYTE * moved
 
     def kill(self, rows: Ints) -> None:
         """Mark rows dead."""

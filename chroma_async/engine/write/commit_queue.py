@@ -15,10 +15,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from chroma_async.config.settings import Settings
+from chroma_async.costs import RESOLVE_BYTE, RESOLVE_REQUEST, RESOLVE_ROW, UNKNOWN, by_cost
 from chroma_async.engine.snapshot.expiry import due, may_expire
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.engine.tasks import Tasks
@@ -34,11 +34,6 @@ from chroma_async.rust_regex.patterns import Budget
 from chroma_async.storage.base.log import MAX_ENTRY_BYTES, LogEntry
 from chroma_async.threads import Threads
 from chroma_async.types import Seq
-
-T = TypeVar("T")
-
-#: Rows and bytes up to which a group over an unflushed collection is handled on the loop: a hop to a thread would cost more.
-INLINE_ROWS, INLINE_BYTES = 16, 64 * 1024
 
 
 @dataclass(slots=True)
@@ -194,7 +189,7 @@ class CommitQueue:
         resolved, entry = await self._threads.write(self._resolve_expired, version, self._live.seq + 1)
         if resolved.batch is not None and entry is not None:
             await self._log_writer.append([entry])
-            await self._apply(False, [(resolved.batch, resolved.victims)])
+            await self._apply(UNKNOWN, [(resolved.batch, resolved.victims)])
 
     def _resolve_expired(self, version: Version, first: Seq) -> tuple[Resolved, LogEntry | None]:
         resolved = resolve_places(due(version, self._now_s()), version, first)
@@ -224,17 +219,15 @@ class CommitQueue:
 
     async def _commit(self, group: list[_Waiting]) -> None:
         version = self._live.version
-        rows, size = sum(len(waiting.ids) for waiting in group), sum(waiting.bytes for waiting in group)
-        small = rows <= INLINE_ROWS and size <= INLINE_BYTES and not group[0].alone and self._live.active.takes_at_once(rows)
-        # Finding ids in segments reads files.
-        prepared = await self._run(small and not version.segments, self._prepare, group, version, self._live.seq + 1)
+        preparing_us, applying_us = self._costs(group, version)
+        prepared = await by_cost(self._threads.write, preparing_us, self._prepare, group, version, self._live.seq + 1)
         entries = [item.entry for item in prepared if item.entry is not None]
         if entries:
             await self._log_writer.append(entries)
             changes = [
                 (item.resolved.batch, item.resolved.victims) for item in prepared if item.resolved is not None and item.resolved.batch
             ]
-            await self._apply(small, changes)
+            await self._apply(applying_us, changes)
         for item in prepared:
             if item.waiting.done.done():
                 continue
@@ -243,9 +236,19 @@ class CommitQueue:
             elif item.resolved is not None:
                 item.waiting.done.set_result(item.resolved)
 
-    async def _apply(self, inline: bool, changes: list[tuple[LogBatch, Places]]) -> None:
+    def _costs(self, group: list[_Waiting], version: Version) -> tuple[float, float]:
+        """What preparing and what applying a group costs in microseconds."""
+        if group[0].alone:
+            # What a filter or a transaction comes to is seen in its rows.
+            return UNKNOWN, UNKNOWN
+        rows, size = sum(len(waiting.ids) for waiting in group), sum(waiting.bytes for waiting in group)
+        resolving_us = RESOLVE_REQUEST * len(group) + RESOLVE_ROW * rows + RESOLVE_BYTE * size
+        # Finding ids in segments reads files.
+        return UNKNOWN if version.segments else resolving_us, self._live.active.appending_us(len(group), rows, size)
+
+    async def _apply(self, cost_us: float, changes: list[tuple[LogBatch, Places]]) -> None:
         try:
-            await self._run(inline, self._live.apply, changes)
+            await by_cost(self._threads.write, cost_us, self._live.apply, changes)
         except Exception as error:
             # The log holds what memory does not: what is published stays true, and a reopening replays the rest.
             self.refuse(PoisonedError(f"a write is durable but could not be applied; reopen the store: {error!r}"))
@@ -289,11 +292,6 @@ class CommitQueue:
             return resolve_transaction(request, version, self._row.known, first)
         with Budget(self._settings.regex_budget_s):
             return resolve_delete_matching(request, version, first)
-
-    async def _run(self, inline: bool, work: Callable[..., T], *arguments: object) -> T:
-        if inline:
-            return work(*arguments)
-        return await self._threads.write(work, *arguments)
 
 
 def _retrieve(done: asyncio.Future[Resolved]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from chroma_async.costs import READ_COLLECTION, in_slices
 from chroma_async.format.json_columns import dump
 from chroma_async.storage import refusals
 from chroma_async.storage.base.collections import CollectionRow
@@ -18,7 +19,6 @@ from chroma_async.storage.sqlite.collection_rows import (
     verify_collection,
 )
 from chroma_async.storage.sqlite.connection import CatalogPart, Row, Statements, window
-from chroma_async.threads import in_slices
 from chroma_async.types import Alias, Json, Scalar, Scope
 
 
@@ -45,7 +45,7 @@ class SqliteCollections(CatalogPart):
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
         sql = f"SELECT {ROW} FROM collections WHERE {SCOPED} ORDER BY id LIMIT ? OFFSET ?"
         rows = await self._connection.read(sql, (scope.tenant, scope.database, *window(limit, offset)))
-        return await in_slices(rows, self._read)
+        return await in_slices(rows, READ_COLLECTION, self._read)
 
     async def count_collections(self, scope: Scope) -> int:
         ((count,),) = await self._connection.read(f"SELECT count(*) FROM collections WHERE {SCOPED}", (scope.tenant, scope.database))

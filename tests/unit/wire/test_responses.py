@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chroma_async.costs import INLINE_US
 from chroma_async.errors import ProtocolError
 from chroma_async.types import CollectionInfo, Database, Health, Identity, Neighbours, Preflight, Records, Rows, SearchRows, Tenant
 from chroma_async.wire import collections as wire
@@ -20,7 +21,7 @@ from chroma_async.wire.responses import (
     encode_neighbours,
     encode_records,
     encode_searches,
-    expected_bytes,
+    encoding_us,
 )
 
 INFO = CollectionInfo(UUID(int=7), "name", "tenant", "database", {"a": 1.5}, {"hnsw": {"space": "l2"}}, {"defaults": {}}, 3, 5, 2)
@@ -88,10 +89,15 @@ def test_a_strided_matrix_and_a_distance_that_is_not_finite_are_written() -> Non
     assert json.loads(encode_neighbours(Neighbours([rows], ("distances",))))["distances"] == [[None]]
 
 
-def test_the_expected_size_grows_with_rows_text_and_vectors() -> None:
-    small = Rows(["a"] * 10, documents=["x"] * 10)
-    assert expected_bytes(small) < 64 * 1024 < expected_bytes(Rows(["a"], documents=["x" * 70_000]))
-    assert expected_bytes(Rows(["a"] * 20, np.zeros((20, 384), dtype=np.float32))) > 64 * 1024
+def test_the_cost_of_an_answer_grows_with_its_rows_texts_vectors_and_metadata() -> None:
+    small = Rows(["a"] * 10, np.zeros((10, 384), np.float32), ["x"] * 10, metadatas=[{"a": 1}] * 10)
+    large = (
+        Rows(["a"] * 2000),
+        Rows(["a"], documents=["x" * 1_000_000]),
+        Rows(["a"] * 50, np.zeros((50, 384), np.float32)),
+        Rows(["a"] * 10, metadatas=[{f"key{n}": n for n in range(1000)}] * 10),
+    )
+    assert encoding_us(small) < INLINE_US < min(map(encoding_us, large))
 
 
 def test_everything_with_a_name_reads_back_as_it_was_written() -> None:

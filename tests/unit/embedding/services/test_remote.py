@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chroma_async import costs
 from chroma_async.embedding import HuggingFaceEmbeddingServer, Limits, OllamaEmbeddingFunction, OpenAIEmbeddingFunction, Waiting, secrets
 from chroma_async.embedding.registry import config_to_embedding_function
 from chroma_async.embedding.services.answers import vectors
@@ -189,8 +190,9 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(service: Servi
             await function(["one"])
 
 
-async def test_large_answers_are_read_in_a_thread_to_the_same_vectors(service: Service) -> None:
-    async with OpenAIEmbeddingFunction(api_base=service.url, limits=Limits(inline_bytes=1)) as function:
+async def test_large_answers_are_read_in_a_thread_to_the_same_vectors(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "INLINE_US", 0.0)
+    async with OpenAIEmbeddingFunction(api_base=service.url) as function:
         assert (await function(["one", "three"])).tolist() == [vector("one"), vector("three")]
         service.refusals = [Refusal(200, b"nonsense")]
         with pytest.raises(EmbeddingAnswerError, match="openai: the answer is not JSON"):
