@@ -244,6 +244,18 @@ def test_no_sqlite_and_no_path_leaks_through_the_seams() -> None:
     assert not seams & (importers("sqlite3") | importers("pathlib"))
 
 
+def test_no_seam_has_more_than_a_dozen_methods_of_its_own() -> None:
+    protocols = {
+        node.name: [member.name for member in node.body if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for module in modules()
+        if module.room == "storage.base"
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and "Protocol" in {ast.unparse(base) for base in node.bases}
+    }
+    assert len(protocols) > 10
+    assert {name: len(methods) for name, methods in protocols.items() if len(methods) > 12} == {}
+
+
 def test_threads_are_made_behind_one_door_only() -> None:
     makers = {"ThreadPoolExecutor", "ProcessPoolExecutor", "Thread", "Timer", "to_thread", "run_in_executor", "set_default_executor"}
     elsewhere = [
