@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chroma_async.errors import CorruptionError
+from chroma_async.types import GetRequest
 from tests.engine.store import SCOPE, Store, same, vectors
 
 Open = Callable[..., Awaitable[Store]]
@@ -139,6 +140,36 @@ async def test_without_verification_a_flipped_header_is_still_found(open_store: 
     store = await open_store(verify=False)
     with pytest.raises(CorruptionError):
         await store.everything()
+
+
+def overwrite(file: Path) -> None:
+    """All but the first page, in place, as a disk that fails does it."""
+    with open(file, "r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * (file.stat().st_size - 4096))
+
+
+async def test_documents_that_are_damaged_under_an_open_collection_are_named(disk: Store, tmp_path: Path) -> None:
+    await disk.add([f"r{number}" for number in range(2000)], documents=[f"document number {number} " * 10 for number in range(2000)])
+    await disk.flush()
+    file = the_file(tmp_path, "documents")
+    overwrite(file)
+    for asked in (GetRequest(ids=["r1500"], include=("documents",)), GetRequest(where_document={"$contains": "number 77 "}, include=())):
+        with pytest.raises(CorruptionError) as damage:
+            await disk.api.get(SCOPE, disk.id, asked)
+        assert damage.value.file == file.name
+    assert (await disk.api.get(SCOPE, disk.id, GetRequest(ids=["r1500"], include=()))).rows.ids == ["r1500"]
+
+
+async def test_a_text_index_that_is_damaged_under_an_open_collection_is_done_without(
+    disk: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await disk.add([f"r{number}" for number in range(2000)], documents=[f"document number {number} " * 10 for number in range(2000)])
+    await disk.finish()
+    overwrite(the_file(tmp_path, "trigrams"))
+    asked = GetRequest(where_document={"$contains": "number 77 "}, include=())
+    assert (await disk.api.get(SCOPE, disk.id, asked)).rows.ids == ["r77"]
+    assert "derived file is damaged" in caplog.text
 
 
 async def test_deleting_a_graph_of_an_open_store_costs_no_row(open_store: Open, tmp_path: Path) -> None:

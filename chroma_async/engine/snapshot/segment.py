@@ -238,8 +238,12 @@ class Segment:
         """Positions that may hold the needle: what the indexes say, and all that no index covers. And which positions one covers."""
         proposed, known = np.ones(self.rows, dtype=np.bool_), np.zeros(self.rows, dtype=np.bool_)
         for index in self.trigrams:
-            with index.blob.database() as database:
-                positions = trigrams.propose(database, needle)
+            try:
+                with index.blob.database() as database:
+                    positions = trigrams.propose(database, needle)
+            except CorruptionError as error:
+                logger.warning("derived file is damaged, its documents are read instead until the store is opened again: %s", error)
+                continue
             if positions is None:
                 return None
             proposed[index.entry.start : index.entry.stop] = False
