@@ -30,6 +30,8 @@ UNKNOWN = math.inf
 
 #: Reading a byte of JSON from elsewhere, columns and vectors included.
 READ_BYTE = 0.0125
+#: Reading a byte of the JSON of our own answers.
+READ_ANSWER_BYTE = 0.005
 #: A byte that comes out of a compressed body.
 INFLATE_BYTE = 0.002
 #: Writing a record, a number of a vector, a character of its text, a value of its metadata as JSON.
@@ -59,6 +61,15 @@ HASH_ID = 0.02
 
 #: Parsing a node of a filter or a rank, and a number of a vector in it.
 PARSE_NODE, PARSE_NUMBER = 0.8, 0.05
+
+# -------------------------------------------------------------------------------------------------------------------- what a caller passes
+
+#: Checking an id, a text, or a value of metadata; a value of a filter or a search, and a number of a vector in it.
+CHECK_ARGUMENT, WALK_VALUE, WALK_NUMBER = 0.1, 0.4, 0.05
+#: A number of a vector that comes in a list; and a sparse vector.
+CONVERT_NUMBER, CHECK_SPARSE_VECTOR = 0.02, 30.0
+#: Making a record of an answer one of a result.
+RESULT_ROW = 0.3
 
 
 async def by_cost(run: Run, cost_us: float, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

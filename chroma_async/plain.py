@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from chroma_async.costs import INLINE_US, WALK_NUMBER, WALK_VALUE
 from chroma_async.errors import ChromaError, ValidationError, ValidationTypeError
 from chroma_async.types import Json
 
@@ -136,12 +137,12 @@ def is_plain(value: Any, levels: int = _QUICK_LEVELS) -> bool:
     return True
 
 
-def weight(value: Any, most: int) -> int:
-    """How many values ``value`` holds, about: counted as far as ``most``. What a walk over it will cost. Never raises."""
-    counted, waiting = 0, [value]
-    while waiting and counted <= most:
+def walking_us(value: Any) -> float:
+    """What a walk over ``value`` costs in microseconds. Looks at no more of it than could be walked over at once. Never raises."""
+    cost_us, waiting = WALK_VALUE, [value]
+    most = int(INLINE_US / WALK_NUMBER)
+    while waiting and cost_us <= INLINE_US:
         item = waiting.pop()
-        counted += 1
         if isinstance(item, dict):
             inner: Iterable[Any] = dict.values(item)
         elif isinstance(item, list | tuple):
@@ -149,9 +150,12 @@ def weight(value: Any, most: int) -> int:
         else:
             continue
         few = list(islice(inner, most + 1))
-        counted += len(few)
-        waiting += [held for held in few if isinstance(held, dict | list | tuple)]
-    return counted
+        if few and type(few[0]) is float:
+            cost_us += WALK_NUMBER * len(few)
+        else:
+            cost_us += WALK_VALUE * len(few)
+            waiting += few
+    return cost_us
 
 
 def shown(value: Any, levels: int = _SHOWN_LEVELS) -> str:

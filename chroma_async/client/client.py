@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
@@ -13,13 +14,20 @@ from chroma_async.client.admin import AsyncAdminClient
 from chroma_async.client.collection import AsyncCollection
 from chroma_async.client.embedding import AnyFunction, DataLoader, check_conflict, check_function, functions_in, settings_to_create
 from chroma_async.client.loop_guard import LoopGuard
-from chroma_async.client.offload import Offload
 from chroma_async.client.results import UserIdentity
 from chroma_async.client.validate import check_collection_metadata, check_flag, check_name, check_window, refusing
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.errors import ValidationTypeError
 from chroma_async.plain import shown
+from chroma_async.threads import Lane
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
+
+logger = logging.getLogger(__name__)
+
+#: Threads for callers' functions and for what is too much for the event loop.
+WORKERS = 4
+#: How long a client that closes waits for a caller's function in a thread, which may wait for this very client.
+PATIENCE_S = 5.0
 
 
 class AsyncClient:
@@ -29,7 +37,7 @@ class AsyncClient:
     warns with a ResourceWarning.
 
     :param settings: what :meth:`get_settings` gives back.
-    :param offload: where embedding functions, data loaders and the conversion of large batches run; the client closes it.
+    :param lane: where embedding functions, data loaders and the conversion of large batches run; the client closes it.
     """
 
     _loop_guard: LoopGuard | None = None
@@ -41,11 +49,11 @@ class AsyncClient:
         tenant: str = DEFAULT_TENANT,
         database: str = DEFAULT_DATABASE,
         settings: Any = None,
-        offload: Offload | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self.tenant = tenant
         self.database = database
-        self.offload = offload or Offload()
+        self.lane = lane or Lane("client", WORKERS)
         self.functions = FunctionPool()
         self._settings = settings
         self._api = api
@@ -100,7 +108,8 @@ class AsyncClient:
             try:
                 await self.functions.aclose()
             finally:
-                await self.offload.aclose()
+                if not await self.lane.aclose(PATIENCE_S):
+                    logger.warning("a function still runs in a thread of the client that was closed; what it gives is dropped")
 
     async def close(self) -> None:
         """As :meth:`aclose`."""

@@ -12,7 +12,17 @@ from chroma_async.client.collection_view import CollectionView
 from chroma_async.client.embedding import Embedder, call, configuration_to_update, one_for_each
 from chroma_async.client.filters import checked_filters
 from chroma_async.client.functions import AttachedFunction, check_params, function_id, read_params
-from chroma_async.client.record_arguments import LEFT_OUT, RecordColumns, columns, expiry, known_rows, one_source, row_count
+from chroma_async.client.record_arguments import (
+    LEFT_OUT,
+    RecordColumns,
+    checked_ids,
+    checking_us,
+    columns,
+    expiry,
+    known_rows,
+    one_source,
+    row_count,
+)
 from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.client.transaction import ATTEMPTS, Transaction, run
 from chroma_async.client.validate import (
@@ -22,7 +32,6 @@ from chroma_async.client.validate import (
     check_cursor,
     check_embeddings,
     check_flag,
-    check_ids,
     check_include,
     check_max_distance,
     check_n_results,
@@ -30,9 +39,10 @@ from chroma_async.client.validate import (
     check_read_level,
     check_texts,
     check_window,
-    embedding_values,
+    converting_us,
     refusing,
 )
+from chroma_async.costs import RESULT_ROW, by_cost
 from chroma_async.errors import ValidationError
 from chroma_async.plain import plain_json
 from chroma_async.types import (
@@ -52,9 +62,6 @@ if TYPE_CHECKING:
     from chroma_async.client.search_result import SearchResult
 
 T = TypeVar("T")
-
-#: Values of a record, roughly: what making a result of it costs.
-_COLUMNS = 8
 
 
 class AsyncCollection(CollectionView):
@@ -168,22 +175,20 @@ class AsyncCollection(CollectionView):
 
         Sparse vectors that the schema knows how to make are in the metadata.
         """
-        rows = row_count(ids)
-        check_batch_size(rows, await self._client.get_max_batch_size())
-        width = sum(column is not None for column in (ids, metadatas, documents, images, uris))
-        removing = kind is not WriteKind.ADD
-        given = await self._client.offload.by_size(rows * width, columns, ids, metadatas, documents, images, uris, removing=removing)
+        check_batch_size(row_count(ids), await self._client.get_max_batch_size())
+        arguments = (ids, metadatas, documents, images, uris)
+        given = await by_cost(self._client.lane.run, checking_us(*arguments), columns, *arguments, removing=kind is not WriteKind.ADD)
         return replace(given, metadatas=await self._sparse.completed(given.metadatas, given.documents, len(given.ids)))
 
     async def _vectors(self, value: Any, field: str) -> Floats:
-        return await self._client.offload.by_size(embedding_values(value), check_embeddings, value, field)
+        return await by_cost(self._client.lane.run, converting_us(value), check_embeddings, value, field)
 
     async def _load(self, uris: list[str | None]) -> list[Any]:
         """What the data loader makes of ``uris``; records without one keep ``None``. :raises ValidationError: there is no loader."""
         if self._data_loader is None:
             raise ValidationError("uris are loaded by a data_loader, and the collection was opened without one")
         known, present = known_rows(uris)
-        loaded = await call(self._data_loader, known, self._client.offload) if known else []
+        loaded = await call(self._data_loader, known, self._client.lane) if known else []
         following = iter(one_for_each(loaded, known, "data_loader"))
         return [next(following) if there else None for there in present]
 
@@ -211,9 +216,9 @@ class AsyncCollection(CollectionView):
         """
         with refusing("get"):
             included, asked = check_include(include, distances=False, loader=self._data_loader is not None)
-            filters = await checked_filters(where, where_document, self._client.offload)
+            filters = await checked_filters(where, where_document, self._client.lane)
             request = GetRequest(
-                ids=None if ids is None else check_ids(ids),
+                ids=await checked_ids(ids, self._client.lane),
                 where=filters[0],
                 where_document=filters[1],
                 limit=check_window(limit, "limit"),
@@ -224,7 +229,7 @@ class AsyncCollection(CollectionView):
             )
         records = await self.api.get(self._scope, self.id, request)
         data = await self._data(records.rows, included)
-        result = await self._client.offload.by_size(_COLUMNS * len(records.rows.ids), get_result, records, included, data)
+        result = await by_cost(self._client.lane.run, RESULT_ROW * len(records.rows.ids), get_result, records, included, data)
         if request.cursor is not None:
             result["cursor"] = records.cursor
         return result
@@ -261,8 +266,8 @@ class AsyncCollection(CollectionView):
         """
         with refusing("query"):
             included, asked = check_include(include, distances=True, loader=self._data_loader is not None)
-            request_ids = None if ids is None else check_ids(ids, unique=False, empty=True)
-            filters = await checked_filters(where, where_document, self._client.offload)
+            request_ids = await checked_ids(ids, self._client.lane, unique=False, empty=True)
+            filters = await checked_filters(where, where_document, self._client.lane)
             count, threshold, exhaustive = check_n_results(n_results), check_max_distance(max_distance), check_flag(exact, "exact")
             if query_embeddings is not None:
                 embeddings = await self._vectors(query_embeddings, "query_embeddings")
@@ -311,8 +316,8 @@ class AsyncCollection(CollectionView):
 
         with refusing("search"):
             level = check_read_level(read_level)
-            rank_embedding = RankEmbedding(self._embedder, self._info.schema, self._client.functions.sparse, self._client.offload)
-            asked = await rank_embedding.answered(await payloads(searches, self._client.offload))
+            rank_embedding = RankEmbedding(self._embedder, self._info.schema, self._client.functions.sparse, self._client.lane)
+            asked = await rank_embedding.answered(await payloads(searches, self._client.lane))
         return search_result(await self.api.search(self._scope, self.id, SearchRequest(asked, level)))
 
     async def delete(
@@ -329,9 +334,9 @@ class AsyncCollection(CollectionView):
         with refusing("delete"):
             if ids is None and where is None and where_document is None:
                 raise ValidationError("at least one of ids, where and where_document must be given")
-            filters = await checked_filters(where, where_document, self._client.offload)
+            filters = await checked_filters(where, where_document, self._client.lane)
             request = DeleteRequest(
-                ids=None if ids is None else check_ids(ids),
+                ids=await checked_ids(ids, self._client.lane),
                 where=filters[0],
                 where_document=filters[1],
                 limit=check_window(limit, "limit"),
@@ -353,7 +358,7 @@ class AsyncCollection(CollectionView):
         """
         with refusing("count"):
             level = check_read_level(read_level)
-            filters = await checked_filters(where, where_document, self._client.offload)
+            filters = await checked_filters(where, where_document, self._client.lane)
         return await self.api.count(self._scope, self.id, level, where=filters[0], where_document=filters[1])
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
@@ -434,4 +439,4 @@ class AsyncCollection(CollectionView):
         api = self._client.api
         await api.modify_collection(self._scope, self.id, new_name=new_name, new_metadata=new_metadata, new_configuration=new_configuration)
         self._info = await api.get_collection_by_id(self._scope, self.id)
-        self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.offload)
+        self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.lane)

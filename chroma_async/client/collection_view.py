@@ -7,8 +7,8 @@ from uuid import UUID
 
 from chroma_async.api import ChromaAPI
 from chroma_async.client.embedding import AnyFunction, DataLoader, Embedder, check_conflict
-from chroma_async.client.offload import Offload
 from chroma_async.client.sparse import SparseEmbedder
+from chroma_async.threads import Lane
 from chroma_async.types import CollectionInfo, Json, Scope
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class CollectionView:
         check_conflict(info, function)
         self._client = client
         self._info = info
-        self._embedder = Embedder(info, function, client.functions, client.offload)
-        self._sparse = SparseEmbedder(info.schema, client.functions.sparse, client.offload)
+        self._embedder = Embedder(info, function, client.functions, client.lane)
+        self._sparse = SparseEmbedder(info.schema, client.functions.sparse, client.lane)
         self._data_loader = data_loader
 
     @property
@@ -100,9 +100,9 @@ class CollectionView:
         return self._client.api
 
     @property
-    def offload(self) -> Offload:
+    def lane(self) -> Lane:
         """Where the client works on large arguments."""
-        return self._client.offload
+        return self._client.lane
 
     @property
     def place(self) -> tuple[Scope, UUID]:

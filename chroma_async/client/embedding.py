@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from chroma_async.client.offload import Offload
-from chroma_async.client.validate import check_embeddings, embedding_values
+from chroma_async.client.validate import check_embeddings, converting_us
+from chroma_async.costs import by_cost
 from chroma_async.embedding.missing_function import MissingFunction
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.embedding.protocol import describe, described_name, function_name
 from chroma_async.errors import EmbeddingError, ValidationError, ValidationTypeError
 from chroma_async.plain import fields_of, plain_json, plain_scalar, shown
-from chroma_async.threads import is_signal
+from chroma_async.threads import Lane, is_signal
 from chroma_async.types import CollectionInfo, Floats, Json
 
 #: Takes texts (or images), gives vectors, or an awaitable of vectors.
@@ -224,10 +224,10 @@ def _described(function: AnyFunction) -> dict[str, Json]:
 class Embedder:
     """The function of one collection: the one that was given, else the one that its configuration names."""
 
-    def __init__(self, info: CollectionInfo, function: AnyFunction | None, functions: FunctionPool, offload: Offload) -> None:
+    def __init__(self, info: CollectionInfo, function: AnyFunction | None, functions: FunctionPool, lane: Lane) -> None:
         self._info = info
         self._functions = functions
-        self._offload = offload
+        self._lane = lane
         #: The one that was given.
         self.function = function
 
@@ -270,15 +270,15 @@ class Embedder:
         return await self._embed(embed_query if callable(embed_query) else function, values)
 
     async def _embed(self, function: AnyFunction, values: Sequence[Any]) -> Floats:
-        result = await call(function, list(values), self._offload)
+        result = await call(function, list(values), self._lane)
         field = "the embedding function's result"
-        vectors = await self._offload.by_size(embedding_values(result), check_embeddings, result, field)
+        vectors = await by_cost(self._lane.run, converting_us(result), check_embeddings, result, field)
         if len(vectors) != len(values):
             raise ValidationError(f"{field}: expected {len(values)} vectors, got {len(vectors)}")
         return vectors
 
 
-async def call(function: Callable[[list[Any]], Any], values: list[Any], offload: Offload) -> Any:
+async def call(function: Callable[[list[Any]], Any], values: list[Any], lane: Lane) -> Any:
     """``function(values)``: awaited when it is a coroutine function, in a thread when it is not. A result that comes piece by piece is
     collected in a thread.
 
@@ -290,10 +290,10 @@ async def call(function: Callable[[list[Any]], Any], values: list[Any], offload:
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
         result = await _awaited(function, function(values))
     else:
-        result = await offload.run(_called, function, values)
+        result = await lane.run(_called, function, values)
         if inspect.isawaitable(result):
             result = await _awaited(function, result)
-    return await offload.run(_collected, function, result) if _comes_in_pieces(result) else result
+    return await lane.run(_collected, function, result) if _comes_in_pieces(result) else result
 
 
 def _called(function: AnyFunction, values: list[Any]) -> Any:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chroma_async.client.offload import Offload
+from chroma_async.costs import by_cost
 from chroma_async.errors import ValidationError
-from chroma_async.plain import is_plain, plain, shown, weight
+from chroma_async.plain import is_plain, plain, shown, walking_us
+from chroma_async.threads import Lane
 from chroma_async.types import Json
-
-#: Values of a filter that take about as long to look at as a hop to a thread.
-INLINE_VALUES = 4096
 
 _LOGICAL = ("$and", "$or")
 _ORDER = ("$gt", "$gte", "$lt", "$lte")
@@ -30,16 +28,14 @@ _DOCUMENT_OPERATORS = (*_ELEMENTS, *_PATTERNS)
 _I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
 
 
-async def checked_filters(where: Any, where_document: Any, offload: Offload) -> tuple[Json, Json]:
-    """Both filters, plain and checked: at once when they are small, in a thread when that would hold up the event loop.
+async def checked_filters(where: Any, where_document: Any, lane: Lane) -> tuple[Json, Json]:
+    """Both filters, plain and checked; in a thread when they are large.
 
     :raises ValidationError: as :func:`check_where` and :func:`check_where_document`.
     """
     if where is None and where_document is None:
         return None, None
-    if (is_plain(where) and is_plain(where_document)) or weight([where, where_document], INLINE_VALUES) <= INLINE_VALUES:
-        return check_where(where), check_where_document(where_document)
-    return await offload.run(_checked, where, where_document)
+    return await by_cost(lane.run, walking_us(where) + walking_us(where_document), _checked, where, where_document)
 
 
 def _checked(where: Any, where_document: Any) -> tuple[Json, Json]:

@@ -10,12 +10,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from chroma_async.client.address import Address, resolve_address
-from chroma_async.client.client import AsyncClient
-from chroma_async.client.offload import Offload
+from chroma_async.client.client import WORKERS, AsyncClient
 from chroma_async.client.opening import Opening
 from chroma_async.client.transport import Transport
 from chroma_async.config.settings import ClientSettings
+from chroma_async.costs import CHECK_ARGUMENT, READ_ANSWER_BYTE, WRITE_NUMBER, by_cost
 from chroma_async.errors import ProtocolError
+from chroma_async.plain import walking_us
+from chroma_async.threads import Lane
 from chroma_async.types import (
     DEFAULT_DATABASE,
     DEFAULT_TENANT,
@@ -25,6 +27,7 @@ from chroma_async.types import (
     CommitOutcome,
     ConditionalCommit,
     Database,
+    DeleteOperation,
     DeleteRequest,
     FunctionInfo,
     GetRequest,
@@ -47,13 +50,9 @@ from chroma_async.types import (
 )
 from chroma_async.wire import collections as names
 from chroma_async.wire import functions, requests, responses, transactions
+from chroma_async.wire.responses import encoding_us
 
 T = TypeVar("T")
-
-#: Bytes of an answer that cost about as much to read as one value to convert.
-_BYTES_PER_VALUE = 8
-#: Values to convert in one search: about one query vector.
-_VALUES_PER_SEARCH = 1024
 
 
 def _database(tenant: str, name: str | None = None) -> str:
@@ -79,9 +78,9 @@ class HttpAPI:
     Failures of the way there are :class:`~chroma_async.errors.TransportError` subclasses that carry the ``url``.
     """
 
-    def __init__(self, address: Address, *, offload: Offload, rng: random.Random | None = None) -> None:
+    def __init__(self, address: Address, *, lane: Lane, rng: random.Random | None = None) -> None:
         self._transport = Transport(address, rng=rng or random.Random())
-        self._offload = offload
+        self._lane = lane
         self._preflight: Preflight | None = None
 
     async def _get(self, path: str, decode: Callable[[bytes], T], query: Mapping[str, str] | None = None) -> T:
@@ -93,7 +92,7 @@ class HttpAPI:
 
     async def _read(self, path: str, decode: Callable[[bytes], T], raw: bytes) -> T:
         try:
-            return await self._offload.by_size(len(raw) // _BYTES_PER_VALUE, decode, raw)
+            return await by_cost(self._lane.run, READ_ANSWER_BYTE * len(raw), decode, raw)
         except ProtocolError as error:
             error.url = path
             raise
@@ -247,43 +246,43 @@ class HttpAPI:
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
         """Durable when it returns. An update or upsert may be sent twice when the connection breaks; an add never is."""
         base64 = (await self.preflight()).supports_base64_encoding
-        values = len(batch.ids) + (0 if batch.embeddings is None else batch.embeddings.size)
-        body = await self._offload.by_size(values, requests.encode_write, batch, base64=base64)
+        body = await by_cost(self._lane.run, encoding_us(batch), requests.encode_write, batch, base64=base64)
         path = _collections(scope, str(id), kind.value)
         return await self._post(path, body, names.decode_write_counts, writes=True, idempotent=kind is not WriteKind.ADD)
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
         """What Chroma counts. Only a deletion by ids alone may be sent twice: its count is the same."""
         by_ids = request.where is None and request.where_document is None
-        body = await self._offload.by_size(len(request.ids or ()), requests.encode_delete, request)
+        body = await by_cost(self._lane.run, _asking_us(request), requests.encode_delete, request)
         return await self._post(_collections(scope, str(id), "delete"), body, names.decode_deleted, writes=True, idempotent=by_ids)
 
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
         """In order of first insertion."""
-        body = await self._offload.by_size(len(request.ids or ()), requests.encode_get, request)
+        body = await by_cost(self._lane.run, _asking_us(request), requests.encode_get, request)
         return await self._post(_collections(scope, str(id), "get"), body, responses.decode_records, writes=False, idempotent=True)
 
     async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
         """A read whose outcome a commit can depend on, and its token. :raises StaleReadError: the token is not held any longer."""
-        body = await self._offload.by_size(len(request.ids or ()), transactions.encode_conditional_get, request, read_token)
+        body = await by_cost(self._lane.run, _asking_us(request), transactions.encode_conditional_get, request, read_token)
         path, decode = _collections(scope, str(id), "conditional", "get"), transactions.decode_conditional_records
         return await self._post(path, body, decode, writes=False, idempotent=True)
 
     async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
         """All operations or none; never sent twice. :raises ConditionalWriteConflictError: a record that was read has changed."""
         base64 = (await self.preflight()).supports_base64_encoding
-        body = await self._offload.by_size(len(commit.operations) * 512, transactions.encode_conditional_commit, commit, base64=base64)
+        body = await by_cost(self._lane.run, _committing_us(commit), transactions.encode_conditional_commit, commit, base64=base64)
         path = _collections(scope, str(id), "conditional", "commit")
         return await self._post(path, body, transactions.decode_outcome, writes=True, idempotent=False)
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         """min(n_results, matching rows) rows per query, nearest first."""
-        body = await self._offload.by_size(request.embeddings.size + len(request.ids or ()), requests.encode_query, request)
+        cost_us = _asking_us(request) + WRITE_NUMBER * request.embeddings.size
+        body = await by_cost(self._lane.run, cost_us, requests.encode_query, request)
         return await self._post(_collections(scope, str(id), "query"), body, responses.decode_neighbours, writes=False, idempotent=True)
 
     async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
         """One answer for each search of the request."""
-        body = await self._offload.by_size(len(request.searches) * _VALUES_PER_SEARCH, requests.encode_search, request)
+        body = await by_cost(self._lane.run, walking_us(request.searches), requests.encode_search, request)
         return await self._post(_collections(scope, str(id), "search"), body, responses.decode_searches, writes=False, idempotent=True)
 
     async def count(
@@ -342,8 +341,18 @@ def AsyncHttpClient(  # noqa: N802 - chromadb's name
     )
 
     async def make() -> AsyncClient:
-        offload = Offload()
-        api = HttpAPI(address, offload=offload)
-        return AsyncClient(api, tenant=tenant, database=database, settings=settings or address.settings, offload=offload)
+        lane = Lane("client", WORKERS)
+        api = HttpAPI(address, lane=lane)
+        return AsyncClient(api, tenant=tenant, database=database, settings=settings or address.settings, lane=lane)
 
     return Opening(make, connect=connect)
+
+
+def _asking_us(request: GetRequest | QueryRequest | DeleteRequest) -> float:
+    """What writing ids and filters as JSON costs in microseconds."""
+    return CHECK_ARGUMENT * len(request.ids or ()) + walking_us(request.where) + walking_us(request.where_document)
+
+
+def _committing_us(commit: ConditionalCommit) -> float:
+    """What writing a transaction as JSON costs in microseconds."""
+    return sum(CHECK_ARGUMENT * len(one.ids) if isinstance(one, DeleteOperation) else encoding_us(one.batch) for one in commit.operations)

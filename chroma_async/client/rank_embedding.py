@@ -7,43 +7,39 @@ from typing import Any, TypeAlias
 
 from chroma_async.builders.conditions import Key
 from chroma_async.client.embedding import Embedder, call, one_for_each
-from chroma_async.client.offload import Offload
 from chroma_async.client.validate import as_list
+from chroma_async.costs import by_cost
 from chroma_async.errors import ValidationError, ValidationTypeError
-from chroma_async.plain import MAX_CONTAINERS, plain_json, said, weight
+from chroma_async.plain import MAX_CONTAINERS, plain_json, said, walking_us
+from chroma_async.threads import Lane
 from chroma_async.types import Json
 
 #: (key, text) of a ``$knn`` whose query is text.
 Question: TypeAlias = tuple[str, str]
 
-#: Values of searches that are counted at the most, to see whether they are many.
-_INLINE_VALUES = 1 << 16
 
-
-async def payloads(searches: Any, offload: Offload) -> list[dict[str, Json]]:
+async def payloads(searches: Any, lane: Lane) -> list[dict[str, Json]]:
     """One search or several as a request says them. A search is an object with ``to_dict`` (chromadb's too) or a dictionary.
 
-    :param offload: where large ones are read.
+    :param lane: where large ones are read.
     :raises ValidationTypeError: something else, or what JSON cannot say. :raises ValidationError: a number is not finite, or it has no end.
     """
     several = [said(search, "searches") for search in as_list(searches) or ()]
     for search in several:
         if not isinstance(search, Mapping):
             raise ValidationTypeError(f"a search must be a Search or a dict, got {type(search).__name__}")
-    read: list[dict[str, Json]] = await offload.by_size(weight(several, _INLINE_VALUES), _read, several)
+    return await by_cost(lane.run, walking_us(several), _read, several)
+
+
+def _read(searches: list[Any]) -> list[dict[str, Json]]:
+    read: list[dict[str, Json]] = plain_json(searches, "searches", containers=MAX_CONTAINERS)
     return read
-
-
-def _read(searches: list[Any]) -> Json:
-    return plain_json(searches, "searches", containers=MAX_CONTAINERS)
 
 
 class RankEmbedding:
     """Answers the texts of searches. Dense ones go to the collection's function in one call, sparse ones to the function of their key."""
 
-    def __init__(
-        self, embedder: Embedder, schema: Mapping[str, Json], sparse: Callable[[Mapping[str, Json]], Any], offload: Offload
-    ) -> None:
+    def __init__(self, embedder: Embedder, schema: Mapping[str, Json], sparse: Callable[[Mapping[str, Json]], Any], lane: Lane) -> None:
         """
         :param schema: the collection's, as JSON.
         :param sparse: makes the function that a schema describes.
@@ -51,7 +47,7 @@ class RankEmbedding:
         self._embedder = embedder
         self._schema = schema
         self._sparse = sparse
-        self._offload = offload
+        self._lane = lane
 
     async def answered(self, searches: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
         """The searches with vectors for texts; those without texts as they are.
@@ -78,7 +74,7 @@ class RankEmbedding:
             return dense
         function = self._sparse(self._description(key))
         embed_query = getattr(function, "embed_query", None)
-        found = await call(embed_query if callable(embed_query) else function, texts, self._offload)
+        found = await call(embed_query if callable(embed_query) else function, texts, self._lane)
         return [_sparse_json(vector) for vector in one_for_each(found, texts, f"sparse embedding function of key {key!r}")]
 
     def _description(self, key: str) -> Mapping[str, Json]:

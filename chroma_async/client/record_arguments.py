@@ -11,8 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from chroma_async.client.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
+from chroma_async.costs import CHECK_ARGUMENT, INLINE_US, by_cost
 from chroma_async.errors import ValidationError
 from chroma_async.plain import plain_scalar, shown
+from chroma_async.threads import Lane
 from chroma_async.types import Bools, Floats, MetadataPatch, RecordBatch
 
 
@@ -95,8 +97,23 @@ def _seconds(value: Any) -> float | None:
 
 
 def row_count(ids: Any) -> int:
-    """How many rows a batch will have: what checking it will cost, and what the batch limit looks at. Never raises."""
+    """How many rows a batch will have: what the batch limit looks at. Never raises."""
     return len(ids) if isinstance(ids, list | tuple) else 1
+
+
+def checking_us(ids: Any, metadatas: Any, *others: Any) -> float:
+    """What :func:`columns` costs in microseconds. Looks at no more metadata than could be checked at once. Never raises."""
+    cost_us = CHECK_ARGUMENT * row_count(ids) * sum(column is not None for column in (ids, metadatas, *others))
+    if cost_us > INLINE_US or not isinstance(metadatas, list | tuple):
+        return cost_us
+    return cost_us + CHECK_ARGUMENT * sum(len(metadata) for metadata in metadatas if isinstance(metadata, dict))
+
+
+async def checked_ids(ids: Any, lane: Lane, *, unique: bool = True, empty: bool = False) -> list[str] | None:
+    """As :func:`~chroma_async.client.validate.check_ids`, ``None`` for ``None``; in a thread when they are many."""
+    if ids is None:
+        return None
+    return await by_cost(lane.run, CHECK_ARGUMENT * row_count(ids), check_ids, ids, unique=unique, empty=empty)
 
 
 def one_source(**sources: list[Any] | None) -> tuple[str, list[Any]]:

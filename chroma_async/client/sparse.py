@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chroma_async.client.embedding import call
-from chroma_async.client.offload import Offload
 from chroma_async.client.validate import check_metadata
+from chroma_async.costs import CHECK_SPARSE_VECTOR, by_cost
 from chroma_async.embedding.protocol import described_name
 from chroma_async.errors import ValidationError
+from chroma_async.threads import Lane
 from chroma_async.types import Json, MetadataPatch, SparseValue
 
 DOCUMENT_KEY = "#document"
@@ -28,14 +29,14 @@ class _Index:
 class SparseEmbedder:
     """The sparse embedding functions of one collection, as writes use them."""
 
-    def __init__(self, schema: Mapping[str, Json], build: Callable[[Mapping[str, Json]], Any], offload: Offload) -> None:
+    def __init__(self, schema: Mapping[str, Json], build: Callable[[Mapping[str, Json]], Any], lane: Lane) -> None:
         """
         :param schema: the collection's, as JSON.
         :param build: makes the function that ``{"name", "config"}`` describes, or one that says why it cannot when it is called.
         """
         self._indexes = list(_indexes(schema))
         self._build = build
-        self._offload = offload
+        self._lane = lane
 
     async def completed(
         self, metadatas: list[MetadataPatch | None] | None, documents: Sequence[str | None] | None, rows: int
@@ -57,8 +58,8 @@ class SparseEmbedder:
         return metadatas
 
     async def _embed(self, index: _Index, texts: list[str]) -> list[SparseValue]:
-        result = await call(self._build(index.function), texts, self._offload)
-        return await self._offload.by_size(100 * len(texts), _checked, result, len(texts), index.key)
+        result = await call(self._build(index.function), texts, self._lane)
+        return await by_cost(self._lane.run, CHECK_SPARSE_VECTOR * len(texts), _checked, result, len(texts), index.key)
 
 
 def _indexes(schema: Mapping[str, Json]) -> Iterator[_Index]:

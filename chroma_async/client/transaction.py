@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chroma_async.client.filters import checked_filters
+from chroma_async.client.record_arguments import checked_ids
 from chroma_async.client.results import GetResult, Include, get_result
 from chroma_async.client.validate import check_attempts, check_ids, check_include, check_window, refusing
+from chroma_async.costs import RESULT_ROW, by_cost
 from chroma_async.errors import ConditionalWriteConflictError, StaleReadError
 from chroma_async.types import (
     CommitOutcome,
@@ -53,9 +55,9 @@ class Transaction:
         """As the collection's own get, as of the first read of this attempt; it does not see the writes collected here."""
         with refusing("get"):
             included, asked = check_include(include, distances=False, loader=False)
-            filters = await checked_filters(where, where_document, self._collection.offload)
+            filters = await checked_filters(where, where_document, self._collection.lane)
             request = GetRequest(
-                ids=None if ids is None else check_ids(ids),
+                ids=await checked_ids(ids, self._collection.lane),
                 where=filters[0],
                 where_document=filters[1],
                 limit=check_window(limit, "limit"),
@@ -66,7 +68,7 @@ class Transaction:
         records, self._token = await api.conditional_get(scope, id, request, self._token)
         self._read |= dict.fromkeys(records.rows.ids)
         self._read |= dict.fromkeys(request.ids or ())
-        return get_result(records, included)
+        return await by_cost(self._collection.lane.run, RESULT_ROW * len(records.rows.ids), get_result, records, included)
 
     async def add(self, ids: Any, embeddings: Any = None, **columns: Any) -> None:
         """As the collection's own add, with the others at the end."""

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
+from chroma_async.costs import CHECK_NUMBER, CONVERT_NUMBER
 from chroma_async.errors import DuplicateIDError, InvalidArgumentError, ValidationError, ValidationTypeError
 from chroma_async.plain import fields_of, plain, plain_scalar, said, shown
 from chroma_async.types import Floats, IncludeField, MetadataPatch, ReadLevel, Scalar, SparseValue, SparseVector
@@ -108,14 +109,15 @@ def check_texts(value: Any, field: str) -> list[str | None]:
     return texts
 
 
-def embedding_values(value: Any) -> int:
-    """About how many numbers ``value`` holds: what converting it will cost. Never raises."""
+def converting_us(value: Any) -> float:
+    """What making vectors of ``value`` costs in microseconds. Never raises."""
     if isinstance(value, np.ndarray):
-        return int(value.size)
+        return CHECK_NUMBER * value.size
     if isinstance(value, list | tuple) and value:
         first = value[0]
-        return len(value) * (len(first) if hasattr(first, "__len__") else 1)
-    return 0
+        number = CHECK_NUMBER if isinstance(first, np.ndarray) else CONVERT_NUMBER
+        return number * len(value) * (len(first) if hasattr(first, "__len__") else 1)
+    return 0.0
 
 
 def check_embeddings(value: Any, field: str = "embeddings") -> Floats:

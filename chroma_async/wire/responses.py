@@ -14,7 +14,7 @@ import orjson
 
 from chroma_async.costs import INLINE_US, WRITE_CHARACTER, WRITE_NUMBER, WRITE_ROW, WRITE_VALUE
 from chroma_async.errors import ProtocolError
-from chroma_async.types import Floats, IncludeField, Json, Neighbours, Records, Rows, SearchRows
+from chroma_async.types import Floats, IncludeField, Json, Neighbours, RecordBatch, Records, Rows, SearchRows
 from chroma_async.wire.body import dump_json
 
 T = TypeVar("T")
@@ -68,8 +68,8 @@ def encode_searches(answers: Sequence[SearchRows]) -> bytes:
     )
 
 
-def encoding_us(rows: Rows) -> float:
-    """What writing these rows costs in microseconds. Cheap: it reads lengths only, and of no more than could be written at once."""
+def encoding_us(rows: Rows | RecordBatch) -> float:
+    """What writing these records as JSON costs in microseconds. Cheap: it reads lengths, of no more than could be written at once."""
     numbers = 0 if rows.embeddings is None else rows.embeddings.size
     cost_us = WRITE_ROW * len(rows.ids) + WRITE_NUMBER * numbers
     if cost_us <= INLINE_US:

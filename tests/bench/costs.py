@@ -23,16 +23,21 @@ import numpy as np
 import orjson
 
 from chroma_async import costs
+from chroma_async.client.filters import check_where
+from chroma_async.client.record_arguments import columns
+from chroma_async.client.results import get_result
+from chroma_async.client.validate import check_embeddings, check_metadata
 from chroma_async.engine.snapshot.memtable import Memtable
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.engine.write.request import Write, check_batch
 from chroma_async.engine.write.resolve import resolve_write
 from chroma_async.format.logbatch import encode
+from chroma_async.plain import plain_json
 from chroma_async.query_language import filter_parse, search_parse
 from chroma_async.schema.keys import KnownKeys
 from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.threads import Lane
-from chroma_async.types import Json, RecordBatch, Records, Rows, Scope, WriteKind
+from chroma_async.types import Json, RecordBatch, Records, Rows, Scope, SparseVector, WriteKind
 from chroma_async.wire import requests, responses
 from chroma_async.wire.collections import encode_collections
 
@@ -83,6 +88,7 @@ def _of_requests() -> Iterator[Measure]:
     for kind, (rows, dimension, characters, values) in KINDS.items():
         batch = _batch(rows, dimension, characters, values)
         yield from _of_records(kind, batch, characters, values)
+    yield from _of_arguments()
     where = {"$and": [{"key": {"$gt": number}} for number in range(60)]}
     body = orjson.dumps({"query_embeddings": [[1.0]], "where": where})
     yield Measure("read a filter", {"READ_BYTE": len(body)}, lambda: requests.parse_query(body))
@@ -100,6 +106,26 @@ def _of_requests() -> Iterator[Measure]:
     yield Measure("hash ids", {"HASH_ID": len(ids)}, lambda: set(ids))
     memory = np.zeros(1 << 20, np.uint8)
     yield Measure("copy memory", {"COPY_BYTE": memory.nbytes}, memory.copy)
+
+
+def _of_arguments() -> Iterator[Measure]:
+    """What clients do with what callers pass."""
+    batch = _batch(80, 2, 10, 8)
+    arguments = (batch.ids, batch.metadatas, batch.documents, None, None)
+    yield Measure("check arguments", {"CHECK_ARGUMENT": 80 * 3 + 80 * 8}, lambda: columns(*arguments))
+    where = {"$and": [{"key": {"$gt": number}} for number in range(60)]}
+    yield Measure("check a filter", {"WALK_VALUE": 180}, lambda: check_where(where))
+    search = [{"rank": {"$knn": {"query": [0.5] * 1000}}, "limit": {"limit": 10}}]
+    yield Measure("make a search plain", {"WALK_VALUE": 6, "WALK_NUMBER": 1000}, lambda: plain_json(search, "searches"))
+    vectors = np.random.default_rng(2).standard_normal((10, 384)).tolist()
+    yield Measure("convert vectors", {"CONVERT_NUMBER": 3840}, lambda: check_embeddings(vectors))
+    sparse = {"key": SparseVector(list(range(100)), [0.5] * 100)}
+    yield Measure("check a sparse vector", {"CHECK_SPARSE_VECTOR": 1}, lambda: check_metadata(sparse))
+    rows = Rows(batch.ids, None, batch.documents, None, batch.metadatas)  # type: ignore[arg-type]
+    answer = Records(rows, ("documents", "metadatas"))
+    yield Measure("make a result", {"RESULT_ROW": 80}, lambda: get_result(answer, ["documents", "metadatas"], None))
+    body = responses.encode_records(answer)
+    yield Measure("read an answer", {"READ_ANSWER_BYTE": len(body)}, lambda: responses.decode_records(body))
 
 
 def _of_records(kind: str, batch: RecordBatch, characters: int, values: int) -> Iterator[Measure]:

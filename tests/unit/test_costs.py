@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 from chroma_async import costs
 from chroma_async.costs import INLINE_US, UNKNOWN, by_cost, in_slices, items_at_once
+from chroma_async.plain import walking_us
 from chroma_async.service.local import open_local
 from chroma_async.threads import Lane
 from tests.bench.costs import measures
@@ -41,6 +43,16 @@ async def test_a_long_list_is_worked_through_in_order_and_others_have_their_turn
 
 def test_items_that_cost_more_than_the_bound_are_worked_on_one_at_a_time() -> None:
     assert [items_at_once(cost) for cost in (INLINE_US / 3, INLINE_US, 3 * INLINE_US, UNKNOWN)] == [3, 1, 1, 1]
+
+
+def test_a_walk_is_foreseen_by_looking_at_no_more_than_could_be_walked_at_once() -> None:
+    vector, wide = [0.5] * 400, {"$and": [{"key": {"$gt": number}} for number in range(1000)]}
+    endless: list[Any] = []
+    endless.append(endless)
+    assert walking_us(None) < walking_us({"key": 1}) < walking_us([vector]) < INLINE_US
+    assert INLINE_US < walking_us(wide) < 3 * INLINE_US
+    assert walking_us([[]] * 10**6) < 10 * INLINE_US
+    assert walking_us(endless) > INLINE_US
 
 
 async def test_every_cost_of_the_table_is_measured() -> None:

@@ -15,9 +15,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from chroma_async.client import record_arguments
 from chroma_async.client.client import AsyncClient
-from chroma_async.client.offload import Offload
-from chroma_async.client.validate import embedding_values
+from chroma_async.client.record_arguments import checking_us
+from chroma_async.client.validate import converting_us
+from chroma_async.costs import CHECK_NUMBER, CONVERT_NUMBER, INLINE_US
 from chroma_async.embedding import registry
 from chroma_async.errors import ClosedError, DuplicateIDError, ForkedError, NotFoundError, UniqueConstraintError, WrongLoopError
 from chroma_async.types import ReadLevel, RecordBatch
@@ -455,17 +457,32 @@ async def test_a_closed_client_does_not_warn(api: FakeAPI) -> None:
         gc.collect()
 
 
-async def test_large_work_runs_in_a_thread_and_small_work_does_not() -> None:
-    offload = Offload(threads=1, inline_values=8)
-    here = threading.get_ident()
-    assert await offload.by_size(8, threading.get_ident) == here
-    assert await offload.by_size(9, threading.get_ident) != here
-    assert await offload.run(threading.get_ident) != here
-    await offload.aclose()
-    await offload.aclose()
+async def test_large_arguments_are_checked_in_a_thread_and_small_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    check = record_arguments.check_ids
+
+    def watched(*args: Any, **kwargs: Any) -> list[str]:
+        threads.append(threading.get_ident())
+        return check(*args, **kwargs)
+
+    monkeypatch.setattr(record_arguments, "check_ids", watched)
+    async with AsyncClient(FakeAPI()) as client:
+        collection = await client.create_collection("docs")
+        for rows in (10, 10_000):
+            await collection.get(ids=[f"id-{row}" for row in range(rows)])
+    assert [thread == threading.get_ident() for thread in threads] == [True, False]
+
+
+def test_the_cost_of_a_batch_grows_with_its_rows_and_its_metadata() -> None:
+    ids, wide = ["a"] * 10, {f"key{number}": number for number in range(500)}
+    assert checking_us(ids, [{"n": 1}] * 10, ["text"] * 10) < INLINE_US
+    assert checking_us(ids * 1000, None) > INLINE_US
+    assert checking_us(ids, [wide] * 10) > INLINE_US
+    assert checking_us("a", {"n": 1}) == checking_us(3, None) * 2
 
 
 def test_the_cost_of_vectors_is_seen_without_converting_them() -> None:
-    assert embedding_values(np.zeros((3, 4))) == embedding_values([[0.0] * 4] * 3) == embedding_values([np.zeros(4)] * 3) == 12
-    assert embedding_values([1.0, 2.0]) == 2
-    assert embedding_values([]) == embedding_values(None) == embedding_values(3) == 0
+    assert converting_us(np.zeros((3, 4))) == converting_us([np.zeros(4)] * 3) == 12 * CHECK_NUMBER
+    assert converting_us([[0.0] * 4] * 3) == 12 * CONVERT_NUMBER
+    assert converting_us([1.0, 2.0]) == 2 * CONVERT_NUMBER
+    assert converting_us([]) == converting_us(None) == converting_us(3) == 0

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chroma_async.client.offload as offload
+import chroma_async.client.client as client_module
 from chroma_async.client.client import AsyncClient
 from chroma_async.client.collection import AsyncCollection
-from chroma_async.client.offload import Offload
 from chroma_async.errors import ChromaError, ClosedError, EmbeddingError, ValidationError
+from chroma_async.threads import Lane
 from tests.fakes.api import FakeAPI
 
 PATIENCE_S = 10.0
@@ -76,7 +76,7 @@ def kind(error: Any) -> str:
 
 @pytest.fixture
 async def client() -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(FakeAPI(), offload=Offload(threads=WORKERS)) as opened:
+    async with AsyncClient(FakeAPI(), lane=Lane("client", WORKERS)) as opened:
         yield opened
 
 
@@ -286,7 +286,7 @@ async def test_a_function_that_never_ends_does_not_keep_its_client_from_closing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One that waits for this very close, for instance."""
-    monkeypatch.setattr(offload, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(client_module, "PATIENCE_S", 0.05)
     client, loop, closed = AsyncClient(FakeAPI()), asyncio.get_running_loop(), threading.Event()
 
     def closes_its_client(values: Any) -> Any:

@@ -20,7 +20,6 @@ from aiohttp import web
 
 from chroma_async.client.address import resolve_address
 from chroma_async.client.http import AsyncHttpClient, HttpAPI
-from chroma_async.client.offload import Offload
 from chroma_async.client.retry import Retries
 from chroma_async.config.settings import ClientSettings
 from chroma_async.errors import (
@@ -40,6 +39,7 @@ from chroma_async.errors import (
     UniqueConstraintError,
     ValidationError,
 )
+from chroma_async.threads import Lane
 from chroma_async.types import DeleteRequest, GetRequest, QueryRequest, RecordBatch, Scope, WriteKind
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -105,7 +105,7 @@ async def connect(server: Scripted) -> AsyncIterator[Callable[..., HttpAPI]]:
 
     def make(**arguments: Any) -> HttpAPI:
         settings = {"client_settings": QUICK, **arguments}
-        made.append(HttpAPI(resolve_address("127.0.0.1", server.port, **settings), offload=Offload(), rng=random.Random(1)))
+        made.append(HttpAPI(resolve_address("127.0.0.1", server.port, **settings), lane=Lane("client", 1), rng=random.Random(1)))
         return made[-1]
 
     yield make

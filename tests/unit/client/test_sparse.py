@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import chroma_async
-from chroma_async.client.offload import Offload
 from chroma_async.client.results import with_sparse_vectors
 from chroma_async.client.sparse import SparseEmbedder
 from chroma_async.client.validate import check_collection_metadata, check_metadata
 from chroma_async.errors import ValidationError
+from chroma_async.threads import Lane
 from chroma_async.types import SparseVector
 
 FORM = {"#type": "sparse_vector", "indices": [1, 7], "values": [0.5, -2.0]}
@@ -130,23 +130,23 @@ def vector(length: int, weight: float = 1.0) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def offload() -> AsyncIterator[Offload]:
-    made = Offload(1)
+async def lane() -> AsyncIterator[Lane]:
+    made = Lane("client", 1)
     yield made
     await made.aclose()
 
 
-def embedder(schema: dict[str, Any], function: Any, offload: Offload) -> SparseEmbedder:
+def embedder(schema: dict[str, Any], function: Any, lane: Lane) -> SparseEmbedder:
     def build(description: Mapping[str, Any]) -> Any:
         assert description["name"] == "lengths"
         return function
 
-    return SparseEmbedder(schema, build, offload)
+    return SparseEmbedder(schema, build, lane)
 
 
-async def test_documents_are_embedded_where_the_metadata_says_nothing_of_the_key(offload: Offload) -> None:
+async def test_documents_are_embedded_where_the_metadata_says_nothing_of_the_key(lane: Lane) -> None:
     function = Lengths()
-    made = embedder(schema(s="#document"), function, offload)
+    made = embedder(schema(s="#document"), function, lane)
     given: list[Any] = [{"n": 1}, None, {"s": vector(99)}, {"s": None}, None, {"s": "text"}]
     found = await made.completed(given, ["a", "bb", "ccc", "dddd", None, ""], 6)
     assert found == [{"n": 1, "s": vector(1)}, {"s": vector(2)}, {"s": vector(99)}, {"s": None}, None, {"s": "text"}]
@@ -154,18 +154,18 @@ async def test_documents_are_embedded_where_the_metadata_says_nothing_of_the_key
     assert given[0] == {"n": 1}, "the caller's own metadata is left alone"
 
 
-async def test_a_write_without_metadata_gets_some_and_one_without_texts_stays_as_it_is(offload: Offload) -> None:
+async def test_a_write_without_metadata_gets_some_and_one_without_texts_stays_as_it_is(lane: Lane) -> None:
     function = Lengths()
-    made = embedder(schema(s="#document"), function, offload)
+    made = embedder(schema(s="#document"), function, lane)
     assert await made.completed(None, ["", "a"], 2) == [{"s": vector(0)}, {"s": vector(1)}]
     assert await made.completed(None, None, 2) is None
     assert await made.completed(None, [None, None], 2) is None
     assert len(function.calls) == 1
 
 
-async def test_a_metadata_key_may_be_the_source_and_several_keys_are_made(offload: Offload) -> None:
+async def test_a_metadata_key_may_be_the_source_and_several_keys_are_made(lane: Lane) -> None:
     function = Lengths()
-    made = embedder(schema(s="title", t="#document", plain=None), function, offload)
+    made = embedder(schema(s="title", t="#document", plain=None), function, lane)
     given: list[Any] = [{"title": "abc"}, {"title": 3}, {"title": ["abc"]}, None]
     assert await made.completed(given, [None, "x", None, None], 4) == [
         {"title": "abc", "s": vector(3)},
@@ -175,21 +175,21 @@ async def test_a_metadata_key_may_be_the_source_and_several_keys_are_made(offloa
     ]
 
 
-async def test_indexes_that_are_off_or_name_no_function_make_nothing(offload: Offload) -> None:
+async def test_indexes_that_are_off_or_name_no_function_make_nothing(lane: Lane) -> None:
     keys = {
         "a": {"sparse_vector": index("#document", enabled=False)},
         "b": {"sparse_vector": index("#document", None)},
         "c": {"string": {}},
     }
-    made = embedder({"keys": keys}, Lengths(), offload)
+    made = embedder({"keys": keys}, Lengths(), lane)
     assert await made.completed(None, ["x"], 1) is None
 
 
-async def test_a_function_may_be_a_coroutine_function_and_give_chromadbs_class(offload: Offload) -> None:
-    assert await embedder(schema(s="#document"), Awaited(), offload).completed(None, ["abc"], 1) == [{"s": vector(3, 2.0)}]
+async def test_a_function_may_be_a_coroutine_function_and_give_chromadbs_class(lane: Lane) -> None:
+    assert await embedder(schema(s="#document"), Awaited(), lane).completed(None, ["abc"], 1) == [{"s": vector(3, 2.0)}]
 
 
 @pytest.mark.parametrize("result", [[], [[1.0]], [{"a": 1}], "x", [SparseVector([], [])] * 2, [None]])
-async def test_a_function_that_gives_something_else_is_named_by_its_key(result: Any, offload: Offload) -> None:
+async def test_a_function_that_gives_something_else_is_named_by_its_key(result: Any, lane: Lane) -> None:
     with pytest.raises(ValidationError, match="'s'"):
-        await embedder(schema(s="#document"), Lengths(result), offload).completed(None, ["x"], 1)
+        await embedder(schema(s="#document"), Lengths(result), lane).completed(None, ["x"], 1)
