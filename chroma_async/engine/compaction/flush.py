@@ -28,9 +28,8 @@ def write_memtable(making: Making, key: str, view: MemtableView, dimension: int)
         return FlushedChunk(None, rows)
     table = view.memtable
     chosen = rows.tolist()
-    sealed = view.blocks[-1].stop if view.blocks else 0
-    columns = Columns.concat([*(block.columns for block in view.blocks), Columns.build(table.metadatas[sealed : view.rows])])
-    postings = Postings.concat([part for _, part in view.postings])
+    columns = Columns.concat([run.columns for _, run in view.runs])
+    postings = Postings.concat([run.postings for _, run in view.runs])
     everything = len(chosen) == view.rows
     entry = write_chunk(
         making,
