@@ -29,10 +29,10 @@ class CollectionVerbs(Verbs):
     ) -> CollectionInfo:
         check_collection_name(name)
         made = create_settings(metadata, configuration, schema, num_threads=self.settings.query_threads)
-        catalog = self._catalog
+        collections = self._collections
         if get_or_create:
             try:
-                return self._info(await catalog.get_collection(scope, name))
+                return self._info(await collections.get_collection(scope, name))
             except NotFoundError:
                 pass
         row = CollectionRow(
@@ -47,19 +47,19 @@ class CollectionVerbs(Verbs):
             created_ns=self.engine.context.clock(),
         )
         try:
-            await catalog.create_collection(row)
+            await collections.create_collection(row)
         except UniqueConstraintError:
             if not get_or_create:
                 raise
             # Another caller created it between the two steps.
-            row = await catalog.get_collection(scope, name)
+            row = await collections.get_collection(scope, name)
         return self._info(row)
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
-        return self._info(await self._catalog.get_collection(scope, name))
+        return self._info(await self._collections.get_collection(scope, name))
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionInfo:
-        return self._info(await self._catalog.get_collection_by_id(scope, id))
+        return self._info(await self._collections.get_collection_by_id(scope, id))
 
     async def get_collection_by_crn(self, crn: str) -> CollectionInfo:
         parts = crn.split(":")
@@ -67,16 +67,16 @@ class CollectionVerbs(Verbs):
             raise InvalidArgumentError(f"{crn!r} is not a CRN; it has three parts, tenant_resource_name:database:collection")
         resource_name, database, name = parts
         try:
-            tenant = await self._catalog.find_tenant(resource_name)
+            tenant = await self._tenancy.find_tenant(resource_name)
             return await self.get_collection(Scope(tenant.name, database), name)
         except NotFoundError:
             raise NotFoundError(f"Collection [{crn}] does not exist") from None
 
     async def list_collections(self, scope: Scope, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
-        return await in_slices(await self._catalog.list_collections(scope, limit, offset), READ_COLLECTION, self._info)
+        return await in_slices(await self._collections.list_collections(scope, limit, offset), READ_COLLECTION, self._info)
 
     async def count_collections(self, scope: Scope) -> int:
-        return await self._catalog.count_collections(scope)
+        return await self._collections.count_collections(scope)
 
     async def modify_collection(
         self, scope: Scope, id: UUID, *, new_name: str | None = None, new_metadata: Json = None, new_configuration: Json = None
@@ -95,8 +95,8 @@ class CollectionVerbs(Verbs):
         return self._info(await self.engine.fork_collection(scope, id, new_name))
 
     async def fork_count(self, scope: Scope, id: UUID) -> int:
-        await self._catalog.get_collection_by_id(scope, id)
-        return await self._catalog.fork_count(id)
+        await self._collections.get_collection_by_id(scope, id)
+        return await self._manifests.fork_count(id)
 
     async def indexing_status(self, scope: Scope, id: UUID) -> IndexingStatus:
         async with self.engine.using(scope, id) as collection:
@@ -104,13 +104,13 @@ class CollectionVerbs(Verbs):
 
     async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
         check_collection_name(alias, "alias")
-        await self._catalog.set_alias(scope, alias, collection)
+        await self._collections.set_alias(scope, alias, collection)
 
     async def delete_alias(self, scope: Scope, alias: str) -> None:
-        await self._catalog.delete_alias(scope, alias)
+        await self._collections.delete_alias(scope, alias)
 
     async def list_aliases(self, scope: Scope) -> list[Alias]:
-        return await self._catalog.list_aliases(scope)
+        return await self._collections.list_aliases(scope)
 
     def _info(self, row: CollectionRow) -> CollectionInfo:
         row = self.engine.described(row)

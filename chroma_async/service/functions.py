@@ -22,7 +22,7 @@ class FunctionVerbs(Verbs):
         return Attachment(row.id, row.name, row.function, created)
 
     async def get_attached_function(self, scope: Scope, id: UUID, name: str) -> FunctionInfo:
-        database = await self._catalog.get_database(scope)
+        database = await self._tenancy.get_database(scope)
         row, output = await self.engine.functions.get(scope, id, name)
         return FunctionInfo(
             id=row.id,

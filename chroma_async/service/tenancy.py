@@ -14,23 +14,23 @@ class TenancyVerbs(Verbs):
 
     async def create_tenant(self, name: str) -> None:
         check_tenant_name(name)
-        await self._catalog.create_tenant(name)
+        await self._tenancy.create_tenant(name)
 
     async def get_tenant(self, name: str) -> Tenant:
-        return await self._catalog.get_tenant(name)
+        return await self._tenancy.get_tenant(name)
 
     async def update_tenant(self, name: str, resource_name: str) -> None:
-        await self._catalog.set_resource_name(name, resource_name)
+        await self._tenancy.set_resource_name(name, resource_name)
 
     async def create_database(self, name: str, tenant: str) -> None:
         check_database_name(name)
-        await self._catalog.create_database(Database(uuid4(), name, tenant))
+        await self._tenancy.create_database(Database(uuid4(), name, tenant))
 
     async def get_database(self, name: str, tenant: str) -> Database:
-        return await self._catalog.get_database(Scope(tenant, name))
+        return await self._tenancy.get_database(Scope(tenant, name))
 
     async def delete_database(self, name: str, tenant: str) -> None:
         await self.engine.delete_database(Scope(tenant, name))
 
     async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
-        return await self._catalog.list_databases(tenant, limit, offset)
+        return await self._tenancy.list_databases(tenant, limit, offset)

@@ -8,7 +8,9 @@ from chroma_async.query_language.filter_ast import Filter
 from chroma_async.service.filters import condition
 from chroma_async.service.sharing import Lease
 from chroma_async.storage.base.catalog import Catalog
-from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.collections import CollectionRow, Collections
+from chroma_async.storage.base.manifests import Manifests
+from chroma_async.storage.base.tenancy import Tenancy
 from chroma_async.threads import Threads
 from chroma_async.types import Json
 
@@ -34,6 +36,18 @@ class Verbs:
         engine = self.engine
         engine.check_usable()
         return engine.context.backends.catalog
+
+    @property
+    def _tenancy(self) -> Tenancy:
+        return self._catalog
+
+    @property
+    def _collections(self) -> Collections:
+        return self._catalog
+
+    @property
+    def _manifests(self) -> Manifests:
+        return self._catalog
 
     @property
     def _threads(self) -> Threads:
