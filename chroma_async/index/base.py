@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from chroma_async.index.effort import Efforts
 from chroma_async.types import Floats, Ints
 
 #: Below this many dimensions the links of a graph outweigh its vectors, and 256 steps a dimension tell too few rows apart.
@@ -52,15 +53,11 @@ class GraphOptions:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of a graph's check: recall by ef, the ef to search with, what to do, and how remote the neighbours of stored rows are.
-
-    ``reach`` is in the units of :meth:`Encoding.remoteness <chroma_async.index.codes.Encoding.remoteness>`.
-    """
+    """The outcome of a graph's check: recall of stored rows by ef, how far to search for whom, and what to do."""
 
     recalls: dict[int, float]
-    ef: int
+    efforts: Efforts
     advice: Advice
-    reach: float
 
 
 def default_degree(dimension: int, rows: int) -> int:

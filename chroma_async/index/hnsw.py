@@ -19,8 +19,9 @@ from chroma_async.errors import CorruptionError
 from chroma_async.format.frame import Frame, FrameWriter, Sink
 from chroma_async.index.base import Advice, Codec, GraphOptions, SegmentVectors, VectorChunk, Verdict, default_codec, default_degree
 from chroma_async.index.codes import ChunkCodes, Encoding, scan, search
+from chroma_async.index.effort import FEW, Efforts, Zone
 from chroma_async.index.node_map import NodeMap, NodeMapBuilder
-from chroma_async.index.recall_check import NEIGHBOURS, examine, judge
+from chroma_async.index.recall_check import EFS, examine, judge
 from chroma_async.types import Bytes, Floats, Ints, Json, Space
 
 #: Its type stubs lack most of what is used here.
@@ -39,8 +40,7 @@ class Graph:
 
     :ivar covers: rows at positions below this were considered: each is found through the graph, or was dead when it was built.
     :ivar navigable: whether its links may be followed; if not, only :meth:`scan` gives good answers.
-    :ivar ef: the least ef that reaches the recall that was asked for when it was built; ``recalls`` has the measurements.
-    :ivar reach: how remote the neighbours of nearly all stored rows are at the most.
+    :ivar efforts: how far to search so that the recall that was asked for when it was built is reached.
     :ivar bytes: size of the file.
     """
 
@@ -54,9 +54,7 @@ class Graph:
         self.covers = int(extra["covers"])
         self.degree = int(extra["degree"])
         self.navigable = bool(extra["navigable"])
-        self.ef = int(extra["ef"])
-        self.recalls = {int(ef): float(recall) for ef, recall in extra["recalls"].items()}
-        self.reach = math.inf if extra.get("reach") is None else float(extra["reach"])
+        self.efforts = _efforts(extra)
         self.bytes = length
 
     @classmethod
@@ -95,14 +93,13 @@ class Graph:
         """
         return search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, chosen, efSearch=ef)[0]
 
-    def explore(self, query: Floats, k: int, ef: int) -> tuple[Ints, bool]:
-        """As :meth:`search` among all nodes; and whether the query lies off the data, where ``ef`` finds less than was measured.
-
-        That is so when its neighbours are more remote than those of nearly all stored rows.
-        """
+    def explore(self, query: Floats, k: int, ef: int) -> tuple[Ints, Zone]:
+        """As :meth:`search` among all nodes; and the zone of the query, judged by its tenth neighbour."""
         nodes, values = search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, None, efSearch=ef)
-        last = min(NEIGHBOURS, len(values)) - 1
-        return nodes, last >= 0 and self.encoding.remoteness(query, float(values[last])) > self.reach
+        last = min(FEW, len(values)) - 1
+        if last < 0:
+            return nodes, Zone.NEAR
+        return nodes, self.efforts.zone(self.encoding.remoteness(query, float(values[last])))
 
     def scan(self, query: Floats, k: int, chosen: Bytes | None = None) -> Ints:
         """Compare with the codes of all chosen nodes: the nearest ``k``, nearest first."""
@@ -212,18 +209,21 @@ class GraphBuilder:
         self._verdict = None
 
     def check(self, segment: SegmentVectors, target: float = 0.99, floor: float = 0.98) -> Verdict:
-        """Compare with an exact scan (see :mod:`chroma_async.index.recall_check`), choose ef, and advise. Reads all raw rows of the graph
-        once.
+        """Compare with an exact scan (see :mod:`chroma_async.index.recall_check`), measure the efforts, and advise. Reads all raw rows
+        of the graph once.
 
-        :param target: recall at which ef is chosen.
-        :param floor: recall at the largest ef below which the graph's links are not to be used.
+        :param target: recall at which an ef is chosen.
+        :param floor: recall at the largest ef below which links are not to be followed.
         """
 
         def propose(query: Floats, k: int, ef: int) -> tuple[Ints, Floats]:
             return search(self._index, query, min(k, self.nodes), faiss.SearchParametersHNSW, None, efSearch=ef)
 
-        recalls, reach = examine(propose, self._numbers.freeze(), segment, self.encoding)
-        self._verdict = judge(recalls, reach, self.encoding, target, floor)
+        def compare(query: Floats, k: int) -> Ints:
+            return scan(self._storage, query, k, None)
+
+        findings = examine(propose, compare, self._numbers.freeze(), segment, self.encoding, target, floor)
+        self._verdict = judge(findings, self.encoding, floor)
         return self._verdict
 
     def save(self, sink: Sink) -> None:
@@ -263,8 +263,10 @@ class GraphBuilder:
             "covers": self.covers,
             "degree": self.degree,
             "navigable": verdict.advice is Advice.KEEP,
-            "ef": verdict.ef,
-            "reach": None if math.isinf(verdict.reach) else verdict.reach,
+            # What a reader from before the efforts goes by.
+            "ef": verdict.efforts.near.few or EFS[-1],
+            "reach": None if math.isinf(verdict.efforts.reach) else verdict.efforts.reach,
+            "efforts": verdict.efforts.to_json(),
             "recalls": {str(ef): recall for ef, recall in verdict.recalls.items()},
             "counts": [self._seen, self._values, self._clipped, self._uncarried],
         }
@@ -274,9 +276,8 @@ class GraphBuilder:
 
 
 def encode_chunk(chunk: VectorChunk, graph: Graph | None, space: Space) -> ChunkCodes:
-    """The codes of a chunk that ``graph`` does not cover, in the graph's own codec where it is of one byte a dimension."""
-    encoding = graph.encoding if graph is not None and graph.encoding.codec is Codec.SQ8 else None
-    return ChunkCodes(chunk, encoding, space)
+    """The codes of a chunk that ``graph``, if there is one, does not cover, in the graph's own codec."""
+    return ChunkCodes(chunk, None if graph is None else graph.encoding, space)
 
 
 def _codes(storage: Any) -> Bytes:
@@ -286,6 +287,14 @@ def _codes(storage: Any) -> Bytes:
         return np.empty((0, width), np.uint8)
     codes: Bytes = faiss.rev_swig_ptr(storage.codes.data(), storage.ntotal * width)
     return codes.reshape(storage.ntotal, width)
+
+
+def _efforts(extra: Mapping[str, Json]) -> Efforts:
+    """What the graph's check measured; a graph that was checked before efforts were tells less."""
+    if "efforts" in extra:
+        return Efforts.from_json(extra["efforts"])
+    reach = math.inf if extra.get("reach") is None else float(extra["reach"])
+    return Efforts.unmeasured(int(extra["ef"]) if extra["navigable"] else 0, reach)
 
 
 def _read(buffer: memoryview, file: str) -> tuple[Frame, Encoding, NodeMap]:

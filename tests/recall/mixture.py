@@ -10,7 +10,7 @@ import numpy as np
 from chroma_async.engine.read.nearest import NearestRequest, Searchable, nearest
 from chroma_async.engine.read.search_plan import PlanSettings
 from chroma_async.format.bitmap import Bitmap
-from chroma_async.index.base import GraphOptions, SegmentVectors, VectorChunk, Verdict
+from chroma_async.index.base import Advice, Codec, GraphOptions, SegmentVectors, VectorChunk, Verdict
 from chroma_async.index.hnsw import Graph, GraphBuilder
 from chroma_async.index.kernels import set_threads
 from chroma_async.types import Bools, Floats, Ints, Space
@@ -62,7 +62,7 @@ class Built:
 
     space: Space
     segment: SegmentVectors
-    graph: Graph
+    graph: Graph | None
     verdict: Verdict
     file: bytes
 
@@ -109,10 +109,19 @@ def finish(builder: GraphBuilder, segment: SegmentVectors) -> Built:
 
 
 def build(space: Space, vectors: Floats, options: GraphOptions | None = None, alive: Bools | None = None) -> Built:
-    """A segment of three chunks, and a graph of all its live rows; with one core, as in a query worker."""
+    """A segment of three chunks, and a graph of all its live rows; with one core, as in a query worker.
+
+    As the engine does, a graph whose check advises so is built again in 16 bits, and one that is to be dropped is not searched.
+    """
     set_threads(1)
     rows = len(vectors)
     segment = chunks(vectors, rows // 2, rows // 2 + rows // 4)
-    builder = GraphBuilder.new(space, vectors.shape[1], options or GraphOptions(), vectors[:: max(1, rows // 20_000)], rows)
-    fill(builder, segment, 0, rows, alive)
-    return finish(builder, segment)
+    given = options or GraphOptions()
+    for codec in (given.codec, Codec.FP16):
+        finer = GraphOptions(given.degree, given.ef_construction, codec)
+        builder = GraphBuilder.new(space, vectors.shape[1], finer, vectors[:: max(1, rows // 20_000)], rows)
+        fill(builder, segment, 0, rows, alive)
+        verdict = builder.check(segment)
+        if verdict.advice in (Advice.KEEP, Advice.SCAN_CODES):
+            return finish(builder, segment)
+    return Built(space, segment, None, verdict, b"")

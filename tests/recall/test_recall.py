@@ -13,7 +13,7 @@ from chroma_async.types import Space
 from tests.recall.mixture import Built, Mixture, Sink, build, chunks, fill, finish, mixture
 
 ROWS = 6000
-FLOORS = {Space.L2: 0.98, Space.COSINE: 0.98, Space.IP: 0.95}
+FLOORS = {Space.L2: 0.98, Space.COSINE: 0.98, Space.IP: 0.98}
 SPACES = list(Space)
 
 

@@ -13,7 +13,7 @@ from tests.recall.mixture import Built, Mixture, build, mixture
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROWS = 50_000
-FLOORS = {Space.L2: 0.98, Space.COSINE: 0.98, Space.IP: 0.95}
+FLOORS = {Space.L2: 0.98, Space.COSINE: 0.98, Space.IP: 0.98}
 SETTINGS = PlanSettings()
 
 

@@ -28,6 +28,7 @@ from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.distance import smallest
+from chroma_async.index.effort import Zone
 from chroma_async.index.hnsw import Graph
 from chroma_async.index.kernels import Scorer
 from chroma_async.types import Bools, Floats, IncludeField, Ints, Space
@@ -153,15 +154,15 @@ class _Search:
         if isinstance(first, Codes):
             return self._among_allowed(scorer, graph, first)
         # Nodes are (n,) int64, nearest first by their codes.
-        first_nodes, off_the_data = graph.explore(scorer.query, first.k, first.ef)
-        wider = widen(covered.situation, self._settings, first) if off_the_data else None
+        first_nodes, zone = graph.explore(scorer.query, first.k, first.ef)
+        wider = widen(covered.situation, self._settings, first, zone)
         if isinstance(wider, Exact | Codes):
             return self._among_allowed(scorer, graph, wider)
         nodes = first_nodes if wider is None else graph.search(scorer.query, wider.k, wider.ef)
         positions, share = self._rows_behind(graph, nodes)
         if self._allowed is None:
             return self._scored(scorer, graph, positions)
-        step = refine(covered.situation, self._settings, share, remote=off_the_data)
+        step = refine(covered.situation, self._settings, share, zone)
         if isinstance(step, Answered):
             return self._scored(scorer, graph, positions)
         return self._among_allowed(scorer, graph, step)
@@ -282,7 +283,8 @@ def _covered(request: NearestRequest, graph: Graph, allowed: int) -> _Covered | 
     """How the rows that ``graph`` covers are searched, of which ``allowed`` may be found; ``None``: exactly, like all others."""
     if not graph.rows or not allowed:
         return None
-    ef = max(graph.ef, request.ef_search)
-    situation = Situation(graph.rows, allowed, request.k, graph.encoding.dimension, ef, graph.navigable)
+    efs = (graph.efforts.of(zone).ef(request.k) for zone in Zone)
+    near_ef, off_ef, far_ef = (max(ef, request.ef_search) if ef else 0 for ef in efs)
+    situation = Situation(graph.rows, allowed, request.k, graph.encoding.dimension, near_ef, off_ef, far_ef)
     first = plan(situation, request.plan)
     return None if isinstance(first, Exact) else _Covered(graph, situation, first)

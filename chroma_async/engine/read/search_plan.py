@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from chroma_async.index.effort import Zone
+
 
 @dataclass(frozen=True, slots=True)
 class PlanSettings:
@@ -42,9 +44,9 @@ class PlanSettings:
     #: A filtered search has ef ``filtered_ef / share``, and ``most_ef`` at the most.
     filtered_ef: float = 200.0
     most_ef: int = 1600
-    #: Queries that lie off the data: least ef of their searches, and by how much their filtered searches have more.
-    remote_ef: int = 400
+    #: By how much the filtered searches of queries off the data have more, and the bound of those that lie far from it.
     remote_factor: float = 2.0
+    most_far_ef: int = 6400
     #: Rows outside any graph beyond which their codes, if there are any, are scanned in place of raw rows.
     tail_codes_rows: int = 16_384
 
@@ -90,16 +92,21 @@ Refinement: TypeAlias = Answered | Exact | Codes | FilteredGraph
 class Situation:
     """What a plan depends on.
 
-    ``rows`` that the graph holds, ``allowed`` of them, ``k`` results asked for, ``dimension``, the graph's ``ef`` and whether it is
-    ``navigable``.
+    ``rows`` that the graph holds, ``allowed`` of them, ``k`` results asked for, ``dimension``, and the least ef for that many results by
+    the zone of the query; 0 where links are not to be followed.
     """
 
     rows: int
     allowed: int
     k: int
     dimension: int
-    ef: int
-    navigable: bool = True
+    near_ef: int
+    off_ef: int
+    far_ef: int
+
+    def ef(self, zone: Zone) -> int:
+        """The least ef in ``zone``."""
+        return {Zone.NEAR: self.near_ef, Zone.OFF: self.off_ef, Zone.FAR: self.far_ef}[zone]
 
 
 def plan(situation: Situation, settings: PlanSettings) -> Plan:
@@ -107,38 +114,44 @@ def plan(situation: Situation, settings: PlanSettings) -> Plan:
     exact_ns = exact_cost_ns(situation, settings)
     if situation.k * settings.exact_share > situation.rows:
         return _scan(situation, settings)
-    if not situation.navigable:
+    if not situation.near_ef:
         return Exact() if exact_ns <= settings.cheap_exact_us * 1000 else _scan(situation, settings)
-    search = GraphSearch(_candidates(situation, settings), max(situation.ef, settings.ef_factor * situation.k))
+    search = GraphSearch(_candidates(situation, settings), max(situation.near_ef, settings.ef_factor * situation.k))
     filtered = situation.allowed < settings.nearly_all * situation.rows
     bound_ns = settings.cheap_exact_us * 1000 if filtered else graph_cost_ns(situation, settings, search.ef)
     return Exact() if exact_ns <= bound_ns else search
 
 
-def widen(situation: Situation, settings: PlanSettings, first: GraphSearch) -> Plan | None:
-    """What to do instead of ``first`` when it showed that the query lies off the data; ``None``: it was wide enough."""
-    if first.ef >= settings.remote_ef:
+def widen(situation: Situation, settings: PlanSettings, first: GraphSearch, zone: Zone) -> Plan | None:
+    """What to do instead of ``first`` when it showed that the query lies in ``zone``; ``None``: it was wide enough."""
+    ef = situation.ef(zone)
+    if not ef:
+        return _scan(situation, settings)
+    if first.ef >= ef:
         return None
     scan = _scan(situation, settings)
-    scan_ns = exact_cost_ns(situation, settings) if isinstance(scan, Exact) else codes_cost_ns(situation, settings)
-    return scan if scan_ns <= graph_cost_ns(situation, settings, settings.remote_ef) else GraphSearch(first.k, settings.remote_ef)
+    return scan if _scan_cost_ns(situation, settings, scan) <= graph_cost_ns(situation, settings, ef) else GraphSearch(first.k, ef)
 
 
-def refine(situation: Situation, settings: PlanSettings, share: float, *, remote: bool = False) -> Refinement:
-    """How to go on when ``share`` of the unfiltered candidates are allowed.
-
-    :param remote: the query lies off the data.
-    """
+def refine(situation: Situation, settings: PlanSettings, share: float, zone: Zone = Zone.NEAR) -> Refinement:
+    """How to go on when ``share`` of the unfiltered candidates are allowed, for a query in ``zone``."""
     if share >= settings.nearly_all:
         return Answered()
-    if share >= settings.least_share:
+    if share >= settings.least_share and situation.ef(zone):
         k = max(settings.least_candidates, settings.ef_factor * situation.k)
-        wanted = settings.filtered_ef * (settings.remote_factor if remote else 1.0) / share
-        ef = min(max(int(wanted), k, situation.ef), settings.most_ef)
+        ef = _filtered_ef(situation, settings, share, zone, k)
         best_ns = min(exact_cost_ns(situation, settings), codes_cost_ns(situation, settings))
         if graph_cost_ns(situation, settings, ef) < best_ns:
             return FilteredGraph(k, ef)
     return _scan(situation, settings)
+
+
+def _filtered_ef(situation: Situation, settings: PlanSettings, share: float, zone: Zone, k: int) -> int:
+    """The ef of a filtered search: what an unfiltered one needs, for as many more steps as lead to rows that are not allowed."""
+    if zone is Zone.NEAR:
+        return min(max(int(settings.filtered_ef / share), k, situation.near_ef), settings.most_ef)
+    wanted = max(settings.filtered_ef * settings.remote_factor, situation.ef(zone) if zone is Zone.FAR else 0)
+    return min(max(int(wanted / share), k, situation.ef(zone)), settings.most_far_ef if zone is Zone.FAR else settings.most_ef)
 
 
 def exact_cost_ns(situation: Situation, settings: PlanSettings) -> float:
@@ -156,6 +169,10 @@ def codes_cost_ns(situation: Situation, settings: PlanSettings) -> float:
 def graph_cost_ns(situation: Situation, settings: PlanSettings, ef: int) -> float:
     """A graph search of ``ef`` steps."""
     return ef * (settings.step_ns + settings.step_ns_per_dimension * situation.dimension)
+
+
+def _scan_cost_ns(situation: Situation, settings: PlanSettings, scan: Exact | Codes) -> float:
+    return exact_cost_ns(situation, settings) if isinstance(scan, Exact) else codes_cost_ns(situation, settings)
 
 
 def _candidates(situation: Situation, settings: PlanSettings) -> int:

@@ -22,7 +22,7 @@ from chroma_async.format.ids import Hashes
 from chroma_async.format.manifest import ChunkEntry, SegmentEntry, TrigramEntry
 from chroma_async.format.pages import BirthOrder
 from chroma_async.index import trigrams
-from chroma_async.index.base import SegmentVectors, VectorChunk
+from chroma_async.index.base import Codec, SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.hnsw import Graph, encode_chunk
 from chroma_async.index.mask import evaluate_mask
@@ -120,7 +120,9 @@ class Segment:
 
     def encode_tail(self, space: Space, tail_rows: int) -> None:
         """Make codes for the chunks outside the graph if they hold over ``tail_rows`` rows, and drop those no longer needed. Blocking."""
-        needed = self.rows - self.covers > tail_rows
+        # A graph of a finer codec says that codes of one byte do not tell these rows apart, or that there is little to gain.
+        coded = self.graph is None or self.graph.encoding.codec is Codec.SQ8
+        needed = coded and self.rows - self.covers > tail_rows
         for base, chunk in zip(self.bases.tolist(), self.chunks, strict=True):
             if not needed or base + chunk.rows <= self.covers:
                 chunk.codes = None

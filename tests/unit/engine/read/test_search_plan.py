@@ -16,12 +16,15 @@ from chroma_async.engine.read.search_plan import (
     refine,
     widen,
 )
+from chroma_async.index.effort import Zone
 
 SETTINGS = PlanSettings()
 
 
-def _situation(rows: int = 50_000, allowed: int | None = None, k: int = 10, *, navigable: bool = True) -> Situation:
-    return Situation(rows, rows if allowed is None else allowed, k, 384, ef=64, navigable=navigable)
+def _situation(
+    rows: int = 50_000, allowed: int | None = None, k: int = 10, *, near: int = 64, off: int = 400, far: int = 1600
+) -> Situation:
+    return Situation(rows, rows if allowed is None else allowed, k, 384, near, off, far)
 
 
 def test_an_unfiltered_search_takes_the_graph() -> None:
@@ -72,8 +75,8 @@ def test_ef_of_a_filtered_search_has_a_bound() -> None:
 
 
 def test_a_graph_whose_links_are_no_good_is_scanned_by_its_codes() -> None:
-    assert plan(_situation(navigable=False), SETTINGS) == Codes(k=64)
-    assert plan(_situation(allowed=100, navigable=False), SETTINGS) == Exact()
+    assert plan(_situation(near=0), SETTINGS) == Codes(k=64)
+    assert plan(_situation(allowed=100, near=0), SETTINGS) == Exact()
 
 
 def test_codes_are_not_scanned_when_half_of_the_rows_would_be_rescored() -> None:
@@ -81,7 +84,20 @@ def test_codes_are_not_scanned_when_half_of_the_rows_would_be_rescored() -> None
 
 
 def test_a_query_off_the_data_is_searched_more_widely_or_scanned_where_that_is_cheaper() -> None:
-    assert widen(_situation(), SETTINGS, GraphSearch(k=64, ef=64)) == GraphSearch(k=64, ef=400)
-    assert widen(_situation(rows=10_000), SETTINGS, GraphSearch(k=64, ef=64)) == Codes(k=64)
-    assert widen(_situation(), SETTINGS, GraphSearch(k=64, ef=400)) is None
-    assert refine(_situation(rows=1_000_000, allowed=500_000), SETTINGS, 0.5, remote=True) == FilteredGraph(k=64, ef=800)
+    first = GraphSearch(k=64, ef=64)
+    assert widen(_situation(), SETTINGS, first, Zone.OFF) == GraphSearch(k=64, ef=400)
+    assert widen(_situation(rows=1_000_000), SETTINGS, first, Zone.FAR) == GraphSearch(k=64, ef=1600)
+    assert widen(_situation(rows=10_000), SETTINGS, first, Zone.OFF) == Codes(k=64)
+    assert widen(_situation(rows=40_000), SETTINGS, first, Zone.FAR) == Codes(k=64)
+    assert widen(_situation(), SETTINGS, GraphSearch(k=64, ef=400), Zone.OFF) is None
+
+
+def test_a_query_where_links_find_too_little_at_any_ef_is_scanned() -> None:
+    assert widen(_situation(rows=1_000_000, far=0), SETTINGS, GraphSearch(k=64, ef=64), Zone.FAR) == Codes(k=64)
+    assert refine(_situation(rows=1_000_000, far=0), SETTINGS, 0.5, Zone.FAR) == Codes(k=64)
+
+
+def test_a_filtered_search_off_the_data_takes_more_steps() -> None:
+    situation = _situation(rows=1_000_000, allowed=500_000)
+    efs = [refine(situation, SETTINGS, 0.5, zone) for zone in Zone]
+    assert efs == [FilteredGraph(k=64, ef=400), FilteredGraph(k=64, ef=800), FilteredGraph(k=64, ef=3200)]
