@@ -14,7 +14,7 @@ from chroma_async.engine.write.live_state import LiveState
 from chroma_async.errors import CorruptionError
 from chroma_async.format.logbatch import Facts, LogBatch, decode
 from chroma_async.format.manifest import Manifest, Tail
-from chroma_async.storage.base.log import Log, LogEntry
+from chroma_async.storage.base.log import Log, LogEntry, LogInventory
 from chroma_async.types import Seq
 
 
@@ -79,7 +79,7 @@ def _victims(live: LiveState, batch: LogBatch, name: str) -> Places:
     return places
 
 
-async def pending_facts(log: Log) -> dict[UUID, Facts]:
+async def pending_facts(log: LogInventory) -> dict[UUID, Facts]:
     """What the log's tail says of each collection beyond its catalog row."""
     pending: dict[UUID, Facts] = {}
     for collection, _, body in await log.facts():

@@ -13,6 +13,8 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 Kind: TypeAlias = Literal["vectors", "columns", "documents", "postings", "alive", "graph", "trigrams"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+#: Those that are SQLite databases; the others are frames.
+DATABASE_KINDS: Final[tuple[Kind, ...]] = ("documents", "trigrams")
 TEMP_SUFFIX: Final = ".tmp"
 
 _KEY = re.compile(r"[0-9a-f]{32}")

@@ -20,6 +20,7 @@ from chroma_async.format.database import ReadableDatabase
 from chroma_async.format.files import FileRef
 from chroma_async.format.logbatch import decode
 from chroma_async.format.manifest import Manifest, SegmentEntry
+from chroma_async.format.names import DATABASE_KINDS, parse
 from chroma_async.index.hnsw import Graph
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.base.log import LogEntry
@@ -106,7 +107,8 @@ def _files(store: PinningStore, collection: str, segment: SegmentEntry) -> list[
 
 
 def _is_database(file: FileRef) -> bool:
-    return file.name.endswith((".documents", ".trigrams"))
+    name = parse(file.name)
+    return name is not None and name.kind in DATABASE_KINDS
 
 
 def _check_database(database: ReadableDatabase, file: str) -> None:

@@ -25,7 +25,17 @@ class LogEntry:
     facts: bytes | None = None
 
 
-class Log(Protocol):
+class LogInventory(Protocol):
+    """What the log holds in the whole store. Asked by a process that has the store to itself, when it opens one."""
+
+    async def facts(self) -> list[tuple[UUID, Seq, bytes]]:
+        """(collection, last seq, facts) of every entry that carries facts, ascending by seq within a collection."""
+
+    async def collections(self) -> dict[UUID, Seq]:
+        """The highest seq held for each collection that has entries."""
+
+
+class Log(LogInventory, Protocol):
     """The write-ahead log of a store, shared by its collections. One writer calls ``append``, one call at a time."""
 
     async def append(self, entries: Sequence[LogEntry]) -> None:
@@ -40,12 +50,6 @@ class Log(Protocol):
 
         :raises CorruptionError: an entry fails its checksum; names collection and seq.
         """
-
-    async def facts(self) -> list[tuple[UUID, Seq, bytes]]:
-        """(collection, last seq, facts) of every entry that carries facts, ascending by seq within a collection."""
-
-    async def collections(self) -> dict[UUID, Seq]:
-        """The highest seq held for each collection that has entries."""
 
     async def trim(self, collection: UUID, upto: Seq) -> None:
         """Forget entries with ``last <= upto``. Need not be durable when it returns: replay of a flushed entry is harmless."""

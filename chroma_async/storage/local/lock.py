@@ -26,12 +26,14 @@ from pathlib import Path
 from weakref import WeakSet
 
 from chroma_async.errors import FencedError, ForeignDirectoryError, ForkedError, LockedError, StoreError
+from chroma_async.format.names import TEMP_SUFFIX
 from chroma_async.storage.filesystem import FileSystem
 from chroma_async.threads import Threads
 
 #: Version of the directory's layout.
 FORMAT_VERSION = 1
-LOCK, FORMAT, FORMAT_TEMPORARY = "LOCK", "FORMAT", "FORMAT.tmp"
+LOCK, FORMAT = "LOCK", "FORMAT"
+FORMAT_TEMPORARY = f"{FORMAT}{TEMP_SUFFIX}"
 #: What a first opening that was cut short can leave, and how it begins; it may end anywhere.
 _BEGUN = {LOCK: b'{"pid": ', FORMAT_TEMPORARY: b"chroma_async\n"}
 #: What a fresh volume holds besides.

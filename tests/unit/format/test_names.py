@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_async.format.names import KINDS, StoredName, is_ours, parse, parse_temp, temp_name
+from chroma_async.format.names import KINDS, TEMP_SUFFIX, StoredName, is_ours, parse, parse_temp, temp_name
+from tests.shape.source import modules
 
 keys = st.text("0123456789abcdef", min_size=32, max_size=32)
 names = st.builds(StoredName, st.sampled_from(KINDS), keys)
@@ -60,3 +63,14 @@ def test_a_malformed_name_cannot_be_built() -> None:
         StoredName("passwords", "a" * 32)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="epoch"):
         temp_name(StoredName("graph", "0" * 32), -1)
+
+
+def test_names_of_stored_files_are_spelled_in_one_module_only() -> None:
+    endings = {f".{kind}" for kind in KINDS} | {TEMP_SUFFIX}
+    spelled = {
+        (module.name, node.value)
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(tuple(endings)) and " " not in node.value
+    }
+    assert spelled == {("chroma_async.format.names", TEMP_SUFFIX)}
