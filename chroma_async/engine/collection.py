@@ -18,6 +18,8 @@ from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.snapshot.expiry import may_expire, visible
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.engine.write.commit_queue import CommitQueue
+from chroma_async.engine.write.group_resolver import GroupResolver
+from chroma_async.engine.write.group_writer import GroupWriter
 from chroma_async.engine.write.live_row import LiveRow, with_facts
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.engine.write.request import NOTHING, Delete, DeleteMatching, TransactionRequest, Write
@@ -50,28 +52,23 @@ class Collection:
         self.users = 0
         self.last_used = context.monotonic()
         self._context = context
-        #: The present: what writes and compaction change, one step at a time, within ``turn``.
+        #: The present: what writes and compaction change, one step at a time, within its turn.
         self.live = live
-        self.turn = asyncio.Lock()
         self._row = LiveRow(row, context.settings.schema_keys)
         self._ended: ChromaError | None = None
         self._expiring: asyncio.Task[None] | None = None
         self._measured: tuple[Manifest, int, int] | None = None
         #: What conditional reads have seen.
         self.tokens = ReadTokens(context.settings.read_tokens, context.settings.read_token_s, context.monotonic)
-        self.compactor = Compactor(live, self.turn, self._row, context)
+        self.compactor = Compactor(live, self._row, context)
+        resolver = GroupResolver(row.id, self._row.known, context.settings.regex_budget_s, self._now_s)
+        self._writer = GroupWriter(live, self._row, resolver, context.log_writer, context.threads, self.compactor.written)
         self._queue = CommitQueue(
-            live,
-            self._row,
-            self.turn,
-            context.log_writer,
+            self._writer,
             context.tasks,
-            context.threads,
             context.settings,
             refuse_when_full=context.refuse_when_full,
             admit=self.compactor.throttle.admit,
-            written=self.compactor.written,
-            now_s=self._now_s,
         )
 
     @classmethod
@@ -273,7 +270,7 @@ class Collection:
 
     async def _delete_expired(self) -> None:
         try:
-            if await self._queue.overdue():
+            if await self._writer.overdue():
                 await self._queue.submit(NOTHING)
         except (ClosedError, NotFoundError):
             pass  # whoever loads it next does it

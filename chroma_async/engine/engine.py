@@ -25,7 +25,6 @@ from chroma_async.engine.snapshot.filter_cache import FilterCache
 from chroma_async.engine.snapshot.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.unloading import unload_idle
-from chroma_async.engine.write.commit_queue import gone
 from chroma_async.engine.write.live_row import with_facts
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
@@ -39,6 +38,7 @@ from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.base.manifests import ForkCommit, TailRow
 from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.open import abandon_backends, close_backends, open_backends
+from chroma_async.storage.refusals import collection_id_missing
 from chroma_async.threads import Threads
 from chroma_async.types import Json, Scope, Seq
 
@@ -175,7 +175,7 @@ class Engine:
         while (collection := self._loaded.get(id)) is None:
             await self.load(await self.context.backends.catalog.get_collection_by_id(scope, id))
         if collection.scope != scope:
-            raise gone(id)
+            raise collection_id_missing(id)
         collection.users += 1
         collection.last_used = self.context.monotonic()
         self._loaded.move_to_end(id)
@@ -385,7 +385,7 @@ class Engine:
             await asyncio.wait([loading])
         collection = self._loaded.pop(id, None)
         if collection is not None:
-            await collection.aclose(flush=False, refusal=gone(id))
+            await collection.aclose(flush=False, refusal=collection_id_missing(id))
         await self._forget(id)
 
     async def _forget(self, id: UUID) -> None:

@@ -20,7 +20,6 @@ async def test_an_empty_log_holds_nothing(log: Log) -> None:
     assert await log.read(A, 0) == []
     assert await log.facts() == []
     assert await log.collections() == {}
-    assert await log.size_bytes() == 0
     await log.append([])
     await log.trim(A, 10)
 
@@ -65,23 +64,13 @@ async def test_trimming_forgets_whole_entries_of_one_collection_up_to_a_seq(log:
     assert await log.read(A, 0) == [entry(A, 16)]
 
 
-async def test_the_size_is_that_of_the_entries_held(log: Log) -> None:
-    first, second = entry(A, 1, facts=b"12345"), entry(A, 2)
-    await log.append([first, second])
-    assert await log.size_bytes() == len(first.body) + 5 + len(second.body)
-    await log.trim(A, 1)
-    assert await log.size_bytes() == len(second.body)
-    await log.trim(A, 2)
-    assert await log.size_bytes() == 0
-
-
 async def test_a_refused_append_leaves_nothing_behind_and_the_log_usable(log: Log) -> None:
     await log.append([entry(A, 1)])
     for refused in ([entry(B, 1), entry(A, 1)], [entry(B, 1), entry(A, 2), entry(A, 2)]):
         with pytest.raises(InternalError, match="at seq"):
             await log.append(refused)
     assert await log.collections() == {A: 1}
-    assert await log.size_bytes() == len(entry(A, 1).body)
+    assert await log.read(A, 0) == [entry(A, 1)]
     await log.append([entry(A, 2)])
     assert await log.collections() == {A: 2}
 
@@ -94,8 +83,6 @@ async def test_a_long_life_of_appends_and_trims_keeps_what_was_not_trimmed(log: 
             await log.trim(A, seq - 3)
     assert [held.first for held in await log.read(A, 0)] == [96, 97, 98, 99, 100]
     assert await log.read(B, 0) == [entry(B, seq) for seq in range(1, 101)]
-    held = await log.read(A, 0) + await log.read(B, 0)
-    assert await log.size_bytes() == sum(len(each.body) for each in held)
 
 
 async def test_a_closed_log_says_so_and_closes_again(log: Log) -> None:

@@ -66,7 +66,6 @@ def test_a_file_under_construction_is_neither_listed_nor_openable(segments: Segm
     staged, database = segments.create(NAME), segments.create_database(OTHER)
     staged.write(CONTENT)
     assert segments.list() == []
-    assert segments.size_bytes() == 0
     with pytest.raises(CorruptionError, match="missing"):
         segments.open(FileRef(NAME, len(CONTENT), zlib.crc32(CONTENT)))
     staged.commit()
@@ -227,7 +226,6 @@ def test_deleting_forgets_names_and_ignores_unknown_ones(segments: SegmentStore)
     put(segments, OTHER, b"kept")
     segments.delete([NAME, "f" * 32 + ".alive"])
     assert segments.list() == [OTHER]
-    assert segments.size_bytes() == 4
     with pytest.raises(CorruptionError):
         segments.open(ref)
     segments.delete([NAME])
@@ -237,7 +235,6 @@ def test_an_opened_file_outlives_its_deletion_in_every_way_of_reading_it(segment
     blob, database = segments.open(put(segments)), segments.open(put_database(segments))
     segments.delete([NAME, OTHER])
     assert segments.list() == []
-    assert segments.size_bytes() == 0
     assert blob.buffer() == CONTENT
     blob.verify()
     with database.database() as opened:
@@ -250,12 +247,6 @@ def test_what_is_said_to_be_mapped_is_and_nothing_else(segments: SegmentStore) -
     refs = [put(segments, f"{number:032x}.vectors", bytes(size)) for number, size in enumerate((1, 4096, 127 * 1024, 128 * 1024, 1 << 20))]
     for ref in refs:
         assert segments.is_mapped(ref) == isinstance(segments.open(ref).buffer().obj, mmap.mmap)
-
-
-def test_the_size_is_the_sum_of_the_committed_files(segments: SegmentStore) -> None:
-    assert segments.size_bytes() == 0
-    refs = [put(segments), put_database(segments)]
-    assert segments.size_bytes() == sum(ref.bytes for ref in refs)
 
 
 def test_threads_may_use_the_store_at_once(segments: SegmentStore) -> None:

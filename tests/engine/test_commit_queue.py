@@ -298,7 +298,7 @@ async def test_a_collection_deleted_while_it_loads_takes_no_writes(disk: Store, 
 
 
 async def test_a_request_too_large_for_the_log_is_refused_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chroma_async.engine.write.commit_queue.MAX_ENTRY_BYTES", 100_000)
+    monkeypatch.setattr("chroma_async.engine.write.group_resolver.MAX_ENTRY_BYTES", 100_000)
     small, large = await asyncio.gather(
         store.add(["a"], documents=["x"]), store.add(["b"], documents=["x" * 100_000]), return_exceptions=True
     )

@@ -178,7 +178,7 @@ async def test_expired_rows_are_found_in_threads(open_store: Open, wall: Wall, m
         return find(*arguments)
 
     monkeypatch.setattr(expiry, "due", noted)
-    monkeypatch.setattr("chroma_async.engine.write.commit_queue.due", noted)
+    monkeypatch.setattr("chroma_async.engine.write.group_resolver.due", noted)
     ids = [f"a{n}" for n in range(40)]
     for flushed in (False, True):
         wall.now_s = NOW

@@ -156,9 +156,8 @@ def test_a_pin_ends_with_its_last_reader() -> None:
     store = PinningStore(MemorySegmentStore(SqlitePool(2)))
     name = "0" * 32 + ".vectors"
     with store.making() as making:
-        staged = making.create(name)
-        staged.write(b"x")
-        ref = staged.commit()
+        ref = making.write("vectors", "0" * 32, lambda staged: staged.write(b"x"))
+        assert ref.name == name
         assert store.pinned() == {name}
     assert store.pinned() == set()
     readers = [store.open(ref), store.open(ref)]
@@ -171,10 +170,28 @@ def test_a_pin_ends_with_its_last_reader() -> None:
 
 def test_two_jobs_may_protect_one_file() -> None:
     store = PinningStore(MemorySegmentStore(SqlitePool(2)))
-    store.hold("a")
+    name = "0" * 32 + ".alive"
+    store.hold(name)
     with store.making() as making:
-        making._add("a")
-    assert store.pinned() == {"a"}
+        making.write("alive", "0" * 32, lambda staged: staged.write(b"x"))
+    assert store.pinned() == {name}
+
+
+@pytest.mark.parametrize("write", ["write", "write_database"])
+def test_a_file_whose_filling_fails_is_not_made_and_not_held_after_its_job(write: str) -> None:
+    store = PinningStore(MemorySegmentStore(SqlitePool(2)))
+
+    def fill(staged: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), store.making() as making:
+        getattr(making, write)("documents", "0" * 32, fill)
+    assert store.list() == []
+    assert store.pinned() == set()
+    assert store.litter
+    with store.making() as making:
+        getattr(making, write)("documents", "0" * 32, lambda staged: None)
+    assert store.list() == ["0" * 32 + ".documents"]
 
 
 async def test_versions_of_conditional_reads_are_let_go_when_their_time_is_up(disk: Store, clock: Clock, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from chroma_async import costs
 from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction import flush_lane
 from chroma_async.engine.snapshot.memtable import Memtable
@@ -190,6 +191,7 @@ async def test_a_write_that_is_being_applied_does_not_look_to_a_flush_like_one_t
         append(self, batch)
 
     monkeypatch.setattr(Memtable, "append", slow)
+    monkeypatch.setattr(costs, "INLINE_US", 0.0)  # it is applied in a thread
     writing = asyncio.ensure_future(store.add([f"c{n}" for n in range(40)], vectors(range(40))))
     await asyncio.to_thread(reached.wait, PATIENCE_S)
     between.open()

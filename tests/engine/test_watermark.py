@@ -92,7 +92,7 @@ async def test_a_memtable_that_waits_to_be_flushed_does_not_count(open_store: Op
     store = await open_store(settings=SMALL)
     collection = await store.collection()
     await store.add([f"r{n}" for n in range(3)])
-    async with collection.turn:
+    async with collection.live.turn:
         collection.compactor.freeze()
     clock.now += 5
     assert (await version(store), await unindexed(store)) == (0, 3)

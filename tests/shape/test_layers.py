@@ -131,6 +131,7 @@ IMPORTS: dict[str, set[str]] = {
         "engine.context",
         "engine.compaction",
         "engine.recovery",
+        "storage.refusals",
         "engine.collection",
         "engine.functions",
         "engine.unloading",

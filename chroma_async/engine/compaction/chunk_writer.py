@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable
 
 from chroma_async.engine.snapshot.file_pins import Making
 from chroma_async.format.database import WritableDatabase
-from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import ChunkEntry
-from chroma_async.format.names import StoredName
 from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 from chroma_async.format.vectors import write_vectors
-from chroma_async.storage.base.segments import StagedFile
 from chroma_async.types import Floats
 
 
@@ -35,51 +32,11 @@ def write_chunk(
     try:
         return ChunkEntry(
             len(table.seqs),
-            _write_vectors(making, key, dimension, vectors),
-            write_table(making, key, table),
-            _write_documents(making, key, fill),
-            write_postings(making, key, postings),
+            making.write("vectors", key, lambda staged: write_vectors(staged, vectors, dimension)),
+            making.write("columns", key, table.write),
+            making.write_database("documents", key, fill),
+            making.write("postings", key, postings.write) if postings.keys else None,
         )
     except BaseException:
-        making.discard(str(StoredName(kind, key)) for kind in ("vectors", "columns", "documents", "postings"))
+        making.discard(("vectors", "columns", "documents", "postings"), key)
         raise
-
-
-def _write_vectors(making: Making, key: str, dimension: int, vectors: Iterable[Floats]) -> FileRef:
-    staged = making.create(str(StoredName("vectors", key)))
-    try:
-        write_vectors(staged, vectors, dimension)
-        return staged.commit()
-    finally:
-        staged.discard()
-
-
-def _write_documents(making: Making, key: str, fill: Callable[[WritableDatabase], None]) -> FileRef:
-    database = making.create_database(str(StoredName("documents", key)))
-    try:
-        fill(database)
-        return database.commit()
-    finally:
-        database.discard()
-
-
-def write_table(making: Making, key: str, table: RowTable) -> FileRef:
-    """Write the columns file."""
-    staged: StagedFile = making.create(str(StoredName("columns", key)))
-    try:
-        table.write(staged)
-        return staged.commit()
-    finally:
-        staged.discard()
-
-
-def write_postings(making: Making, key: str, postings: Postings) -> FileRef | None:
-    """Write the postings file, unless no row holds a sparse vector."""
-    if not postings.keys:
-        return None
-    staged: StagedFile = making.create(str(StoredName("postings", key)))
-    try:
-        postings.write(staged)
-        return staged.commit()
-    finally:
-        staged.discard()

@@ -30,13 +30,9 @@ Install: TypeAlias = Callable[[Manifest, Sequence[Segment]], None]
 class Committer:
     """Commits manifests of one collection. Belongs to one event loop."""
 
-    def __init__(self, live: LiveState, turn: asyncio.Lock, row: LiveRow, context: Context) -> None:
-        """
-        :param turn: held while the live state changes.
-        :param row: the facts that a commit folds into the catalog.
-        """
+    def __init__(self, live: LiveState, row: LiveRow, context: Context) -> None:
+        """:param row: the facts that a commit folds into the catalog."""
         self._live = live
-        self._turn = turn
         self._row = row
         self._context = context
         self._manifests: Manifests = context.backends.catalog
@@ -62,7 +58,7 @@ class Committer:
             manifest, segments = prepared
             drops_files = not self._live.manifest.files() <= manifest.files()
             await self._make_durable(manifest)
-            async with self._turn:
+            async with self._live.turn:
                 await threads.write(install, manifest, segments)
         self.committed.set()
         if drops_files:

@@ -1,15 +1,13 @@
 """Compaction of one collection: flush, merge, vacuum, index. Each job makes files off to the side and ends in one manifest commit.
 
 Two lanes run beside each other. The flush lane turns frozen memtables into chunks; the maintenance lane does one job at a time. They meet
-in
-:mod:`~chroma_async.engine.compaction.commit`, one at a time. A flush only appends a chunk; a merge replaces chunks that it names; an index
-    job sets a graph over positions that exist; a vacuum replaces the chunks that it read and leaves later ones behind the new. So whichever
-    commits first, the other's change still makes sense.
+in :mod:`~chroma_async.engine.compaction.commit`, one at a time. A flush only appends a chunk; a merge replaces chunks that it names; an
+index job sets a graph over positions that exist; a vacuum replaces the chunks that it read and leaves later ones behind the new. So
+whichever commits first, the other's change still makes sense.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from chroma_async.engine.compaction.commit import Committer
@@ -40,14 +38,12 @@ class Compactor:
     :ivar watermark: how far what was written counts as indexed.
     """
 
-    def __init__(self, live: LiveState, turn: asyncio.Lock, row: LiveRow, context: Context) -> None:
-        """:param turn: held while the live state changes."""
+    def __init__(self, live: LiveState, row: LiveRow, context: Context) -> None:
         self._live = live
-        self._turn = turn
         self._context = context
         self._ending = Ending(live)
         self.pace = Pace(context.monotonic)
-        self.committer = Committer(live, turn, row, context)
+        self.committer = Committer(live, row, context)
         maintenance_retry = Retry("maintenance", row.row.id, context.log_writer, context.monotonic)
         self.jobs = Jobs(live, row, context, self.committer, self.pace, self._ending.stop)
         self.maintenance_lane = MaintenanceLane(live, context, self.jobs, self.pace, self._ending, maintenance_retry)
@@ -96,7 +92,7 @@ class Compactor:
         if self._ending.ended:
             return
         # A turn that is taken is a write's, which freezes what is old when it is done; waiting for it would keep others waiting too.
-        if self._live.dirty and self._dirty_since_s is not None and not self._turn.locked():
+        if self._live.dirty and self._dirty_since_s is not None and not self._live.turn.locked():
             now_s = self._context.monotonic()
             idle_s, age_s = now_s - self.pace.last_write_s, now_s - self._dirty_since_s
             if may_freeze(self._live.active.rows, idle_s, age_s, self._context.settings):
@@ -108,7 +104,7 @@ class Compactor:
 
     async def flush(self) -> None:
         """Everything written so far is in chunks when it returns. :raises ChromaError: why it is not."""
-        async with self._turn:
+        async with self._live.turn:
             if self._ending.ended:
                 raise self._ending.error()
             if self._live.dirty:

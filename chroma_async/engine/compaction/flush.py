@@ -13,10 +13,8 @@ from chroma_async.engine.snapshot.memtable import MemtableView
 from chroma_async.format import documents as documents_file
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.columns import Columns
-from chroma_async.format.files import FileRef
 from chroma_async.format.ids import Ids
 from chroma_async.format.manifest import Manifest, SegmentEntry
-from chroma_async.format.names import StoredName
 from chroma_async.format.postings import Postings
 from chroma_async.format.rowtable import RowTable
 
@@ -28,9 +26,8 @@ def write_memtable(making: Making, key: str, view: MemtableView, dimension: int)
         return FlushedChunk(None, rows)
     table = view.memtable
     chosen = rows.tolist()
-    sealed = view.blocks[-1].stop if view.blocks else 0
-    columns = Columns.concat([*(block.columns for block in view.blocks), Columns.build(table.metadatas[sealed : view.rows])])
-    postings = Postings.concat([part for _, part in view.postings])
+    columns = Columns.concat([run.columns for _, run in view.runs])
+    postings = Postings.concat([run.postings for _, run in view.runs])
     everything = len(chosen) == view.rows
     entry = write_chunk(
         making,
@@ -50,16 +47,6 @@ def write_memtable(making: Making, key: str, view: MemtableView, dimension: int)
         ),
     )
     return FlushedChunk(entry, rows)
-
-
-def write_alive(making: Making, key: str, alive: Bitmap) -> FileRef:
-    """Write a segment's alive bitmap. Blocking."""
-    staged = making.create(str(StoredName("alive", key)))
-    try:
-        alive.write(staged)
-        return staged.commit()
-    finally:
-        staged.discard()
 
 
 def receiving_segment(manifest: Manifest, rows: int, segment_rows: int, segment_bytes: int, key: str) -> SegmentEntry:
@@ -84,4 +71,4 @@ def with_alive(segment: SegmentEntry, alive: Bitmap, before: Mapping[str, Bitmap
     stored = before.get(segment.key)
     if segment.alive is not None and stored is not None and stored == alive:
         return segment
-    return replace(segment, alive=write_alive(making, key, alive), dead=dead)
+    return replace(segment, alive=making.write("alive", key, alive.write), dead=dead)

@@ -16,7 +16,6 @@ from chroma_async.errors import CorruptionError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.files import FileRef
 from chroma_async.format.manifest import GraphEntry, TrigramEntry
-from chroma_async.format.names import StoredName
 from chroma_async.index import trigrams
 from chroma_async.index.base import Advice, Codec, GraphOptions
 from chroma_async.index.hnsw import GraphBuilder
@@ -133,12 +132,7 @@ def _finished(
         return None
     if job.stop.is_set():
         raise Stopped
-    staged = making.create(str(StoredName("graph", new_key())))
-    try:
-        builder.save(staged)
-        return staged.commit()
-    finally:
-        staged.discard()
+    return making.write("graph", new_key(), builder.save)
 
 
 def build_trigrams(making: Making, new_key: Callable[[], str], segment: Segment, start: int, stop_sign: threading.Event) -> TrigramEntry:
@@ -154,9 +148,5 @@ def build_trigrams(making: Making, new_key: Callable[[], str], segment: Segment,
                 raise Stopped
             yield position, text
 
-    database = making.create_database(str(StoredName("trigrams", new_key())))
-    try:
-        trigrams.build(database, documents())
-        return TrigramEntry(database.commit(), start, segment.rows)
-    finally:
-        database.discard()
+    file = making.write_database("trigrams", new_key(), lambda database: trigrams.build(database, documents()))
+    return TrigramEntry(file, start, segment.rows)

@@ -15,10 +15,9 @@ from functools import cached_property
 import numpy as np
 import orjson
 
-from chroma_async.engine.snapshot.version import Part, SegmentView, Version
+from chroma_async.engine.snapshot.column_runs import ColumnRun
+from chroma_async.engine.snapshot.version import Part, Version
 from chroma_async.format.column import Column
-from chroma_async.format.columns import Columns
-from chroma_async.format.postings import Postings
 from chroma_async.schema.record import HIDDEN_PREFIX
 from chroma_async.types import Bools, Ints, Json, Metadata, Scalar
 
@@ -79,11 +78,11 @@ FUNCTIONS: Mapping[str, Callable[[Version, int], Iterator[list[OutputRow]]]] = {
 class _Run:
     """Consecutive rows of a part from ``base`` on."""
 
-    def __init__(self, part: Part, base: int, columns: Columns, postings: Postings) -> None:
+    def __init__(self, part: Part, base: int, run: ColumnRun) -> None:
         self._part = part
         self._base = base
-        self._columns = columns
-        self._postings = postings
+        self._columns = run.columns
+        self._postings = run.postings
 
     @cached_property
     def _alive(self) -> Bools:
@@ -146,15 +145,8 @@ class _Run:
 
 def _runs(version: Version) -> Iterator[_Run]:
     for part in version.parts:
-        if isinstance(part, SegmentView):
-            for base, chunk in zip(part.segment.bases.tolist(), part.segment.chunks, strict=True):
-                yield _Run(part, base, chunk.table.columns, chunk.postings)
-        else:
-            blocks = [block.columns for block in part.blocks]
-            sealed = part.blocks[-1].stop if part.blocks else 0
-            newest = Columns.build(part.memtable.metadatas[sealed : part.rows])
-            for columns, (base, postings) in zip([*blocks, newest], part.postings, strict=True):
-                yield _Run(part, base, columns, postings)
+        for base, run in part.runs:
+            yield _Run(part, base, run)
 
 
 def _tally(column: Column, alive: Bools) -> Iterator[tuple[Scalar, int]]:

@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chroma_async.engine.snapshot.version import Part, Places, SegmentView, Version
-from chroma_async.format.columns import Columns
+from chroma_async.engine.snapshot.version import Part, Places, Version
 from chroma_async.types import Ints, OrderBy, Scalar
 
 #: A value as it compares: kind, then value.
@@ -85,22 +84,12 @@ def _values(version: Version, places: Places, key: str) -> list[Scalar | None]:
 
 def _of_part(part: Part, key: str) -> dict[int, Scalar]:
     held: dict[int, Scalar] = {}
-
-    def collect(columns: Columns, base: int) -> None:
-        for column in columns.of(key):
+    for base, run in part.runs:
+        for column in run.columns.of(key):
             if column.type in ("str", "int", "float", "bool"):
                 rows, values = column.entries()
                 held.update(zip((rows + base).tolist(), column.decoded(values), strict=True))
-        for row, value in columns.spilled.of(key):
+        for row, value in run.columns.spilled.of(key):
             if isinstance(value, str | int | float):
                 held[row + base] = value
-
-    if isinstance(part, SegmentView):
-        for base, chunk in zip(part.segment.bases.tolist(), part.segment.chunks, strict=True):
-            collect(chunk.table.columns, base)
-        return held
-    for block in part.blocks:
-        collect(block.columns, block.start)
-    sealed = part.blocks[-1].stop if part.blocks else 0
-    collect(Columns.build(part.memtable.metadatas[sealed : part.rows]), sealed)
     return held

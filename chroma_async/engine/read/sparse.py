@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from chroma_async.engine.snapshot.memtable import MemtableView
 from chroma_async.engine.snapshot.version import Part, Places, Version
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.postings import KeyPostings, Terms
@@ -101,12 +100,8 @@ def _near(scores: Floats, limit: int) -> Ints:
 
 def _postings(part: Part, key: str) -> Iterator[tuple[int, KeyPostings]]:
     """The postings of a key in a part, each with its first row."""
-    if isinstance(part, MemtableView):
-        runs = part.postings
-    else:
-        runs = [(base, chunk.postings) for base, chunk in zip(part.segment.bases.tolist(), part.segment.chunks, strict=True)]
-    for base, run in runs:
-        postings = run.of(key)
+    for base, run in part.runs:
+        postings = run.postings.of(key)
         if postings is not None:
             yield base, postings
 

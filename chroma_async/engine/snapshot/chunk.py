@@ -14,6 +14,7 @@ from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.filter_cache import new_owner
 from chroma_async.errors import CorruptionError
 from chroma_async.format import documents as documents_file
+from chroma_async.format.columns import Columns
 from chroma_async.format.database import ReadableDatabase
 from chroma_async.format.manifest import ChunkEntry
 from chroma_async.format.postings import Postings
@@ -67,6 +68,11 @@ class Chunk:
         self.expires = any_expiry(self._table.columns)
         #: Its name in a :class:`~chroma_async.engine.snapshot.filter_cache.FilterCache`.
         self.owner = new_owner()
+
+    @property
+    def columns(self) -> Columns:
+        """Metadata of each row."""
+        return self._table.columns
 
     @cached_property
     def expiry_index(self) -> ExpiryIndex:

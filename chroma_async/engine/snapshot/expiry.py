@@ -6,19 +6,17 @@ next tick, writes its deletion into the log. So nobody resolves a write against 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from chroma_async.engine.snapshot.expiry_index import ExpiryIndex
-from chroma_async.engine.snapshot.version import Part, Places, SegmentView, Version
+from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.types import Ints
 
 
 def may_expire(version: Version) -> bool:
     """Whether any row of the version ever expires. Cheap, so that a collection without such rows pays nothing for them."""
-    return any(view.segment.expires for view in version.segments) or any(view.memtable.expires for view in version.memtables)
+    return any(part.expires for part in version.parts)
 
 
 def due(version: Version, now_s: float) -> Places:
@@ -26,7 +24,7 @@ def due(version: Version, now_s: float) -> Places:
     numbers: list[Ints] = [np.empty(0, dtype=np.int64)]
     positions: list[Ints] = [np.empty(0, dtype=np.int64)]
     for number, part in enumerate(version.parts):
-        found = [ends.due(now_s) + base for base, ends in _expiry_indexes(part)]
+        found = [run.expiry_index.due(now_s) + base for base, run in part.runs] if part.expires else []
         rows = np.concatenate(found) if found else positions[0]
         if rows.size:
             rows = rows[part.alive.contains(rows)]
@@ -47,16 +45,6 @@ def visible(version: Version, now_s: float) -> Version:
     if cached is None or cached[0] != len(gone):
         cached = version.__dict__["_visible"] = (len(gone), _without(version, gone))
     return cached[1]
-
-
-def _expiry_indexes(part: Part) -> Iterator[tuple[int, ExpiryIndex]]:
-    """(first row, expiry index) of the runs of a part that have any."""
-    if not isinstance(part, SegmentView):
-        yield from part.expiry_index
-    elif part.segment.expires:
-        for base, chunk in zip(part.segment.bases.tolist(), part.segment.chunks, strict=True):
-            if chunk.expires:
-                yield base, chunk.expiry_index
 
 
 def _without(version: Version, gone: Places) -> Version:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from chroma_async.format.database import WritableDatabase
 from chroma_async.format.files import FileRef
-from chroma_async.storage.base.segments import Blob, SegmentStore, StagedDatabase, StagedFile
+from chroma_async.format.names import Kind, StoredName
+from chroma_async.storage.base.segments import Blob, SegmentStore, StagedFile
 
 
 class Making:
@@ -18,23 +20,38 @@ class Making:
         self._store = store
         self.names: set[str] = set()
 
-    def create(self, name: str) -> StagedFile:
-        """Begin a file."""
-        self._add(name)
-        return self._store.inner.create(name)
+    def write(self, kind: Kind, key: str, fill: Callable[[StagedFile], object]) -> FileRef:
+        """Make a file, whole or not at all. Durable when it returns; named by nothing yet. Blocking.
 
-    def create_database(self, name: str) -> StagedDatabase:
-        """Begin a file that is a database."""
-        self._add(name)
-        return self._store.inner.create_database(name)
+        :param fill: writes what is in it.
+        :raises UnavailableError: the disk is full; nothing is left behind.
+        """
+        staged = self._store.inner.create(self._named(kind, key))
+        try:
+            fill(staged)
+            return staged.commit()
+        finally:
+            staged.discard()
 
-    def discard(self, names: Iterable[str]) -> None:
+    def write_database(self, kind: Kind, key: str, fill: Callable[[WritableDatabase], object]) -> FileRef:
+        """As :meth:`write`, for a file that is a database."""
+        staged = self._store.inner.create_database(self._named(kind, key))
+        try:
+            fill(staged)
+            return staged.commit()
+        finally:
+            staged.discard()
+
+    def discard(self, kinds: Iterable[Kind], key: str) -> None:
         """Delete files that no manifest can name: their job failed before it came to a commit. Blocking."""
-        self._store.inner.delete(names)
+        self._store.inner.delete(str(StoredName(kind, key)) for kind in kinds)
 
-    def _add(self, name: str) -> None:
+    def _named(self, kind: Kind, key: str) -> str:
+        """The name of a file that is made from now on."""
+        name = str(StoredName(kind, key))
         self.names.add(name)
         self._store.hold(name)
+        return name
 
 
 class PinningStore:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chroma_async.costs import APPEND_BYTE, APPEND_REQUEST, COPY_BYTE, UNKNOWN
+from chroma_async.engine.snapshot.column_runs import ColumnRun, UnsealedRun
 from chroma_async.engine.snapshot.expiry_index import ExpiryIndex, expiry_index
 from chroma_async.engine.snapshot.memory_estimates import deletions_bytes, rows_bytes
 from chroma_async.format.bitmap import Bitmap
@@ -211,21 +212,17 @@ class MemtableView:
         """Its rows by age; those born before ``floor`` are displaced."""
         return BirthOrder.build(self.borns, floor)
 
-    @cached_property
-    def expiry_index(self) -> list[tuple[int, ExpiryIndex]]:
-        """(first row, when its records expire) of consecutive runs; none where nothing expires."""
-        if not self.memtable.expires:
-            return []
-        sealed = self.blocks[-1].stop if self.blocks else 0
-        newest = expiry_index(Columns.build(self.memtable.metadatas[sealed : self.rows]))
-        return [*((block.start, block.expiry_index) for block in self.blocks), (sealed, newest)]
+    @property
+    def expires(self) -> bool:
+        """Whether a record in it ever expires."""
+        return self.memtable.expires
 
     @cached_property
-    def postings(self) -> list[tuple[int, Postings]]:
-        """(first row, sparse vectors) of consecutive runs that make up all rows."""
+    def runs(self) -> list[tuple[int, ColumnRun]]:
+        """(first row, run) of the runs that make up all rows."""
         sealed = self.blocks[-1].stop if self.blocks else 0
-        newest = Postings.build(self.memtable.metadatas[sealed : self.rows])
-        return [*((block.start, block.postings) for block in self.blocks), (sealed, newest)]
+        newest = UnsealedRun(self.memtable.metadatas[sealed : self.rows])
+        return [*((block.start, block) for block in self.blocks), (sealed, newest)]
 
     @cached_property
     def born_ceiling(self) -> int:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from chroma_async.engine.snapshot.column_runs import ColumnRun
 from chroma_async.engine.snapshot.memtable import MemtableView
 from chroma_async.engine.snapshot.scatter import Contents, chosen, group_by_owner, scatter
 from chroma_async.engine.snapshot.segment import Segment
@@ -35,6 +36,16 @@ class SegmentView:
     def count(self) -> int:
         """Alive rows."""
         return self.alive.count()
+
+    @property
+    def expires(self) -> bool:
+        """Whether a record in it ever expires."""
+        return self.segment.expires
+
+    @property
+    def runs(self) -> list[tuple[int, ColumnRun]]:
+        """(first position, chunk) of its chunks."""
+        return list(zip(self.segment.bases.tolist(), self.segment.chunks, strict=True))
 
     @property
     def born_ceiling(self) -> int:

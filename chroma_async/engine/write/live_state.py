@@ -1,11 +1,12 @@
 """The live state: the present of one collection. Everything that changes it happens here, one step at a time, and ends with a new Version.
 
-Its owner holds the collection's turn while it calls a method, so that what a group of writes was resolved against is still what it is
-applied to. Readers take :attr:`LiveState.version` and need no turn.
+Whoever calls a method holds the turn meanwhile, so that what a group of writes was resolved against is still what it is applied to. Readers
+take :attr:`LiveState.version` and need no turn.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -22,13 +23,17 @@ from chroma_async.types import Ints, Seq
 
 
 class LiveState:
-    """Segments, memtables and alive bits as of the last acknowledged write."""
+    """Segments, memtables and alive bits as of the last acknowledged write.
+
+    :ivar turn: held by the one who changes it, or needs it to stay.
+    """
 
     def __init__(self, manifest: Manifest, segments: Sequence[Segment], dimension: int | None) -> None:
         """
         :param segments: what the manifest names, opened.
         :param dimension: the collection's dimension, also when no row of it is flushed yet.
         """
+        self.turn = asyncio.Lock()
         self.manifest = manifest
         self.segments = tuple(segments)
         self.dimension = dimension

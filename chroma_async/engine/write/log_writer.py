@@ -94,12 +94,9 @@ class LogWriter:
 
     async def _write(self, entries: Sequence[LogEntry]) -> None:
         try:
-            self._check_usable()  # what waited meanwhile comes too late
+            self._poison.check()  # what waited meanwhile comes too late
             self._lease.check()
             await self._log.append(entries)
         except PoisonedError as error:
             self.poison(error)
             raise
-
-    def _check_usable(self) -> None:
-        self._poison.check()

@@ -54,9 +54,6 @@ class Log(LogInventory, Protocol):
     async def trim(self, collection: UUID, upto: Seq) -> None:
         """Forget entries with ``last <= upto``. Need not be durable when it returns: replay of a flushed entry is harmless."""
 
-    async def size_bytes(self) -> int:
-        """Bytes of entries held."""
-
     async def aclose(self) -> None:
         """Finish what is appending, checkpoint, release. Idempotent."""
 

@@ -89,8 +89,5 @@ class SegmentStore(Protocol):
     def delete(self, names: Iterable[str]) -> None:
         """Forget them. Unknown names, and all that are no names of ours, are ignored; opened blobs stay readable."""
 
-    def size_bytes(self) -> int:
-        """Bytes of all committed files. :raises UnavailableError: as ``list``."""
-
     def close(self) -> None:
         """Release what is held. Idempotent."""

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from chroma_async.errors import CorruptionError, InternalError, PoisonedError, UnavailableError
 from chroma_async.format.files import FileRef
-from chroma_async.format.names import is_ours, parse, parse_temp, temp_name
+from chroma_async.format.names import is_ours, parse, temp_name
 from chroma_async.storage import refusals
 from chroma_async.storage.filesystem import FileSystem
 from chroma_async.storage.local.blob import LocalBlob, is_mapped
@@ -131,23 +131,15 @@ class LocalSegmentStore:
         if self._closed:
             raise refusals.closed("segment store")
 
-    def _entries(self) -> dict[str, int]:
-        """Name and size of every file that ``list`` gives. :raises UnavailableError: the directory is gone, or cannot be read."""
+    def list(self) -> list[str]:
         with self._lock:
             hidden = self._doomed | {temp_name(name, self._epoch) for name in self._staged}
-            found: dict[str, int] = {}
             try:
                 with os.scandir(self._directory) as entries:
-                    for entry in entries:
-                        if is_ours(entry.name) and entry.name not in hidden and entry.is_file(follow_symlinks=False):
-                            with suppress(FileNotFoundError):
-                                found[entry.name] = entry.stat(follow_symlinks=False).st_size
+                    ours = [entry for entry in entries if is_ours(entry.name) and entry.is_file(follow_symlinks=False)]
             except OSError as error:
                 raise UnavailableError(f"{self._directory} cannot be read: {error.strerror or error}") from error
-            return found
-
-    def list(self) -> list[str]:
-        return sorted(self._entries())
+        return sorted(entry.name for entry in ours if entry.name not in hidden)
 
     def delete(self, names: Iterable[str]) -> None:
         """A file that is still held leaves the list now and the disk with a later call."""
@@ -163,9 +155,6 @@ class LocalSegmentStore:
                 if _is_plain(path):
                     self._files.unlink(path)
                 self._doomed.discard(name)
-
-    def size_bytes(self) -> int:
-        return sum(size for name, size in self._entries().items() if parse_temp(name) is None)
 
     def close(self) -> None:
         """Staged files are discarded."""

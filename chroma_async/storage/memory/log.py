@@ -10,17 +10,11 @@ from chroma_async.storage.base.log import LogEntry
 from chroma_async.types import Seq
 
 
-def entry_bytes(entry: LogEntry) -> int:
-    """Bytes that an entry counts for in ``size_bytes``: its body and its facts."""
-    return len(entry.body) + len(entry.facts or b"")
-
-
 class MemoryLog:
     """:class:`~chroma_async.storage.base.log.Log` in memory. No method suspends, so each is one atomic step."""
 
     def __init__(self) -> None:
         self._entries: dict[UUID, dict[Seq, LogEntry]] = {}
-        self._bytes = 0
         self._closed = False
 
     def _check_open(self) -> None:
@@ -42,7 +36,6 @@ class MemoryLog:
             taken.add(key)
         for entry in entries:
             self._entries.setdefault(entry.collection, {})[entry.first] = entry
-            self._bytes += entry_bytes(entry)
 
     async def read(self, collection: UUID, after: Seq) -> list[LogEntry]:
         self._check_open()
@@ -65,13 +58,9 @@ class MemoryLog:
         self._check_open()
         entries = self._entries.get(collection, {})
         for first in [first for first, entry in entries.items() if entry.last <= upto]:
-            self._bytes -= entry_bytes(entries.pop(first))
+            del entries[first]
         if not entries:
             self._entries.pop(collection, None)
-
-    async def size_bytes(self) -> int:
-        self._check_open()
-        return self._bytes
 
     async def aclose(self) -> None:
         self._closed = True

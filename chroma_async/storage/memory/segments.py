@@ -221,10 +221,6 @@ class MemorySegmentStore:
             for name in names:
                 self._files.pop(name, None)
 
-    def size_bytes(self) -> int:
-        with self._lock:
-            return sum(file.size for file in self._files.values())
-
     def close(self) -> None:
         with self._lock:
             self._closed = True

@@ -129,10 +129,6 @@ class SqliteLog:
         if not self._closing and await self._thread.run(self._file.growth) >= 1:
             self._begin_checkpoint()
 
-    async def size_bytes(self) -> int:
-        self._check_open()
-        return self._file.bytes
-
     async def aclose(self) -> None:
         self._closing = True
         if self._chore is not None:

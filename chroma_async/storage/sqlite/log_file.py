@@ -60,7 +60,6 @@ SLICE_BYTES, SLICE_ENTRIES = 2 << 20, 512
 _OLDEST = """
 SELECT last, length(body) + ifnull(length(facts), 0) FROM entries WHERE collection = ? AND last <= ? ORDER BY last LIMIT ?
 """
-_HELD = "SELECT ifnull(sum(length(body) + ifnull(length(facts), 0)), 0) FROM entries"
 
 Connector: TypeAlias = Callable[[Path], sqlite3.Connection]
 
@@ -85,7 +84,6 @@ class LogFile:
         self._wal = path.with_name(path.name + "-wal")
         #: Size of SQLite's write-ahead file after the last checkpoint; above zero when a foreign reader kept it from being cut.
         self._wal_floor = 0
-        self.bytes = 0
         try:
             self._connection = connector(path)
         except sqlite3.Error as error:
@@ -115,7 +113,6 @@ class LogFile:
         check_integrity(answer, str(self.path))
         if version == 0:
             self._connection.executescript(_SCHEMA)
-        (self.bytes,) = run(_HELD).fetchone()
 
     def append(self, entries: Sequence[LogEntry]) -> float:
         """By how many times what makes a checkpoint due SQLite's write-ahead file has grown since the last one."""
@@ -131,12 +128,10 @@ class LogFile:
             )
             for entry in entries
         ]
-        added = sum(len(entry.body) + len(entry.facts or b"") for entry in entries)
         try:
             self._transact(lambda: self._connection.executemany(_INSERT, rows))
         except sqlite3.IntegrityError as error:
             raise refusals.entry_taken(*self._first_taken(entries)) from error
-        self.bytes += added
         return self.growth()
 
     def _first_taken(self, entries: Sequence[LogEntry]) -> tuple[UUID, Seq]:
@@ -231,7 +226,6 @@ class LogFile:
                     break
                 last, removed = last_of_next, removed + size
             self._transact(lambda: self._connection.execute("DELETE FROM entries WHERE collection = ? AND last <= ?", (key, last)))
-            self.bytes -= removed
             return True
         return self._return_space()
 
@@ -239,7 +233,7 @@ class LogFile:
         """Shrink the file a little when much of it is free; whether it did. Some is kept: the next appends would only ask for it again."""
         ((free,),) = self._fetch("PRAGMA freelist_count")
         ((page,),) = self._fetch("PRAGMA page_size")
-        if not free or (free * page <= self._spare_bytes and self.bytes):
+        if not free or (free * page <= self._spare_bytes and self._fetch("SELECT 1 FROM entries LIMIT 1")):
             return False
         # executescript, because execute() steps this pragma once, which frees one page.
         self._transact_script(f"PRAGMA incremental_vacuum({max(1, SLICE_BYTES // page)})")
