@@ -42,11 +42,6 @@ def trust_embedding_origins(*urls: str) -> None:
     _trusted.update([origin(url) for url in urls])
 
 
-def forget_embedding_origins() -> None:
-    """Trust no address but the services' own again."""
-    _trusted.clear()
-
-
 def is_trusted(url: str) -> bool:
     """Whether the application has named the address."""
     return origin(url) in _trusted

@@ -158,15 +158,6 @@ class Bitmap:
         self._same_size(other)
         return Bitmap(self.bits | other.bits, self.size)
 
-    def andnot(self, other: Bitmap) -> Bitmap:
-        """Members that ``other`` lacks."""
-        self._same_size(other)
-        return Bitmap(self.bits & ~other.bits, self.size)
-
-    def invert(self) -> Bitmap:
-        """The positions below ``size`` that are not members."""
-        return Bitmap(_clear_tail(~self.bits, self.size), self.size)
-
     def with_(self, positions: npt.ArrayLike) -> Bitmap:
         """A copy with these positions added. :raises IndexError: one is outside ``range(size)``."""
         wanted = self._checked(positions)

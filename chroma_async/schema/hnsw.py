@@ -142,8 +142,3 @@ def embedding_index(schema: Mapping[str, Json]) -> dict[str, Json]:
     """``{"enabled", "config"}`` of the index over embeddings in a stored schema."""
     index: dict[str, Json] = schema["keys"]["#embedding"]["float_list"]["vector_index"]
     return index
-
-
-def space_of(schema: Mapping[str, Json]) -> Space:
-    """How the vectors of a collection are compared."""
-    return Space(embedding_index(schema)["config"].get("space", DEFAULTS["space"]))

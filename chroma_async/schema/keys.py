@@ -67,11 +67,6 @@ class KnownKeys:
             self._known[kind].update(key for key, types in keys.items() if name in types)
 
 
-def new_keys(schema: Mapping[str, Json], metadatas: Iterable[MetadataPatch | None]) -> dict[str, list[str]]:
-    """What these metadatas add to a schema, without keeping a :class:`KnownKeys`."""
-    return KnownKeys(schema).new(metadatas)
-
-
 def discover(schema: dict[str, Json], keys: Mapping[str, Sequence[str]]) -> dict[str, Json]:
     """The schema with ``keys`` (key -> value types) in it, each new type copied from ``defaults``.
 

@@ -129,10 +129,6 @@ class Memtable:
         """The last row of that id, alive or dead, or -1."""
         return self._newest.get(id, -1)
 
-    def is_alive(self, row: int) -> bool:
-        """Whether the row is alive now."""
-        return bool(self._alive[row])
-
     def row_before(self, id: str, stop: int) -> int:
         """The last row of that id below ``stop``, or -1."""
         row = self._newest.get(id, -1)

@@ -50,8 +50,3 @@ class Retention:
         else:
             self._wanted.pop(collection, None)
         await self._log.trim(collection, upto)
-
-    def clear(self) -> None:
-        """All collections are gone."""
-        self._after.clear()
-        self._wanted.clear()

@@ -15,7 +15,7 @@ import pytest
 
 from chroma_async.errors import ChromaError, InvalidArgumentError, UnprocessableError
 from chroma_async.schema.collection_settings import CollectionSettings, create_settings, update_settings
-from chroma_async.schema.keys import discover, new_keys
+from chroma_async.schema.keys import KnownKeys, discover
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.record import check_metadata
 from chroma_async.types import WriteKind
@@ -133,7 +133,7 @@ def test_every_recorded_write_discovers_the_keys_that_the_real_server_discovers(
         schema = settings.schema
         for batch in case["add"]:
             checked = [check_metadata(metadata, index, WriteKind.ADD) for index, metadata in enumerate(batch)]
-            schema = discover(schema, new_keys(schema, checked))
+            schema = discover(schema, KnownKeys(schema).new(checked))
         # The real server enters an empty list, which it does not store, as a key of booleans.
         empty = {key for batch in case["add"] for metadata in batch for key, value in metadata.items() if value == []}
         wanted = {

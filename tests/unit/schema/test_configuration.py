@@ -9,7 +9,7 @@ import pytest
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema.collection_settings import create_settings, update_settings
 from chroma_async.schema.configuration import configuration_json
-from chroma_async.schema.hnsw import HnswOptions, space_of
+from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.types import Space
 
 
@@ -35,7 +35,6 @@ def test_options_come_from_the_embedding_key_not_from_the_defaults() -> None:
         return {"float_list": {"vector_index": {"enabled": enabled, "config": {"space": space}}}}
 
     schema = stored(schema={"defaults": vector(False, "ip"), "keys": {"#embedding": vector(True, "cosine")}})
-    assert space_of(schema) is Space.COSINE
     assert HnswOptions.from_schema(schema).space is Space.COSINE
 
 

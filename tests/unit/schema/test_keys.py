@@ -6,19 +6,19 @@ import copy
 from typing import Any
 
 from chroma_async.schema.collection_settings import create_settings
-from chroma_async.schema.keys import KnownKeys, discover, new_keys
+from chroma_async.schema.keys import KnownKeys, discover
 
 PLAIN = create_settings(None, None, None, num_threads=2).schema
 
 
 def test_new_keys_are_reported_with_all_their_types_and_lists_by_element() -> None:
     metadatas: list[Any] = [{"a": 1, "b": "x"}, None, {"a": 1.5, "c": [True], "d": []}, {"b": None, "chroma:x": 1}]
-    assert new_keys(PLAIN, metadatas) == {"a": ["float", "int"], "b": ["string"], "c": ["bool"]}
+    assert KnownKeys(PLAIN).new(metadatas) == {"a": ["float", "int"], "b": ["string"], "c": ["bool"]}
 
 
 def test_a_sparse_vector_is_discovered_as_one_and_its_index_stays_off() -> None:
     metadatas: list[Any] = [{"s": {"#type": "sparse_vector", "indices": [1], "values": [1.0]}}, {"s": "text"}]
-    found = new_keys(PLAIN, metadatas)
+    found = KnownKeys(PLAIN).new(metadatas)
     assert found == {"s": ["sparse_vector", "string"]}
     schema = discover(PLAIN, found)
     assert schema["keys"]["s"]["sparse_vector"] == PLAIN["defaults"]["sparse_vector"]
@@ -42,7 +42,7 @@ def test_asking_does_not_learn_and_learning_ends_the_news() -> None:
 
 def test_what_was_discovered_is_known_when_the_schema_is_read_again() -> None:
     metadatas: list[Any] = [{"a": 1, "b": ["x"], "c": 1.5}]
-    schema = discover(PLAIN, new_keys(PLAIN, metadatas))
+    schema = discover(PLAIN, KnownKeys(PLAIN).new(metadatas))
     assert KnownKeys(schema).new(metadatas) == {}
 
 
