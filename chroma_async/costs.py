@@ -23,6 +23,8 @@ Item = TypeVar("Item")
 
 #: The most that work may cost which is done at once: half of what the loop may be kept for, as costs are estimates.
 INLINE_US = 250.0
+#: Work that costs more than this lets others have their turn first: pieces of one request that follow each other would add up.
+ALONE_US = 125.0
 #: Of what cannot be told beforehand: always in a thread.
 UNKNOWN = math.inf
 
@@ -65,7 +67,7 @@ PARSE_NODE, PARSE_NUMBER = 0.8, 0.05
 # -------------------------------------------------------------------------------------------------------------------- what a caller passes
 
 #: Checking an id, a text, or a value of metadata; a value of a filter or a search, and a number of a vector in it.
-CHECK_ARGUMENT, WALK_VALUE, WALK_NUMBER = 0.1, 0.4, 0.05
+CHECK_ARGUMENT, WALK_VALUE, WALK_NUMBER = 0.1, 0.7, 0.05
 #: A number of a vector that comes in a list; and a sparse vector.
 CONVERT_NUMBER, CHECK_SPARSE_VECTOR = 0.02, 30.0
 #: Making a record of an answer one of a result.
@@ -77,9 +79,11 @@ async def by_cost(run: Run, cost_us: float, work: Callable[P, T], /, *args: P.ar
 
     :param cost_us: what it costs about, in microseconds.
     """
-    if cost_us <= INLINE_US:
-        return work(*args, **kwargs)
-    return await run(work, *args, **kwargs)
+    if cost_us > INLINE_US:
+        return await run(work, *args, **kwargs)
+    if cost_us > ALONE_US:
+        await asyncio.sleep(0)
+    return work(*args, **kwargs)
 
 
 def items_at_once(item_us: float) -> int:

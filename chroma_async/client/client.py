@@ -16,9 +16,10 @@ from chroma_async.client.embedding import AnyFunction, DataLoader, check_conflic
 from chroma_async.client.loop_guard import LoopGuard
 from chroma_async.client.results import UserIdentity
 from chroma_async.client.validate import check_collection_metadata, check_flag, check_name, check_window, refusing
+from chroma_async.costs import by_cost
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.errors import ValidationTypeError
-from chroma_async.plain import shown
+from chroma_async.plain import shown, walking_us
 from chroma_async.threads import Lane
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
 
@@ -199,7 +200,7 @@ class AsyncClient:
         """
         with refusing("create_collection"):
             own_name, existing_too = check_name(name, "collection"), check_flag(get_or_create, "get_or_create")
-            own_metadata = check_collection_metadata(metadata)
+            own_metadata = await by_cost(self.lane.run, walking_us(metadata), check_collection_metadata, metadata)
             sent, schema_json, function = settings_to_create(schema, configuration, own_metadata, check_function(embedding_function))
             for brought in functions_in(schema):
                 self.functions.adopt(brought)

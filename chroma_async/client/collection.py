@@ -44,7 +44,7 @@ from chroma_async.client.validate import (
 )
 from chroma_async.costs import RESULT_ROW, by_cost
 from chroma_async.errors import ValidationError
-from chroma_async.plain import plain_json
+from chroma_async.plain import plain_json, walking_us
 from chroma_async.types import (
     DeleteRequest,
     Floats,
@@ -285,7 +285,8 @@ class AsyncCollection(CollectionView):
         )
         neighbours = await self.api.query(self._scope, self.id, request)
         data = [await self._data(rows, included) or [] for rows in neighbours.queries] if "data" in included else None
-        return query_result(neighbours, included, data)
+        cost_us = RESULT_ROW * sum(len(rows.ids) for rows in neighbours.queries)
+        return await by_cost(self._client.lane.run, cost_us, query_result, neighbours, included, data)
 
     async def _embedded_queries(self, texts: Any, images: Any, uris: Any) -> Floats:
         listed = {"query_texts": as_list(texts), "query_images": as_list(images), "query_uris": as_list(uris)}
@@ -312,13 +313,14 @@ class AsyncCollection(CollectionView):
         """
         # Imported when they are first used: most programs never search by rank expressions.
         from chroma_async.client.rank_embedding import RankEmbedding, payloads
-        from chroma_async.client.search_result import search_result
+        from chroma_async.client.search_result import search_result, search_result_us
 
         with refusing("search"):
             level = check_read_level(read_level)
             rank_embedding = RankEmbedding(self._embedder, self._info.schema, self._client.functions.sparse, self._client.lane)
             asked = await rank_embedding.answered(await payloads(searches, self._client.lane))
-        return search_result(await self.api.search(self._scope, self.id, SearchRequest(asked, level)))
+        answers = await self.api.search(self._scope, self.id, SearchRequest(asked, level))
+        return await by_cost(self._client.lane.run, search_result_us(answers), search_result, answers)
 
     async def delete(
         self,
@@ -431,7 +433,8 @@ class AsyncCollection(CollectionView):
         :raises UniqueConstraintError: the name is taken.
         """
         with refusing("modify"):
-            new_metadata = check_collection_metadata(metadata, removing=True)
+            run = self._client.lane.run
+            new_metadata = await by_cost(run, walking_us(metadata), check_collection_metadata, metadata, removing=True)
             if new_metadata is not None and "hnsw:space" in new_metadata:
                 raise ValidationError("the distance function of a collection cannot be changed once it exists")
             new_configuration, function = configuration_to_update(self._info, configuration)

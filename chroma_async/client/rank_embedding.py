@@ -54,19 +54,15 @@ class RankEmbedding:
 
         :raises ValidationError: there is no function for a text, or a function gave something else than vectors.
         """
-        asked: dict[str, list[str]] = {}
-        for search in searches:
-            for key, text in _texts(search.get("rank")):
-                texts = asked.setdefault(key, [])
-                if text not in texts:
-                    texts.append(text)
+        cost_us = walking_us(searches)
+        asked = await by_cost(self._lane.run, cost_us, _asked, searches)
         if not asked:
             return list(searches)
         vectors: dict[Question, Json] = {}
         for key, texts in asked.items():
             found = await self._embed(key, texts)
             vectors |= {(key, text): vector for text, vector in zip(texts, found, strict=True)}
-        return [{**search, "rank": _replaced(search.get("rank"), vectors)} for search in searches]
+        return await by_cost(self._lane.run, cost_us, _answered, searches, vectors)
 
     async def _embed(self, key: str, texts: list[str]) -> list[Json]:
         if key == Key.EMBEDDING.name:
@@ -87,6 +83,19 @@ class RankEmbedding:
                 "Pass a sparse vector"
             )
         return place
+
+
+def _asked(searches: Sequence[dict[str, Json]]) -> dict[str, list[str]]:
+    """Each key's texts, once each."""
+    asked: dict[str, dict[str, None]] = {}
+    for search in searches:
+        for key, text in _texts(search.get("rank")):
+            asked.setdefault(key, {})[text] = None
+    return {key: list(texts) for key, texts in asked.items()}
+
+
+def _answered(searches: Sequence[dict[str, Json]], vectors: Mapping[Question, Json]) -> list[dict[str, Json]]:
+    return [{**search, "rank": _replaced(search.get("rank"), vectors)} for search in searches]
 
 
 def _texts(rank: Json) -> list[Question]:

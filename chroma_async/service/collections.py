@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from chroma_async.costs import READ_COLLECTION, in_slices
+from chroma_async.costs import READ_COLLECTION, by_cost, in_slices
 from chroma_async.errors import InvalidArgumentError, NotFoundError, UniqueConstraintError
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name
+from chroma_async.service.filters import parsing_us
 from chroma_async.service.verbs import Verbs
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.types import Alias, CollectionInfo, IndexingStatus, Json, Scope
@@ -28,7 +29,9 @@ class CollectionVerbs(Verbs):
         get_or_create: bool = False,
     ) -> CollectionInfo:
         check_collection_name(name)
-        made = create_settings(metadata, configuration, schema, num_threads=self.settings.query_threads)
+        cost_us = sum(map(parsing_us, (metadata, configuration, schema)))
+        threads = self.settings.query_threads
+        made = await by_cost(self._threads.run, cost_us, create_settings, metadata, configuration, schema, num_threads=threads)
         collections = self._collections
         if get_or_create:
             try:
@@ -84,7 +87,8 @@ class CollectionVerbs(Verbs):
         if new_name is not None:
             check_collection_name(new_name, "new_name")
         async with self.engine.using(scope, id) as collection:
-            metadata = replace_collection_metadata(collection.row.metadata, new_metadata)
+            cost_us, present = parsing_us(new_metadata), collection.row.metadata
+            metadata = await by_cost(self._threads.run, cost_us, replace_collection_metadata, present, new_metadata)
             await collection.modify(new_name, metadata, new_metadata is not None, new_configuration)
 
     async def delete_collection(self, scope: Scope, name: str) -> None:

@@ -184,8 +184,9 @@ async def test_looking_after_thousands_of_collections_takes_small_steps(
 
 
 @pytest.mark.alone
-async def test_listing_thousands_of_collections_takes_small_steps(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = await open_store()
+@pytest.mark.parametrize("disk", [True, False], ids=["disk", "memory"])
+async def test_listing_thousands_of_collections_takes_small_steps(open_store: Open, monkeypatch: pytest.MonkeyPatch, disk: bool) -> None:
+    store = await open_store(disk=disk)
     for number in range(1000):
         await store.other(f"c{number:04d}")
     with measured(monkeypatch) as steps:

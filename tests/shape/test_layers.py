@@ -103,7 +103,7 @@ IMPORTS: dict[str, set[str]] = {
         "storage.filesystem",
         "storage.sqlite",
     },
-    "storage.memory": {"types", "errors", "format", "storage.base", "storage.refusals", "storage.sqlite"},
+    "storage.memory": {"costs", "types", "errors", "format", "storage.base", "storage.refusals", "storage.sqlite"},
     "storage.open": {
         "errors",
         "threads",

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from chroma_async.costs import READ_COLLECTION, in_slices
 from chroma_async.storage import refusals
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.base.functions import FunctionRow
@@ -46,7 +47,10 @@ class _Stored:
 
 
 class MemoryCatalog:
-    """:class:`~chroma_async.storage.base.catalog.Catalog` in memory. No method suspends, so each is one atomic step."""
+    """:class:`~chroma_async.storage.base.catalog.Catalog` in memory.
+
+    Nothing suspends between looking and changing, so each method is one atomic step.
+    """
 
     def __init__(self) -> None:
         self._tenants: dict[str, str | None] = {}
@@ -172,7 +176,7 @@ class MemoryCatalog:
 
     async def list_collections(self, scope: Scope, limit: int | None, offset: int) -> list[CollectionRow]:
         self._check_open()
-        return [stored.read() for stored in self._within(scope)[offset:][:limit]]
+        return await in_slices(self._within(scope)[offset:][:limit], READ_COLLECTION, _Stored.read)
 
     async def count_collections(self, scope: Scope) -> int:
         self._check_open()
