@@ -62,6 +62,8 @@ class ChromaError(Exception):
     trace_id: str | None = None
     url: str | None = None
     retry_after_s: float | None = None
+    #: Of a write that was sent in pieces and failed midway: how many of its records, from the first on, were written.
+    records_written: int | None = None
 
     def code(self) -> int:
         """The HTTP status that stands for this class."""

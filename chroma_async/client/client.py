@@ -138,7 +138,7 @@ class AsyncClient:
         return await self.api.version()
 
     async def get_max_batch_size(self) -> int:
-        """Records of one write, at the most. Asked once."""
+        """How many records the store advises to write in one request. Advice: :meth:`AsyncCollection.add` and its like take any number."""
         if self._max_batch_size is None:
             self._max_batch_size = (await self.api.preflight()).max_batch_size
         return self._max_batch_size

@@ -21,13 +21,11 @@ from chroma_async.client.record_arguments import (
     expiry,
     known_rows,
     one_source,
-    row_count,
 )
 from chroma_async.client.results import DeleteResult, GetResult, Include, QueryResult, get_result, query_result
 from chroma_async.client.transaction import ATTEMPTS, Transaction, run
 from chroma_async.client.validate import (
     as_list,
-    check_batch_size,
     check_collection_metadata,
     check_cursor,
     check_embeddings,
@@ -171,11 +169,7 @@ class AsyncCollection(CollectionView):
         return given.with_embeddings(embeddings, present)
 
     async def _columns(self, kind: WriteKind, ids: Any, metadatas: Any, documents: Any, images: Any, uris: Any) -> RecordColumns:
-        """Checked before anything is paid for: the batch limit is known before an embedding function runs.
-
-        Sparse vectors that the schema knows how to make are in the metadata.
-        """
-        check_batch_size(row_count(ids), await self._client.get_max_batch_size())
+        """Checked before an embedding function runs. Sparse vectors that the schema knows how to make are in the metadata."""
         arguments = (ids, metadatas, documents, images, uris)
         given = await by_cost(self._client.lane.run, checking_us(*arguments), columns, *arguments, removing=kind is not WriteKind.ADD)
         return replace(given, metadatas=await self._sparse.completed(given.metadatas, given.documents, len(given.ids)))

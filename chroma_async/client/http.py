@@ -13,6 +13,7 @@ from chroma_async.client.address import Address, resolve_address
 from chroma_async.client.client import WORKERS, AsyncClient
 from chroma_async.client.opening import Opening
 from chroma_async.client.transport import Transport
+from chroma_async.client.write_pieces import write_in_pieces
 from chroma_async.config.settings import ClientSettings
 from chroma_async.costs import CHECK_ARGUMENT, READ_ANSWER_BYTE, WRITE_NUMBER, by_cost
 from chroma_async.errors import ProtocolError
@@ -244,11 +245,19 @@ class HttpAPI:
         return await self._post(path, body, functions.decode_detached, writes=True, idempotent=False)
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
-        """Durable when it returns. An update or upsert may be sent twice when the connection breaks; an add never is."""
-        base64 = (await self.preflight()).supports_base64_encoding
-        body = await by_cost(self._lane.run, encoding_us(batch), requests.encode_write, batch, base64=base64)
+        """Durable when it returns; a large one is sent in pieces (:func:`~chroma_async.client.write_pieces.write_in_pieces`). An update or
+        upsert may be sent twice when the connection breaks; an add never is."""
+        advice = await self.preflight()
         path = _collections(scope, str(id), kind.value)
-        return await self._post(path, body, names.decode_write_counts, writes=True, idempotent=kind is not WriteKind.ADD)
+
+        async def encode(piece: RecordBatch) -> bytes:
+            base64 = advice.supports_base64_encoding
+            return await by_cost(self._lane.run, encoding_us(piece), requests.encode_write, piece, base64=base64)
+
+        async def send(body: bytes) -> WriteCounts:
+            return await self._post(path, body, names.decode_write_counts, writes=True, idempotent=kind is not WriteKind.ADD)
+
+        return await write_in_pieces(batch, max(1, advice.max_batch_size), encode, send)
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
         """What Chroma counts. Only a deletion by ids alone may be sent twice: its count is the same."""

@@ -322,12 +322,6 @@ def check_equal_lengths(ids: Sequence[str], **columns: Any) -> None:
         raise ValidationError(f"the columns of a batch must have equal lengths, got {found}")
 
 
-def check_batch_size(rows: int, limit: int) -> None:
-    """:raises ValidationError: more rows than the store takes at once."""
-    if rows > limit:
-        raise ValidationError(f"Batch size {rows} exceeds maximum batch size {limit}")
-
-
 def check_include(value: Any, *, distances: bool, loader: bool) -> tuple[list[str], tuple[IncludeField, ...]]:
     """What a result will say it includes, and what to ask the store for: ``data`` needs uris, and is loaded here.
 

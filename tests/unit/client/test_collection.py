@@ -261,15 +261,13 @@ async def test_columns_of_unequal_length_are_refused_before_anything_is_embedded
     assert not function.threads
 
 
-async def test_a_batch_over_the_limit_is_refused_before_anything_is_embedded() -> None:
+async def test_a_batch_over_what_the_store_advises_is_embedded_and_written_as_one_in_process() -> None:
     api, function = FakeAPI(max_batch_size=2), Named()
     async with AsyncClient(api) as client:
         collection = await client.create_collection("docs", embedding_function=function)
-        with pytest.raises(ValueError, match=r"Batch size 3 exceeds maximum batch size 2 in add\."):
-            await collection.add(ids=["a", "b", "c"], documents=["x", "y", "z"])
-        await collection.add(ids=["a", "b"], documents=["x", "y"])
+        await collection.add(ids=["a", "b", "c"], documents=["x", "y", "z"])
     assert len(function.threads) == 1
-    assert api.verbs.count("preflight") == 1
+    assert api.verbs.count("add") == 1
 
 
 async def test_results_have_chromas_keys_in_the_order_that_was_asked(client: AsyncClient) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from chroma_async.client.filters import check_where, check_where_document
 from chroma_async.client.validate import (
-    check_batch_size,
     check_collection_metadata,
     check_embeddings,
     check_ids,
@@ -322,9 +321,3 @@ def test_limits_and_offsets_are_whole_numbers_from_zero() -> None:
     for bad in (1.5, "1", True):
         with pytest.raises(TypeError, match="offset"):
             check_window(bad, "offset")
-
-
-def test_a_batch_over_the_limit_names_both_sizes() -> None:
-    check_batch_size(2, 2)
-    with pytest.raises(ValueError, match="Batch size 3 exceeds maximum batch size 2"):
-        check_batch_size(3, 2)
