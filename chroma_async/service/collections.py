@@ -86,13 +86,13 @@ class CollectionVerbs(Verbs):
     ) -> None:
         if new_name is not None:
             check_collection_name(new_name, "new_name")
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             cost_us, present = parsing_us(new_metadata), collection.row.metadata
             metadata = await by_cost(self._threads.run, cost_us, replace_collection_metadata, present, new_metadata)
             await collection.modify(new_name, metadata, new_metadata is not None, new_configuration)
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
-        await self.engine.delete_collection(scope, name)
+        await self.engine.removal.delete_collection(scope, name)
 
     async def fork_collection(self, scope: Scope, id: UUID, new_name: str) -> CollectionInfo:
         check_collection_name(new_name, "new_name")
@@ -103,7 +103,7 @@ class CollectionVerbs(Verbs):
         return await self._manifests.fork_count(id)
 
     async def indexing_status(self, scope: Scope, id: UUID) -> IndexingStatus:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             return collection.indexing_status()
 
     async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
@@ -117,6 +117,6 @@ class CollectionVerbs(Verbs):
         return await self._collections.list_aliases(scope)
 
     def _info(self, row: CollectionRow) -> CollectionInfo:
-        row = self.engine.described(row)
+        row = self.engine.registry.described(row)
         place, settings = (row.id, row.name, row.tenant, row.database), (row.metadata, row.configuration, row.schema)
         return CollectionInfo(*place, *settings, row.dimension, log_position=row.seq, version=row.seq)

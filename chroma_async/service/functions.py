@@ -17,7 +17,7 @@ class FunctionVerbs(Verbs):
         self, scope: Scope, id: UUID, name: str, function_id: str, output_collection: str, params: dict[str, Json] | None = None
     ) -> Attachment:
         check_collection_name(output_collection, "output_collection")
-        self.engine.check_usable()
+        self.engine.guard.check()
         row, created = await self.engine.functions.attach(scope, id, name, function_id, output_collection, params or {})
         return Attachment(row.id, row.name, row.function, created)
 
@@ -39,10 +39,10 @@ class FunctionVerbs(Verbs):
         )
 
     async def detach_function(self, scope: Scope, id: UUID, name: str, delete_output: bool = False) -> bool:
-        self.engine.check_usable()
+        self.engine.guard.check()
         row, output = await self.engine.functions.get(scope, id, name)
         if delete_output:
-            await self.engine.delete_collection(scope, output.name)
+            await self.engine.removal.delete_collection(scope, output.name)
         else:
             await self.engine.functions.detach(row)
         return True

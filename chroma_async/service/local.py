@@ -29,7 +29,7 @@ class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, Function
     async def health(self) -> Health:
         try:
             engine = self.engine
-            engine.check_usable()
+            engine.guard.check()
         except StoreError:  # closed, forked, or the lease was lost
             return Health(is_executor_ready=False, is_log_client_ready=False)
         return Health(is_executor_ready=True, is_log_client_ready=engine.context.log_writer.poisoned is None)
@@ -46,7 +46,7 @@ class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, Function
     async def reset(self) -> bool:
         if not self.settings.allow_reset:
             raise ResetDisabledError("Reset is disabled by config")
-        await self.engine.reset()
+        await self.engine.removal.reset()
         return True
 
     def check(self) -> AsyncIterator[Finding]:

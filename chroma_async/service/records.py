@@ -32,7 +32,7 @@ class RecordVerbs(Verbs):
     """Writes and reads of records."""
 
     async def write(self, scope: Scope, id: UUID, kind: WriteKind, batch: RecordBatch) -> WriteCounts:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             count = await collection.write(await by_cost(self._threads.write, _checking_us(batch), check_batch, kind, batch))
         if kind is WriteKind.ADD:
             return WriteCounts(inserted=count)
@@ -42,7 +42,7 @@ class RecordVerbs(Verbs):
         return WriteCounts(inserted=count, updated=len(distinct) - count)
 
     async def delete(self, scope: Scope, id: UUID, request: DeleteRequest) -> int:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
             if filter is None:
                 if request.limit is not None:
@@ -56,7 +56,7 @@ class RecordVerbs(Verbs):
             return await collection.write(DeleteMatching(filter, request.ids, request.limit))
 
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
             if request.order_by is None and request.cursor is None:
                 rows = await collection.read(get, filter, request.ids, request.limit, request.offset, request.include)
@@ -76,13 +76,13 @@ class RecordVerbs(Verbs):
         where: Json = None,
         where_document: Json = None,
     ) -> int:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, where, where_document)
             version = await collection.version_at(read_level)
             return version.count if filter is None else await collection.bounded()(count_matching, version, filter)
 
     async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
             version = await collection.present() if read_token is None else collection.tokens.at(read_token)
             token = collection.tokens.issue(version)
@@ -90,7 +90,7 @@ class RecordVerbs(Verbs):
             return Records(rows, request.include), token
 
     async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             then = collection.tokens.at(commit.read_token)
             cost_us = sum(CHECK_ROW if isinstance(one, DeleteOperation) else _checking_us(one.batch) for one in commit.operations)
             operations = await by_cost(self._threads.write, cost_us, _checked_operations, commit.operations)

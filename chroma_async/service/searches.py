@@ -22,7 +22,7 @@ class SearchVerbs(Verbs):
     """Queries and searches."""
 
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
             nearest = replace(
                 collection.nearest_request,
@@ -37,7 +37,7 @@ class SearchVerbs(Verbs):
     async def search(self, scope: Scope, id: UUID, request: SearchRequest) -> list[SearchRows]:
         run, cost_us = self._threads.run, parsing_us(request.searches)
         searches = await by_cost(run, cost_us, parse_searches, request.searches, self.settings.max_pattern_chars)
-        async with self.engine.using(scope, id) as collection:
+        async with self.engine.registry.using(scope, id) as collection:
             sparse = await by_cost(run, cost_us, _checked_searches, collection.row.schema, searches)
             dense, at_once = collection.nearest_request, self.settings.search_concurrency
             version = await collection.version_at(request.read_level)

@@ -30,7 +30,7 @@ class TenancyVerbs(Verbs):
         return await self._tenancy.get_database(Scope(tenant, name))
 
     async def delete_database(self, name: str, tenant: str) -> None:
-        await self.engine.delete_database(Scope(tenant, name))
+        await self.engine.removal.delete_database(Scope(tenant, name))
 
     async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
         return await self._tenancy.list_databases(tenant, limit, offset)

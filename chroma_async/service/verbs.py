@@ -34,7 +34,7 @@ class Verbs:
     @property
     def _catalog(self) -> Catalog:
         engine = self.engine
-        engine.check_usable()
+        engine.guard.check()
         return engine.context.backends.catalog
 
     @property

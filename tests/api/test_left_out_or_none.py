@@ -203,7 +203,7 @@ async def test_a_record_whose_end_was_taken_away_outlives_it() -> None:
     async with chroma_async.AsyncEphemeralClient() as client:
         engine = client.api.engine  # type: ignore[attr-defined]
         now_ns = [int(1e18)]
-        engine.context = replace(engine.context, clock=lambda: now_ns[0])
+        engine.registry.context = replace(engine.context, clock=lambda: now_ns[0])
         collection = await client.create_collection("docs")
         ids = ["left out", "none", "row"]
         await collection.add(ids=ids, embeddings=[[1.0]] * 3, expires_at=1e9 + 10)

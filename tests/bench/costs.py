@@ -172,7 +172,7 @@ async def _of_collections(api: LocalAPI) -> list[Measure]:
         await api.write(scope, info.id, WriteKind.ADD, _batch(1, 4, 10, 2))
 
     async def tick() -> None:
-        await api.engine.tick()
+        await api.engine.ticker.tick()
 
     def listed() -> Awaitable[object]:
         return api.engine.context.backends.catalog.list_collections(scope, None, 0)

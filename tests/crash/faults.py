@@ -120,6 +120,6 @@ async def retried(session: Session, outcome: Outcome) -> State:
     expected = after(outcome.state, outcome.failed)
     assert state == expected, difference(expected, state)
     gc.collect()
-    await session.api.engine.sweep()
+    await session.api.engine.ticker.sweep()
     await sound(session, outcome.directory)
     return state

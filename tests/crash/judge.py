@@ -163,7 +163,7 @@ async def sound(session: Session, directory: Path) -> None:
     engine = session.api.engine
     faults = [finding for finding in [finding async for finding in check_store(engine)] if finding.level != "ok"]
     assert not faults, faults
-    assert await engine.sweep() == 0
+    assert await engine.ticker.sweep() == 0
     named = await engine.context.backends.catalog.named_files()
     assert {path.name for path in (directory / SEGMENTS_DIRECTORY).iterdir()} == named
 

@@ -72,7 +72,7 @@ class Session:
         return next(info.name for info in await self.api.list_collections(SCOPE) if info.id == id)
 
     async def collection(self, key: str) -> Collection:
-        async with self.api.engine.using(SCOPE, await self.id(key)) as collection:
+        async with self.api.engine.registry.using(SCOPE, await self.id(key)) as collection:
             return collection
 
 
@@ -242,7 +242,7 @@ def finish(key: str) -> Act:
 
 def sweep() -> Act:
     async def run(session: Session) -> None:
-        await session.api.engine.sweep()
+        await session.api.engine.ticker.sweep()
 
     return Act("", run)
 

@@ -148,7 +148,7 @@ async def derived_file_is_made_again(store: Store, name: str, image: Image, plac
             await (await session.collection(key)).finish()
         assert await everything(session) == store.state
         gc.collect()
-        await session.api.engine.sweep()
+        await session.api.engine.ticker.sweep()
         await sound(session, place)
         kind = name.rsplit(".", 1)[1]
         assert [path for path in (place / SEGMENTS_DIRECTORY).glob(f"*.{kind}") if path.name != Path(name).name]

@@ -131,7 +131,7 @@ class Store:
     async def flush(self, name: str) -> None:
         """Make a chunk of what a collection has in memory."""
         id = (await self.call("GET", f"/collections/{name}"))["id"]
-        async with self.engine.using(Scope(), UUID(id)) as collection:
+        async with self.engine.registry.using(Scope(), UUID(id)) as collection:
             await collection.flush()
 
     async def compact(self) -> None:

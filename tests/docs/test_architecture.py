@@ -44,6 +44,7 @@ NAMED_BY_A_WORD = {
     "recall_check",
     "record_arguments",
     "refusals",
+    "registry",
     "retention",
     "row_checksums",
     "scatter",

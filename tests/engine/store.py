@@ -89,7 +89,7 @@ class Store:
 
     async def collection(self) -> Collection:
         """The collection as the engine holds it, loaded."""
-        async with self.engine.using(SCOPE, self.id) as collection:
+        async with self.engine.registry.using(SCOPE, self.id) as collection:
             return collection
 
     async def write(self, kind: str, ids: Sequence[str], embeddings: Any = None, **columns: Any) -> None:

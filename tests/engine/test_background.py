@@ -34,7 +34,7 @@ def failing_once(monkeypatch: pytest.MonkeyPatch, target: Any, name: str, error:
 async def test_the_ticker_outlives_an_error_of_the_operating_system(
     open_store: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroma_async.engine.engine.TICK_S", 0.001)
+    monkeypatch.setattr("chroma_async.engine.ticker.TICK_S", 0.001)
     store = await open_store(automatic=True)
     await store.add(["a"])
     ticks, ticked = [0], asyncio.Event()
@@ -45,7 +45,7 @@ async def test_the_ticker_outlives_an_error_of_the_operating_system(
             raise OSError("too many open files")
         ticked.set()
 
-    monkeypatch.setattr(store.engine, "tick", tick)
+    monkeypatch.setattr(store.engine.ticker, "tick", tick)
     await asyncio.wait_for(ticked.wait(), 10)
 
 
@@ -59,7 +59,7 @@ async def test_a_collection_that_cannot_be_looked_after_does_not_keep_the_others
 
     (await disk.collection()).tick = broken  # type: ignore[method-assign]
     clock.now += 120
-    await disk.engine.tick()
+    await disk.engine.ticker.tick()
     await settled(disk.engine)
     assert (await second.collection()).manifest.version == 1
 
@@ -94,7 +94,7 @@ async def test_files_of_a_commit_that_failed_are_swept(
     await store.flush()
     assert len(segment_files(tmp_path)) == 6
     clock.now += 10
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert len(segment_files(tmp_path)) == 3
 
 
@@ -107,11 +107,11 @@ async def test_garbage_that_is_still_read_is_deleted_once_nobody_reads_it(open_s
     await store.add(["b"])
     await store.finish()
     clock.now += 10
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert len(segment_files(tmp_path)) == 6
     del reader
     clock.now += 10
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert len(segment_files(tmp_path)) == 3
 
 
@@ -135,9 +135,9 @@ async def test_nothing_is_deleted_once_a_commit_is_in_doubt(open_store: Open, cl
         await store.flush()
     clock.now += 60
     if how == "sweep":
-        await store.engine.sweep()
+        await store.engine.ticker.sweep()
     elif how == "tick":
-        await store.engine.tick()
+        await store.engine.ticker.tick()
     else:
         await store.engine.aclose()
     assert inner is not None
@@ -160,7 +160,7 @@ async def test_a_deletion_is_done_when_the_log_cannot_be_trimmed_and_the_trim_is
     monkeypatch.setattr(log, "trim", trimmed)
     await store.api.delete_collection(SCOPE, "docs")
     assert await log.collections() != {}
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert await log.collections() == {}
 
 
@@ -175,7 +175,7 @@ async def test_a_sweep_leaves_what_jobs_of_a_deleted_collection_still_need(
     await disk.flush()
     gate = JobGate(monkeypatch, jobs, "build_graph")
     clock.now += 3
-    await disk.engine.tick()
+    await disk.engine.ticker.tick()
     await gate.reached()
     catalog = disk.engine.context.backends.catalog
     delete, deleted, passage = catalog.delete_collection, asyncio.Event(), asyncio.Event()
@@ -189,7 +189,7 @@ async def test_a_sweep_leaves_what_jobs_of_a_deleted_collection_still_need(
     monkeypatch.setattr(catalog, "delete_collection", delete_slowly)
     deleting = asyncio.ensure_future(disk.api.delete_collection(SCOPE, "docs"))
     await deleted.wait()
-    await disk.engine.sweep()
+    await disk.engine.ticker.sweep()
     gate.open()
     while not caplog.messages:  # noqa: ASYNC110 - how the job ended is only told to the log
         await asyncio.sleep(0)
@@ -210,7 +210,7 @@ async def test_a_load_whose_files_are_swept_says_that_the_collection_was_deleted
     async def load_late(id: Any) -> Any:
         manifest = await load(id)
         await catalog.delete_collection(SCOPE, "docs")
-        await again.engine.sweep()
+        await again.engine.ticker.sweep()
         return manifest
 
     monkeypatch.setattr(catalog, "load_manifest", load_late)

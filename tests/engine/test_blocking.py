@@ -93,14 +93,14 @@ async def life(api: LocalAPI, info: CollectionInfo) -> None:
         await api.delete(SCOPE, info.id, DeleteRequest(where={"n": 4}))
         async for _ in api.compact():
             pass
-        await api.engine.tick()
+        await api.engine.ticker.tick()
     await api.modify_collection(SCOPE, info.id, new_metadata={"m": 1})
     fork = await api.fork_collection(SCOPE, info.id, f"fork-{info.name}")
     await api.get(SCOPE, fork.id, GetRequest())
     async for _ in api.check():
         pass
     await api.delete_collection(SCOPE, fork.name)
-    await api.engine.sweep()
+    await api.engine.ticker.sweep()
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])
@@ -151,7 +151,7 @@ async def test_large_requests_are_worked_on_in_threads(open_store: Open, monkeyp
         await store.delete(where={"n": {"$lt": 4000}})
         await store.upsert(ids, rows, documents=documents, metadatas=metadatas)
         await store.flush()
-        await store.engine.tick()
+        await store.engine.ticker.tick()
     assert steps.over(LONGEST_S) == []
 
 
@@ -177,9 +177,9 @@ async def test_looking_after_thousands_of_collections_takes_small_steps(
         other = await store.other(f"c{number:04d}")
         await other.add(["a"])
     with measured(monkeypatch) as steps:
-        await store.engine.tick()
+        await store.engine.ticker.tick()
         clock.now += 3
-        await store.engine.tick()
+        await store.engine.ticker.tick()
     assert steps.over(LONGEST_S) == []
 
 

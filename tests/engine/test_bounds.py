@@ -73,8 +73,8 @@ async def test_unloading_counts_what_an_empty_collection_costs(open_store: Open,
     for number in range(100):
         await (await store.other(f"empty{number:03d}")).count()
     clock.now += 10
-    await store.engine.tick()
-    assert 5 < len(store.engine._loaded) < 60
+    await store.engine.ticker.tick()
+    assert 5 < len(store.engine.registry.loaded) < 60
 
 
 def open_files() -> int:
@@ -111,13 +111,13 @@ async def test_collections_that_map_many_files_are_unloaded_before_descriptors_r
 ) -> None:
     monkeypatch.setattr("chroma_async.storage.local.blob.MAPPED_FROM_BYTES", 1)
     store = await open_store(settings=replace(TINY, collection_idle_s=1000.0))
-    store.engine._most_mapped = 20
+    store.engine.ticker.most_mapped = 20
     for number in range(30):
         other = await store.other(f"other{number}")
         await other.add(["a"])
         await other.flush()
-    await store.engine.tick()
-    assert len(store.engine._loaded) <= 10
+    await store.engine.ticker.tick()
+    assert len(store.engine.registry.loaded) <= 10
 
 
 async def test_closing_flushes_what_is_worth_a_chunk_and_leaves_the_rest_in_the_log(open_store: Open, tmp_path: Path) -> None:

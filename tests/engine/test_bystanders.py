@@ -86,9 +86,9 @@ async def test_readers_see_whole_batches_while_everything_runs(open_store: Open,
     async def compact() -> None:
         while not done.is_set():
             clock.now += 10
-            await store.engine.tick()
+            await store.engine.ticker.tick()
             await store.finish()
-            await store.engine.sweep()
+            await store.engine.ticker.sweep()
 
     compaction = asyncio.ensure_future(compact())
     left: dict[str, int] = {}

@@ -77,7 +77,7 @@ async def test_a_modification_shows_though_its_caller_went_away(disk: Store, mon
 async def test_what_is_created_and_written_while_a_reset_goes_on_is_kept(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await disk.add(["old"])
     reached, passage = paused(monkeypatch, disk.engine.context.backends.catalog, "reset")
-    resetting = asyncio.ensure_future(disk.engine.reset())
+    resetting = asyncio.ensure_future(disk.engine.removal.reset())
     await reached.wait()
     young = await disk.other("young")
     await young.add(["kept"])
@@ -92,7 +92,7 @@ async def test_what_is_created_and_written_while_a_reset_goes_on_is_kept(disk: S
 async def test_a_reset_ends_though_its_caller_went_away(disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await disk.add(["old"])
     pause = paused(monkeypatch, disk.engine.context.backends.catalog, "reset")
-    await cancelled(disk.engine.reset(), *pause)
+    await cancelled(disk.engine.removal.reset(), *pause)
     await settled(disk.engine)
     with pytest.raises(NotFoundError):
         await disk.ids()

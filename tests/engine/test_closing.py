@@ -76,4 +76,4 @@ async def test_a_close_whose_caller_goes_away_is_finished(tmp_path: Path, steps:
     again = await Engine.open(str(tmp_path / "data"), SETTINGS)
     await again.aclose()
     with pytest.raises(ClosedError):
-        engine.check_usable()
+        engine.guard.check()

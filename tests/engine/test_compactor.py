@@ -353,7 +353,7 @@ async def test_every_job_leaves_answers_as_they_were(store: Store) -> None:
 
 async def test_every_row_is_found_through_a_graph_that_grew(store: Store) -> None:
     rows = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
-    store.engine.context = replace(store.engine.context, plan=EAGER)
+    store.engine.registry.context = replace(store.engine.context, plan=EAGER)
     for start, stop in ((0, 40), (40, 41), (41, 90), (90, 120)):
         await store.add(ids(start, stop), rows[start:stop])
         await store.finish()

@@ -81,7 +81,7 @@ async def test_a_damaged_derived_file_is_done_without_and_made_again(
         assert np.array_equal(again.distances, nearest.distances)  # type: ignore[arg-type]
         assert await store.ids(where_document={"$contains": "number 1"}) == matches
         await store.finish()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     levels = {finding.level async for finding in store.api.check()}
     assert levels == {"ok"}
 

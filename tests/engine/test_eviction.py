@@ -26,12 +26,12 @@ async def fill(store: Store, count: int = 30) -> None:
 async def tick(store: Store, clock: Clock, seconds: float) -> None:
     """Time passes, and the engine looks after its collections; what that begins comes to its end."""
     clock.now += seconds
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     await lanes_end()
 
 
 def is_loaded(store: Store) -> bool:
-    return store.id in store.engine._loaded
+    return store.id in store.engine.registry.loaded
 
 
 async def test_an_idle_collection_is_unloaded_and_comes_back_as_it_was(open_store: Open, clock: Clock) -> None:
@@ -74,8 +74,8 @@ async def test_the_longest_idle_goes_first_and_no_more_than_needed(open_store: O
     stores = [store, await store.other("second"), await store.other("third")]
     for each in stores:
         await fill(each)
-    held = [each.engine._loaded[each.id].bytes for each in stores]
-    store.engine.context = replace(store.engine.context, settings=replace(TINY, cache_bytes=sum(held) - 1))
+    held = [each.engine.registry.loaded[each.id].bytes for each in stores]
+    store.engine.ticker.context = replace(store.engine.context, settings=replace(TINY, cache_bytes=sum(held) - 1))
     clock.now += 5
     await stores[0].count()
     await tick(store, clock, 61)
@@ -89,7 +89,7 @@ async def test_what_is_not_flushed_or_in_use_stays(open_store: Open, clock: Cloc
     await tick(store, clock, 61)
     assert is_loaded(store)
     await store.flush()
-    async with store.engine.using(SCOPE, store.id):
+    async with store.engine.registry.using(SCOPE, store.id):
         await tick(store, clock, 61)
         assert is_loaded(store)
     await store.delete(["r1"])
@@ -97,7 +97,7 @@ async def test_what_is_not_flushed_or_in_use_stays(open_store: Open, clock: Cloc
     work = asyncio.ensure_future(store.finish())
     await gate.reached()
     clock.now += 61
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert is_loaded(store)
     gate.open()
     await work
@@ -120,7 +120,7 @@ async def test_many_requests_for_an_unloaded_collection_load_it_once(open_store:
     counts = await asyncio.gather(*(store.count() for _ in range(20)), store.add(["x"]), *(store.count() for _ in range(20)))
     assert set(counts) <= {None, 30, 31}
     assert await store.count() == 31
-    assert len(store.engine._loaded) == 1
+    assert len(store.engine.registry.loaded) == 1
 
 
 async def test_a_caller_that_goes_away_leaves_the_loading_to_the_others(open_store: Open, clock: Clock) -> None:

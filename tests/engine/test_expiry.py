@@ -60,7 +60,8 @@ async def made(engine: Engine) -> Collection:
     settings = create_settings(None, None, None, num_threads=1)
     row = CollectionRow(uuid4(), "docs", "default_tenant", "default_database", None, settings.configuration, settings.schema, None, 0)
     await engine.context.backends.catalog.create_collection(row)
-    return await engine.load(row)
+    async with engine.registry.holding(row.id) as collection:
+        return collection
 
 
 async def write(
@@ -144,13 +145,13 @@ async def test_what_expired_while_the_store_was_closed_is_gone_when_it_opens(tmp
     await engine.aclose(flush=False)
     wall.now_s = NOW + 100
     engine = await Engine.open(str(tmp_path / "store"), Settings(), automatic=False, clock=wall)
-    async with engine.using(Scope(), collection.id) as again:
+    async with engine.registry.using(Scope(), collection.id) as again:
         assert ids(again) == ["b"]
         await again.write(Delete(["b"]))
         assert ids(again) == []
     await engine.aclose()
     engine = await Engine.open(str(tmp_path / "store"), Settings(), automatic=False, clock=wall)
-    async with engine.using(Scope(), collection.id) as again:
+    async with engine.registry.using(Scope(), collection.id) as again:
         assert ids(again) == []
     await engine.aclose()
 
@@ -191,7 +192,7 @@ async def test_expired_rows_are_found_in_threads(open_store: Open, wall: Wall, m
             assert await store.count() == alive
             assert len(await store.ids()) == alive
             await store.query([1.0] * 4)
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     await settled(store.engine)
     assert threads
     assert threading.get_ident() not in threads
@@ -207,9 +208,9 @@ async def test_the_ticker_does_not_wait_for_the_log(open_store: Open, clock: Clo
     wall.now_s = NOW + 10
     clock.now += 120
     log.hold()
-    await asyncio.wait_for(store.engine.tick(), 10)
+    await asyncio.wait_for(store.engine.ticker.tick(), 10)
     await log.reached()
-    await asyncio.wait_for(store.engine.tick(), 10)
+    await asyncio.wait_for(store.engine.ticker.tick(), 10)
     log.release()
     await settled(store.engine)
     assert (await other.collection()).manifest.version == 1

@@ -73,16 +73,16 @@ async def test_no_verb_and_no_opening_deletes_or_changes_what_is_not_ours(open_s
             await store.finish()
         await store.delete([f"0-{n}" for n in range(30)])
         await store.finish()
-        assert await store.engine.sweep() > 0
+        assert await store.engine.ticker.sweep() > 0
         other = await store.other("other")
         await other.add(["a"])
         await other.flush()
         await store.api.delete_collection(SCOPE, "other")
         await store.api.fork_collection(SCOPE, store.id, "fork")
-        await store.engine.sweep()
+        await store.engine.ticker.sweep()
         assert [finding for finding in [finding async for finding in store.api.check()] if finding.level != "ok"] == []
-        await store.engine.reset()
-        await store.engine.sweep()
+        await store.engine.removal.reset()
+        await store.engine.ticker.sweep()
         await store.engine.aclose()
         assert looked_at(planted) == planted
         store = await open_store()

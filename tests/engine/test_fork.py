@@ -41,7 +41,7 @@ async def collection(api: LocalAPI, name: str) -> CollectionInfo:
 
 
 async def flush(api: LocalAPI, id: UUID) -> None:
-    async with api.engine.using(SCOPE, id) as loaded:
+    async with api.engine.registry.using(SCOPE, id) as loaded:
         await loaded.flush()
 
 
@@ -98,10 +98,10 @@ async def test_files_that_a_fork_shares_stay_until_the_last_of_them_lets_go(api:
     fork = await api.fork_collection(SCOPE, source.id, "fork")
     assert await ids(api, fork.id) == [f"r{n}" for n in range(30)]
     await api.delete_collection(SCOPE, "source")
-    await api.engine.sweep()
+    await api.engine.ticker.sweep()
     assert await ids(api, fork.id) == [f"r{n}" for n in range(30)]
     await api.delete_collection(SCOPE, "fork")
-    await api.engine.sweep()
+    await api.engine.ticker.sweep()
     assert api.engine.context.store.list() == []
 
 

@@ -82,7 +82,7 @@ async def test_a_forked_child_is_told_so_and_leaves_the_lock_alone(open_store: O
     if child == 0:
         code = 1
         try:
-            store.engine.check_usable()
+            store.engine.guard.check()
         except ForkedError:
             code = 0
         except BaseException:

@@ -27,7 +27,7 @@ async def attach(store: Store, function: str, output: str = "output") -> UUID:
 
 
 async def ticked(store: Store) -> None:
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     await settled(store.engine)
 
 
@@ -97,7 +97,7 @@ async def test_only_what_differs_is_written(store: Store) -> None:
     output = await attach(store, "statistics")
     await store.add([f"r{n}" for n in range(20)], metadatas=[{"n": n} for n in range(20)])
     await ticked(store)
-    async with store.engine.holding(output) as held:
+    async with store.engine.registry.holding(output) as held:
         before = held.seq
         await store.upsert([f"r{n}" for n in range(10)], metadatas=[{"n": n} for n in range(10)])
         await store.add(["x"], metadatas=[{"n": 0}])
@@ -120,7 +120,7 @@ async def test_attachments_and_backlogs_survive_a_restart_without_anyone_using_t
     await colored(first, 0, 12, "red")
     await first.engine.aclose(flush=False)
     second = await open_store(settings=SETTINGS)
-    assert second.engine._loaded == {}
+    assert second.engine.registry.loaded == {}
     await ticked(second)
     assert await counts(second.api, output) == {"summary::s:total_count": 12, "color::s:red": 12}
     await second.engine.aclose()
@@ -128,7 +128,7 @@ async def test_attachments_and_backlogs_survive_a_restart_without_anyone_using_t
     row, found = await third.engine.functions.get(SCOPE, third.id, "fn")
     assert (row.function, row.completed, found.name) == ("statistics", 12, "output")
     await ticked(third)
-    assert third.engine._loaded == {}
+    assert third.engine.registry.loaded == {}
 
 
 async def test_a_run_that_was_cut_short_is_repeated_harmlessly(open_store: Opening, clock: Clock) -> None:
@@ -156,7 +156,7 @@ async def test_a_run_that_was_cut_short_is_repeated_harmlessly(open_store: Openi
     await first.engine.aclose(flush=False)
     second = await open_store(settings=SETTINGS)
     assert (await second.engine.functions.get(SCOPE, second.id, "fn"))[0].completed == 0
-    async with second.engine.holding(output) as held:
+    async with second.engine.registry.holding(output) as held:
         before = held.seq
         await ticked(second)
         assert held.seq == before
@@ -167,7 +167,7 @@ async def test_a_run_that_was_cut_short_is_repeated_harmlessly(open_store: Openi
 async def test_a_run_that_failed_is_tried_again_later(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     output = await attach(store, "record_counter")
     await store.add([f"r{n}" for n in range(10)])
-    async with store.engine.holding(output) as held:
+    async with store.engine.registry.holding(output) as held:
         with monkeypatch.context() as broken:
 
             async def refuse(request: Any) -> int:
@@ -198,7 +198,7 @@ async def test_detaching_brings_the_output_up_to_date_and_leaves_it(store: Store
 @pytest.mark.parametrize("name", ["docs", "output"])
 async def test_deleting_either_collection_detaches(store: Store, name: str) -> None:
     await attach(store, "record_counter")
-    await store.engine.delete_collection(SCOPE, name)
+    await store.engine.removal.delete_collection(SCOPE, name)
     store = await store.other("docs")
     await store.add([f"r{n}" for n in range(10)])
     await ticked(store)
@@ -251,7 +251,7 @@ async def test_closing_waits_for_a_run_to_end_at_its_next_block(open_store: Open
     store = await open_store(settings=SETTINGS)
     output = await attach(store, "statistics")
     await store.add([f"r{n}" for n in range(40)], metadatas=[{"n": n} for n in range(40)])
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     await store.engine.aclose()
     again = await open_store(settings=SETTINGS)
     await ticked(again)

@@ -46,7 +46,7 @@ async def test_what_manifests_have_dropped_goes(store: Store) -> None:
     await store.finish()
     gc.collect()
     assert stored(store) > await named(store)
-    assert await store.engine.sweep() > 0
+    assert await store.engine.ticker.sweep() > 0
     assert stored(store) == await named(store)
     assert await store.count() == 40
     assert await sound(store)
@@ -59,7 +59,7 @@ async def test_a_reader_keeps_its_files(store: Store, tmp_path: Path) -> None:
     version = collection.version
     await store.delete([f"r{number}" for number in range(30)])
     await store.finish()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     places = version.find([f"r{number}" for number in range(40)])
     assert places.present.all()
     # Documents are read through a connection that is opened only now.
@@ -67,7 +67,7 @@ async def test_a_reader_keeps_its_files(store: Store, tmp_path: Path) -> None:
     assert version.embeddings_at(places).tolist() == vectors(range(40)).tolist()
     del version, places
     gc.collect()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     assert stored(store) == await named(store)
     if store.engine.context.backends.location is not None:
         assert {path.name for path in (tmp_path / "data" / "segments").iterdir()} == await named(store)
@@ -91,7 +91,7 @@ async def test_files_being_made_survive_a_sweep(store: Store, monkeypatch: pytes
     gate = JobGate(monkeypatch, *MADE[kind])
     work = asyncio.ensure_future(store.finish())
     await gate.reached()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     assert any(name.endswith(kind) for name in stored(store) - await named(store))
     gate.open()
     await work
@@ -111,12 +111,12 @@ async def test_files_of_a_commit_survive_a_sweep_before_it_is_installed(open_sto
     catalog.hold()
     work = asyncio.ensure_future(store.finish())
     await catalog.reached()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     # Readers still hold the old version, the catalog names the new one.
     assert same(await store.everything(), expected)
     catalog.release()
     await work
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     assert same(await store.everything(), expected)
     assert await sound(store)
 
@@ -133,7 +133,7 @@ async def test_files_of_a_failed_job_go(open_store: Open, monkeypatch: pytest.Mo
     with suppress(ChromaError):
         await store.flush()
     gc.collect()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     assert stored(store) == await named(store) == set()
     await store.flush()
     assert await store.count() == 30
@@ -144,11 +144,11 @@ async def test_files_of_a_deleted_collection_go_when_its_last_reader_has(store: 
     await store.finish()
     version = (await store.collection()).version
     await store.api.delete_collection(SCOPE, "docs")
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     assert version.fetch(version.find(["r7"]), documents=True, uris=False, metadatas=False)[0] == ["document 7"]
     del version
     gc.collect()
-    await store.engine.sweep()
+    await store.engine.ticker.sweep()
     assert stored(store) == set()
 
 
@@ -202,6 +202,6 @@ async def test_versions_of_conditional_reads_are_let_go_when_their_time_is_up(di
     await disk.finish()
     for _ in range(2):
         clock.now += 61
-        await disk.engine.tick()
+        await disk.engine.ticker.tick()
         await settled(disk.engine)
     assert list((tmp_path / "data" / "segments").iterdir()) == []

@@ -103,7 +103,7 @@ async def test_collections_created_and_deleted_leave_nothing_behind(open_store: 
         columns = {"documents": ["text"] * 10, "metadatas": [{f"key{number}": n} for n in range(10)]}
         await api.write(SCOPE, info.id, WriteKind.ADD, RecordBatch([f"a{n}" for n in range(10)], embeddings, **columns))  # type: ignore[arg-type]
         if number % 10 == 0:
-            async with engine.using(SCOPE, info.id) as collection:
+            async with engine.registry.using(SCOPE, info.id) as collection:
                 await collection.flush()
         await api.get(SCOPE, info.id, GetRequest(where={f"key{number}": 1}))
         await api.delete_collection(SCOPE, f"collection-{number}")
@@ -118,15 +118,15 @@ async def test_collections_created_and_deleted_leave_nothing_behind(open_store: 
         for start in range(100, 100 + count, 20):
             await asyncio.gather(*(one(number) for number in range(start, start + 20)))
             clock.now += 6
-            await engine.tick()
+            await engine.ticker.tick()
         gc.collect()
         assert tracemalloc.get_traced_memory()[0] - held < 3_000_000
     finally:
         tracemalloc.stop()
     assert descriptors() <= before + 2
-    assert len(engine._loaded) <= 1
-    assert not engine._loading
-    assert not engine._facts
+    assert len(engine.registry.loaded) <= 1
+    assert not engine.registry.loading
+    assert not engine.registry._facts
     assert await engine.context.backends.log.collections() == {}
     assert await api.count_collections(SCOPE) == 1
     assert list((tmp_path / "data" / "segments").iterdir()) == []

@@ -15,6 +15,7 @@ from chroma_async.engine.engine import Engine
 from chroma_async.errors import WrongLoopError
 from chroma_async.service.local import open_local
 from tests.engine.clients import SETTINGS, read, read_and_close, written
+from tests.engine.gate import PATIENCE_S
 from tests.engine.store import SCOPE
 
 
@@ -141,4 +142,7 @@ def test_a_path_whose_loop_was_closed_is_opened_again(tmp_path: Path) -> None:
         asyncio.run(written(tmp_path, id))
     assert asyncio.run(read(tmp_path)) == ["a", "b", "c"]
     gc.collect()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("chroma-")]
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("chroma-")]
+    for thread in ours:
+        thread.join(PATIENCE_S)  # told to end, it may be on its way out
+    assert not [thread for thread in ours if thread.is_alive()]

@@ -23,7 +23,7 @@ async def test_compacting_a_store_leaves_no_collection_out_though_they_are_unloa
     done = []
     async for step in compact_store(store.engine):
         clock.now += 1
-        await store.engine.tick()
+        await store.engine.ticker.tick()
         done.append(step)
     assert {step.collection for step in done if step.phase == "done"} == {"docs", "other0", "other1", "other2"}
     for other in (store, *others):
@@ -58,7 +58,7 @@ async def test_a_check_takes_what_compaction_replaces_meanwhile_for_no_damage(
             finished.append(True)
             await disk.delete(["0-0"])
             await disk.finish()
-            await disk.engine.sweep()
+            await disk.engine.ticker.sweep()
         return await read(*arguments, **named)
 
     monkeypatch.setattr(disk.engine.context.threads, "run", compact_first)
@@ -78,5 +78,5 @@ async def test_a_check_passes_over_what_is_deleted_meanwhile(disk: Store) -> Non
         for other in others:
             if await disk.api.count_collections(SCOPE) > 1:
                 await disk.api.delete_collection(SCOPE, other.info.name)
-        await disk.engine.sweep()
+        await disk.engine.ticker.sweep()
     assert levels == {"ok"}

@@ -81,7 +81,7 @@ async def test_facts_show_before_flush_and_before_loading(open_store: Open) -> N
     await store.engine.aclose(flush=False)
     store = await open_store()
     info = await store.api.get_collection(SCOPE, "docs")
-    assert not store.engine._loaded
+    assert not store.engine.registry.loaded
     assert info.dimension == 3
     assert {key: set(types) for key, types in info.schema["keys"].items() if key[0] != "#"} == {"k": {"int", "float"}, "tags": {"string"}}
     (listed,) = await store.api.list_collections(SCOPE)

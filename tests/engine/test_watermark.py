@@ -46,7 +46,7 @@ async def test_a_collection_too_small_for_a_flush_counts_as_indexed_a_second_aft
     assert (await version(store), await unindexed(store)) == (0, 0)
     await store.add(["a", "b", "c"])
     clock.now += 0.9
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert (await version(store), await unindexed(store), await indexed_count(store)) == (0, 3, 0)
     await store.delete(["a"])
     clock.now += 0.9
@@ -62,7 +62,7 @@ async def test_counting_makes_no_file_and_writes_nothing_to_the_catalog(open_sto
     before = await catalog.find_collection(store.id), await catalog.load_manifest(store.id)
     for _ in range(20):
         clock.now += 0.5
-        await store.engine.tick()
+        await store.engine.ticker.tick()
     assert await version(store) == 1
     assert (await catalog.find_collection(store.id), await catalog.load_manifest(store.id)) == before
     assert before[1].version == 0
@@ -73,7 +73,7 @@ async def test_a_pause_between_writes_counts_though_nobody_asked_in_it(open_stor
     store = await open_store(settings=SMALL)
     await store.add(["a"])
     clock.now += 1.1
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     await store.add(["b"])
     assert (await version(store), await unindexed(store), await indexed_count(store)) == (1, 1, 1)
 
@@ -82,7 +82,7 @@ async def test_rows_enough_for_a_flush_count_when_they_are_flushed(open_store: O
     store = await open_store(settings=SMALL)
     await store.add([f"r{n}" for n in range(11)])
     clock.now += 1.5
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert (await version(store), await unindexed(store), await indexed_count(store)) == (0, 11, 0)
     await store.flush()
     assert (await version(store), await unindexed(store), await indexed_count(store)) == (11, 0, 11)
@@ -126,7 +126,7 @@ async def test_a_bounded_read_sees_the_first_entries_behind_what_counts(open_sto
     store = await open_store(settings=replace(SMALL, flush_idle_rows=1000, memtable_rows=1000))
     await store.add(["a"])
     clock.now += 1.1
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     for number in range(260):
         await store.add([f"r{number}"])
     assert await indexed_count(store) == 1
@@ -171,7 +171,7 @@ async def test_a_version_survives_unloading(open_store: Open, clock: Clock) -> N
     clock.now += 60
     loaded = await store.collection()
     clock.now += 60
-    await store.engine.tick()
+    await store.engine.ticker.tick()
     assert await version(store) == 2
     assert await store.collection() is not loaded
 
@@ -232,7 +232,7 @@ async def test_a_version_never_falls_and_a_read_of_the_index_alone_sees_what_it_
             case "wait":
                 clock.now += rng.choice([0.3, 0.8, 1.5])
             case "tick":
-                await store.engine.tick()
+                await store.engine.ticker.tick()
             case "flush":
                 await store.flush()
             case "finish":

@@ -72,7 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.others: list[tuple[UUID, str, Reference]] = []
 
     async def collection(self) -> Collection:
-        async with self.way.engine.using(SCOPE, self.id) as collection:
+        async with self.way.engine.registry.using(SCOPE, self.id) as collection:
             return collection
 
     # ------------------------------------------------------------------------------------------------------------------------- writes
@@ -315,7 +315,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.run(self.way.engine.sweep())
+        self.run(self.way.engine.ticker.sweep())
 
     @rule()
     def pass_time(self) -> None:
@@ -325,12 +325,12 @@ class Machine(RuleBasedStateMachine):
 
         async def ticks() -> None:
             self.way.clock.now += 1000
-            await self.way.engine.tick()
+            await self.way.engine.ticker.tick()
             lanes = [task for task in asyncio.all_tasks() if task.get_name().startswith(("flush of", "maintenance of"))]
             if lanes:
                 await asyncio.wait(lanes)
             self.way.clock.now += 1000
-            await self.way.engine.tick()
+            await self.way.engine.ticker.tick()
 
         self.run(ticks())
 

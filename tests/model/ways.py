@@ -69,7 +69,7 @@ class Way(ABC):
         settings = replace(SETTINGS, is_persistent=self.location is not None)
         self.engine = await Engine.open(self.location, settings, automatic=False, monotonic=self.clock)
         if eager:
-            self.engine.context = replace(self.engine.context, plan=EAGER)
+            self.engine.registry.context = replace(self.engine.context, plan=EAGER)
         self.api = await self._connect(LocalAPI(Lease(self.engine, None)))
 
     @abstractmethod

@@ -88,8 +88,8 @@ class Stored:
 
     async def in_graph(self) -> tuple[int, int]:
         """(rows that a graph covers, rows in chunks)."""
-        (collection,) = await self.api.engine.loaded()
-        segments = [view.segment for view in collection.version.segments]
+        async with self.api.engine.registry.holding(self.id) as collection:
+            segments = [view.segment for view in collection.version.segments]
         return sum(segment.covers for segment in segments), sum(segment.rows for segment in segments)
 
     async def recall(self, *, rank_below: int | None = None, queries: Floats | None = None, k: int = K) -> float:

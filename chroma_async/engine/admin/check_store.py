@@ -134,7 +134,7 @@ def _decode(entries: Sequence[LogEntry]) -> None:
 async def _contents(engine: Engine, row: CollectionRow) -> AsyncIterator[Finding]:
     """What only shows when the collection is open: ids, counts, postings, graphs."""
     try:
-        async with engine.holding(row.id) as collection:
+        async with engine.registry.holding(row.id) as collection:
             findings = await collection.read(lambda version: [*_ids(collection), *_sparse(collection), *_graphs(collection)])
     except NotFoundError:
         return  # deleted since

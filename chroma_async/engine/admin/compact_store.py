@@ -26,12 +26,12 @@ async def compact_store(engine: Engine) -> AsyncIterator[Step]:
     await engine.functions.finish()
     for id in await engine.context.backends.catalog.collection_ids():
         try:
-            async with engine.holding(id) as collection:
+            async with engine.registry.holding(id) as collection:
                 async for step in _compact(collection):
                     yield step
         except NotFoundError:
             continue  # deleted since
-    await engine.sweep()
+    await engine.ticker.sweep()
 
 
 async def _compact(collection: Collection) -> AsyncIterator[Step]:

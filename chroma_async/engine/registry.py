@@ -1,0 +1,145 @@
+"""The registry: which collections are loaded, and what the log knows of those that are not. They are loaded on first use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
+
+from chroma_async.engine.collection import Collection
+from chroma_async.engine.context import Context
+from chroma_async.engine.guard import Guard
+from chroma_async.engine.write.live_row import with_facts
+from chroma_async.errors import CorruptionError
+from chroma_async.format.json_columns import dump, load
+from chroma_async.format.logbatch import Facts
+from chroma_async.storage.base.collections import CollectionRow, Collections
+from chroma_async.storage.refusals import collection_id_missing
+from chroma_async.types import Json, Scope, Seq
+
+
+class Registry:
+    """The collections of one store.
+
+    :ivar context: what those share that are loaded from now on.
+    :ivar loaded: those that are in memory, the longest unused first.
+    :ivar loading: those that are about to be.
+    """
+
+    def __init__(self, context: Context, guard: Guard, facts: Mapping[UUID, Facts], logged: Mapping[UUID, Seq]) -> None:
+        """
+        :param facts: what the log said of collections at the opening.
+        :param logged: the last operation that it then held of each.
+        """
+        self.loaded: OrderedDict[UUID, Collection] = OrderedDict()
+        self.loading: dict[UUID, asyncio.Task[Collection]] = {}
+        self.context = context
+        self._guard = guard
+        self._collections: Collections = context.backends.catalog
+        self._facts = dict(facts)
+        self._logged = dict(logged)
+
+    @asynccontextmanager
+    async def using(self, scope: Scope, id: UUID) -> AsyncIterator[Collection]:
+        """A collection, loaded, and kept loaded until the end of the block.
+
+        :raises NotFoundError: it does not exist in this scope.
+        :raises CorruptionError: it cannot be opened; names the file.
+        """
+        self._guard.check()
+        while (collection := self.loaded.get(id)) is None:
+            await self._load(await self._collections.get_collection_by_id(scope, id))
+        if collection.scope != scope:
+            raise collection_id_missing(id)
+        collection.users += 1
+        collection.last_used = self.context.monotonic()
+        self.loaded.move_to_end(id)
+        try:
+            yield collection
+        finally:
+            collection.users -= 1
+
+    @asynccontextmanager
+    async def holding(self, id: UUID) -> AsyncIterator[Collection]:
+        """As :meth:`using`, whatever its scope: for the store's own work, never for a request."""
+        self._guard.check()
+        while (collection := self.loaded.get(id)) is None:
+            await self._load(await self._collections.find_collection(id))
+        collection.users += 1
+        try:
+            yield collection
+        finally:
+            collection.users -= 1
+
+    def described(self, row: CollectionRow) -> CollectionRow:
+        """A row of the catalog with what the log knows besides; the caller may change what it consists of. Its seq is that of the last
+        operation that counts as indexed.
+        """
+        collection = self.loaded.get(row.id)
+        if collection is not None:
+            now = collection.row
+            metadata, configuration, schema = map(_copied, (now.metadata, now.configuration, now.schema))
+            return replace(now, metadata=metadata, configuration=configuration, schema=schema, seq=collection.indexed_seq)
+        # What is unloaded has been flushed; what was not loaded yet will find in the log what an opening has found there.
+        known = replace(row, seq=max(row.seq, self._logged.get(row.id, 0)))
+        facts = self._facts.get(row.id)
+        return known if facts is None else with_facts(known, facts)
+
+    def ids(self) -> set[UUID]:
+        """What is loaded or about to be."""
+        return {*self.loaded, *self.loading}
+
+    async def take_out(self, id: UUID) -> Collection | None:
+        """A collection that the catalog has just lost, if it was loaded; nobody can load it again. It is for the caller to close."""
+        loading = self.loading.get(id)
+        if loading is not None:
+            await asyncio.wait([loading])
+        return self.loaded.pop(id, None)
+
+    def forget(self, id: UUID) -> None:
+        """The log has nothing more to say of a collection."""
+        self._facts.pop(id, None)
+        self._logged.pop(id, None)
+
+    async def settled(self) -> None:
+        """Until nothing is being loaded."""
+        for task in list(self.loading.values()):
+            await asyncio.wait([task])
+
+    async def _load(self, row: CollectionRow) -> None:
+        task = self.loading.get(row.id)
+        if task is None:
+            task = self.loading[row.id] = self.context.tasks.begin(self._load_once(row), f"loading of {row.id}")
+        # A caller that goes away leaves the loading to the others.
+        await self.context.tasks.shared(task)
+
+    async def _load_once(self, row: CollectionRow) -> Collection:
+        try:
+            collection = await self._opened(row)
+            try:
+                # It may have been deleted since its row was read: what is not in the catalog must not take writes.
+                await self._collections.find_collection(row.id)
+                self._guard.check()
+            except BaseException:
+                await collection.aclose(flush=False)
+                raise
+            self.loaded[row.id] = collection
+            return collection
+        finally:
+            del self.loading[row.id]
+
+    async def _opened(self, row: CollectionRow) -> Collection:
+        try:
+            return await Collection.load(row, self.context)
+        except CorruptionError:
+            # Files that are missing are those of a collection that was just deleted.
+            await self._collections.find_collection(row.id)
+            raise
+
+
+def _copied(value: Json) -> Json:
+    """The same JSON in objects of its own."""
+    return load(dump(value))
