@@ -24,12 +24,14 @@ from chroma_async.query_language.filter_ast import (
     Filter,
     HasKey,
     IdIn,
+    Leaf,
     Not,
     Nothing,
     OneOf,
     Or,
     TextLike,
     TextMatches,
+    leaves,
 )
 from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.query_language.like import compile_like
@@ -156,11 +158,11 @@ def _hits(clause: _ColumnClause, column: Column, regex_budget_s: float) -> Bools
 
 def _cost(filter: Filter) -> int:
     """What to ask first: columns, then ids, then documents, then documents in Python. A tree costs what its dearest leaf costs."""
-    match filter:
-        case And(clauses) | Or(clauses):
-            return max(map(_cost, clauses), default=0)
-        case Not(clause):
-            return _cost(clause)
+    return max(map(_leaf_cost, leaves(filter)), default=0)
+
+
+def _leaf_cost(leaf: Leaf) -> int:
+    match leaf:
         case IdIn():
             return 1
         case DocumentContains():

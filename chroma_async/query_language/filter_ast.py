@@ -7,6 +7,7 @@ values carry the ``kind`` of the value as a compared field.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -135,20 +136,21 @@ class DocumentMatches:
     pattern: str
 
 
-Filter: TypeAlias = (
-    Everything
-    | Nothing
-    | And
-    | Or
-    | Not
-    | Equals
-    | Compare
-    | OneOf
-    | ArrayHas
-    | HasKey
-    | TextMatches
-    | TextLike
-    | IdIn
-    | DocumentContains
-    | DocumentMatches
+#: What a filter says of a record by itself.
+Leaf: TypeAlias = (
+    Everything | Nothing | Equals | Compare | OneOf | ArrayHas | HasKey | TextMatches | TextLike | IdIn | DocumentContains | DocumentMatches
 )
+Filter: TypeAlias = And | Or | Not | Leaf
+
+
+def leaves(filter: Filter) -> Iterator[Leaf]:
+    """What And, Or and Not are made of, from left to right; for who need not know how."""
+    waiting: list[Filter] = [filter]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, And | Or):
+            waiting += reversed(node.clauses)
+        elif isinstance(node, Not):
+            waiting.append(node.clause)
+        else:
+            yield node

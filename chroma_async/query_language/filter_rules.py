@@ -6,18 +6,17 @@ from collections.abc import Mapping
 
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.query_language.filter_ast import (
-    And,
     ArrayHas,
     Compare,
     DocumentContains,
     DocumentMatches,
     Equals,
     Filter,
-    Not,
+    Leaf,
     OneOf,
-    Or,
     TextLike,
     TextMatches,
+    leaves,
 )
 from chroma_async.schema.read import DOCUMENT_KEY
 from chroma_async.types import Json
@@ -38,12 +37,12 @@ def check_filter(schema: Mapping[str, Json], filter: Filter | None) -> None:
 
     :raises InvalidArgumentError: the index that a clause needs is disabled.
     """
-    match filter:
-        case And(clauses) | Or(clauses):
-            for clause in clauses:
-                check_filter(schema, clause)
-        case Not(clause):
-            check_filter(schema, clause)
+    for leaf in () if filter is None else leaves(filter):
+        _check_leaf(schema, leaf)
+
+
+def _check_leaf(schema: Mapping[str, Json], leaf: Leaf) -> None:
+    match leaf:
         case Compare(key=key, value=value):
             _check_key(schema, key, type(value))
         case TextMatches(key=key) | TextLike(key=key):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chroma_async.engine.snapshot.version import Places, Version
-from chroma_async.query_language.filter_ast import And, DocumentContains, DocumentMatches, Filter, Not, Or
+from chroma_async.query_language.filter_ast import And, DocumentContains, DocumentMatches, Filter, Not, Or, leaves
 from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.types import Floats
 
@@ -69,17 +69,7 @@ def _grows(filter: Filter) -> bool:
         case And(clauses) | Or(clauses):
             return all(map(_grows, clauses))
         case Not(clause):
-            return not _reads_documents(clause)
+            return not any(isinstance(leaf, DocumentContains | DocumentMatches) for leaf in leaves(clause))
         case _:
             # A regular expression costs too much to be evaluated once for the proposal and once more for the answer.
             return not isinstance(filter, DocumentMatches)
-
-
-def _reads_documents(filter: Filter) -> bool:
-    match filter:
-        case And(clauses) | Or(clauses):
-            return any(map(_reads_documents, clauses))
-        case Not(clause):
-            return _reads_documents(clause)
-        case _:
-            return isinstance(filter, DocumentContains | DocumentMatches)
