@@ -127,7 +127,8 @@ class _Check:
         self._segment = segment
         self._encoding = encoding
         self._few = few
-        self._many = min(MANY, len(node_map.positions) // _EXACT_SHARE)
+        # In a small graph so many results are found by a scan, and nothing is measured beyond the few.
+        self._many = max(few, min(MANY, len(node_map.positions) // _EXACT_SHARE))
         self._target = target
 
     def questions(self, rows: Floats, nodes: Sequence[int]) -> list[_Question]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,13 @@ def test_rows_above_the_graph_are_found_raw_and_by_their_codes(space: Space) -> 
             for graph, given in ((made.graph, {}), (made.graph, codes), (made.graph, fresh), (None, fresh)):
                 found = nearest(_request(space, query[None], 10, SCAN_CODES), Searchable(segment, graph, given), mask)[0]
                 assert len(np.intersect1d(found[0], truth[0])) >= 9
+
+
+@pytest.mark.parametrize("rows", [2, 12, 40, 200, 600])
+def test_a_small_graph_answers_for_more_results_than_its_check_asked_for(rows: int) -> None:
+    made, always = build(Space.L2, _vectors(rows)), replace(GRAPH_FIRST, exact_share=0)
+    for k in (1, 10, 11, 16, rows):
+        assert len(_ask(made, _vectors(1, seed=5)[0], k, None, always)[0]) == min(k, rows)
 
 
 def test_an_empty_segment_has_no_neighbours() -> None:
