@@ -16,8 +16,6 @@ from chroma_async.cli import options, store
 from chroma_async.cli.commands import package_version
 from chroma_async.config.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 
 @click.command()
 @click.argument("config_argument", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))

@@ -21,19 +21,14 @@ _PREFIX, _CLIENT_PREFIX = "CHROMA_ASYNC_", "CHROMA_ASYNC_CLIENT_"
 _S = TypeVar("_S", Settings, ClientSettings)
 
 
-def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None) -> Settings:
-    """The settings of a store and its server.
+def resolve_settings(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None) -> tuple[Settings, dict[str, str]]:
+    """The settings of a store and its server, and where each field's value came from.
 
     :param flags: field name to value; ``None`` stands for a flag that was not given.
     :param env: the environment: ``CHROMA_ASYNC_<FIELD>``, Chroma's ``CHROMA_<KEY>``, and the names of its older images.
     :param file: TOML (``.toml``) or YAML (``.yaml``, ``.yml``) with field names or Chroma's own keys.
     :raises SettingsError: an unknown name, or a value that cannot be used; names key, value and source.
     """
-    return resolve_settings(flags, env, file)[0]
-
-
-def resolve_settings(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None) -> tuple[Settings, dict[str, str]]:
-    """As :func:`load_settings`, with where each field's value came from."""
     sources = [
         *((name, name, value, f"flag --{name.replace('_', '-')}") for name, value in flags.items() if value is not None),
         *_from_environment(env),

@@ -68,10 +68,6 @@ class BirthOrder:
             raised = self._raised = BirthOrder(self._borns, floor)
         return raised
 
-    def page(self, allowed: Bitmap, offset: int, limit: int | None) -> Ints:
-        """Of the allowed rows in order of birth those from ``offset`` on, at most ``limit``: positions."""
-        return page([(self, allowed)], offset, limit)[1]
-
     def natural_before(self, members: Bitmap, borns: Ints) -> Ints:
         """For each of ascending ``borns`` how many of the natural rows in ``members`` were born before it."""
         before = np.zeros(len(borns), np.int64)

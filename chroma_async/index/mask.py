@@ -1,6 +1,6 @@
 """The rows of one part that satisfy a filter, found by columns.
 
-They are exactly those for which :func:`chroma_async.query_language.filter_evaluate.matches` holds.
+They are exactly those for which :func:`chroma_async.query_language.filter_evaluate.predicate` holds.
 """
 
 from __future__ import annotations

@@ -34,11 +34,6 @@ Predicate: TypeAlias = Callable[[str, "Metadata | None", "str | None"], bool]
 _COMPARE: dict[str, Callable[[float, float], bool]] = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
-def matches(filter: Filter, id: str, metadata: Metadata | None, document: str | None) -> bool:
-    """Whether one record satisfies the filter. For several records make a :func:`predicate` once."""
-    return predicate(filter)(id, metadata, document)
-
-
 def predicate(filter: Filter, *, regex_budget_s: float = REGEX_BUDGET_S) -> Predicate:
     """The filter as a function of a record.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.query_language.filter_parse import parse as parse_filter
 
 HIGHEST = float(np.finfo(np.float32).max)
@@ -31,7 +31,7 @@ class Record:
 def search(records: Sequence[Record], payload: dict[str, Any]) -> list[tuple[str, float]]:
     """(id, score) of the answer to a payload, in order."""
     where = payload.get("filter")
-    passing = [r for r in records if where is None or matches(parse_filter(where, None), r.id, r.metadata, r.document)]
+    passing = [r for r in records if where is None or predicate(parse_filter(where, None))(r.id, r.metadata, r.document)]
     if payload.get("rank") is None:
         scored = [(record, float(place)) for place, record in enumerate(passing)]
     else:

@@ -22,7 +22,7 @@ from chroma_async.query_language.filter_ast import (
     OneOf,
     Or,
 )
-from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_evaluate import predicate
 
 FILTERS: list[Filter] = [
     Equals("k", 1),
@@ -106,7 +106,7 @@ def test_a_view_filters_sealed_and_unsealed_rows_alike() -> None:
     assert view.blocks[-1].stop < view.rows
     for filter in FILTERS:
         expected = [
-            row for row in range(view.rows) if row % 11 and matches(filter, table.ids[row], table.metadatas[row], table.documents[row])
+            row for row in range(view.rows) if row % 11 and predicate(filter)(table.ids[row], table.metadatas[row], table.documents[row])
         ]
         assert view.mask(filter).positions().tolist() == expected, filter
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chroma_async.engine.read.text_candidates import SPARE, confirmed, may_be_approximate, with_spare
-from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.query_language.filter_parse import parse
 from chroma_async.types import Json
 from tests.engine.store import Store
@@ -71,8 +71,8 @@ async def test_the_answer_is_that_of_the_filters_meaning(
     filter = parse(where, where_document)
     assert filter is not None
     alive = {str(number): (number, documents[number]) for number in range(ROWS) if number not in (1, 59, 60)}
-    expected = [(abs(number - 2.2), id) for id, (number, text) in alive.items() if matches(filter, id, {"n": number}, text)]
-    if matches(filter, "late", {"n": 1000}, f"late {NEEDLE}"):
+    expected = [(abs(number - 2.2), id) for id, (number, text) in alive.items() if predicate(filter)(id, {"n": number}, text)]
+    if predicate(filter)("late", {"n": 1000}, f"late {NEEDLE}"):
         expected.append((abs(4.0 - 2.2), "late"))
     # Of two equally far ones the older comes first.
     expected.sort(key=lambda each: (each[0], each[1] == "late"))

@@ -6,17 +6,12 @@ import ast
 import importlib
 import re
 import subprocess
-from collections import Counter
 
 import pytest
 
 from tests.shape.source import PACKAGE, ROOT, Module, modules
 
 DRAWERS = re.compile(r"^(utils?|helpers?|common|misc|managers?|tools?|stuff)$")
-#: Rooms whose names are for programs, or are looked up by a library.
-FOR_PROGRAMS = {"builders", "cli", "client", "embedding"}
-#: The oracle of faster code, and what a program may read its client's settings with.
-FOR_TESTS_AND_PROGRAMS = {"exact_top_k", "load_client_settings"}
 LOOSE_ENDS = re.compile(r"#.*\b(TODO|FIXME|XXX)\b|raise NotImplementedError\b|pytest\.mark\.(skip|xfail)|pytest\.(skip|xfail)\(")
 
 
@@ -83,18 +78,6 @@ def test_no_loose_ends_are_left_in_the_source_or_the_tests() -> None:
         if LOOSE_ENDS.search(line)
     ]
     assert not loose
-
-
-def test_nothing_is_defined_that_nobody_in_the_package_uses() -> None:
-    words = Counter(word for module in modules() for word in re.findall(r"\b[A-Za-z_]\w*", module.file.read_text("utf-8")))
-    unused = {
-        node.name
-        for module in modules()
-        if module.room not in FOR_PROGRAMS
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and words[node.name] == 1
-    }
-    assert unused - {name for name in unused if name.startswith("__")} == FOR_TESTS_AND_PROGRAMS
 
 
 def test_no_file_names_the_machine_it_was_written_on() -> None:

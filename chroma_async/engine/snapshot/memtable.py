@@ -125,10 +125,6 @@ class Memtable:
         """Mark rows dead."""
         self._alive[rows] = False
 
-    def newest(self, id: str) -> int:
-        """The last row of that id, alive or dead, or -1."""
-        return self._newest.get(id, -1)
-
     def row_before(self, id: str, stop: int) -> int:
         """The last row of that id below ``stop``, or -1."""
         row = self._newest.get(id, -1)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chroma_async.config.loading import load_client_settings, load_settings, resolve_settings
+from chroma_async.config.loading import load_client_settings, resolve_settings
 from chroma_async.config.settings import ClientSettings, Settings, SettingsError
+
+
+def settings_from(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None) -> Settings:
+    return resolve_settings(flags, env, file)[0]
 
 
 @pytest.fixture
@@ -41,7 +47,7 @@ sqlitedb: {hash_type: md5, migration_mode: apply}
 scorecard_enabled: false
 """)
     with caplog.at_level(logging.WARNING):
-        settings = load_settings({}, {}, file)
+        settings = settings_from({}, {}, file)
     assert (settings.port, settings.host, settings.path, settings.allow_reset) == (9000, "0.0.0.0", "/data", True)
     assert settings.cors_allow_origins == ("https://a.example", "https://b.example")
     assert (settings.max_body_bytes, settings.max_in_flight) == (1000, 7)
@@ -53,7 +59,7 @@ scorecard_enabled: false
 def test_toml_is_read_too(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('port = 9001\ncors_allow_origins = ["*"]\n[circuit_breaker]\nrequests = 5\n')
-    settings = load_settings({}, {}, file)
+    settings = settings_from({}, {}, file)
     assert (settings.port, settings.cors_allow_origins, settings.max_in_flight) == (9001, ("*",), 5)
 
 
@@ -80,14 +86,14 @@ def test_toml_is_read_too(tmp_path: Path) -> None:
     ],
 )
 def test_the_environment_of_chromas_images_is_understood(name: str, value: str, field: str, expected: object) -> None:
-    assert getattr(load_settings({}, {name: value}, None), field) == expected
+    assert getattr(settings_from({}, {name: value}, None), field) == expected
 
 
 def test_an_own_name_wins_over_chromas_and_chromas_over_the_older_one() -> None:
     env = {"CHROMA_HOST_PORT": "1", "CHROMA_PORT": "2", "CHROMA_ASYNC_PORT": "3"}
-    assert load_settings({}, env, None).port == 3
+    assert settings_from({}, env, None).port == 3
     del env["CHROMA_ASYNC_PORT"]
-    assert load_settings({}, env, None).port == 2
+    assert settings_from({}, env, None).port == 2
 
 
 def test_names_that_belong_to_others_are_left_alone() -> None:
@@ -97,11 +103,11 @@ def test_names_that_belong_to_others_are_left_alone() -> None:
         "CHROMA_API_KEY": "k",
         "CHROMA_ASYNC_CLIENT_MAX_RETRIES": "1",
     }
-    assert load_settings({}, env, None) == Settings()
+    assert settings_from({}, env, None) == Settings()
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    assert load_settings({}, {"CHROMA_PORT": "", "PERSIST_DIRECTORY": " "}, None) == Settings()
+    assert settings_from({}, {"CHROMA_PORT": "", "PERSIST_DIRECTORY": " "}, None) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
 )
 def test_a_bad_value_is_refused_with_its_name_value_and_source(key: str, value: str, word: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_settings({}, {key: value}, None)
+        settings_from({}, {key: value}, None)
     assert (caught.value.key, caught.value.value, caught.value.source) == (key, value, "environment")
     assert all(part in str(caught.value) for part in (key, value, "environment", word))
 
@@ -129,20 +135,20 @@ def test_a_bad_value_is_refused_with_its_name_value_and_source(key: str, value: 
 def test_a_file_with_an_unknown_name_or_of_the_wrong_shape_is_refused(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(SettingsError, match=r"settings\.yaml"):
-        load_settings({}, {}, file)
+        settings_from({}, {}, file)
 
 
 def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist"):
-        load_settings({}, {}, tmp_path / "none.yaml")
+        settings_from({}, {}, tmp_path / "none.yaml")
     (tmp_path / "settings.ini").write_text("")
     with pytest.raises(SettingsError, match=r"\.toml"):
-        load_settings({}, {}, tmp_path / "settings.ini")
+        settings_from({}, {}, tmp_path / "settings.ini")
 
 
 def test_an_empty_file_changes_nothing(file: Path) -> None:
     file.write_text("# nothing\n")
-    assert load_settings({}, {}, file) == Settings()
+    assert settings_from({}, {}, file) == Settings()
 
 
 def test_settings_made_in_code_are_judged_too() -> None:

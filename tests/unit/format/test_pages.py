@@ -55,7 +55,7 @@ def test_a_page_is_a_slice_of_the_rows_sorted_by_birth(seed: int, parts: int, up
 def test_consecutive_pages_of_one_part_list_every_row_once(seed: int, updates: float, size: int) -> None:
     made, expected = make(seed, 1, updates)
     order, allowed = made[0]
-    pages = [order.page(allowed, offset, size).tolist() for offset in range(0, len(expected) + size, size)]
+    pages = [page([(order, allowed)], offset, size)[1].tolist() for offset in range(0, len(expected) + size, size)]
     assert [position for one in pages for position in one] == [position for _, position in expected]
 
 
@@ -81,9 +81,9 @@ def test_many_displaced_rows_are_bisected_rightly() -> None:
     allowed = Bitmap.from_bools(rng.random(20_000) < 0.5)
     expected = [row for row in np.argsort(borns).tolist() if allowed.contains([row])[0]]
     for offset in (0, 1, 137, 5_000, 9_000, len(expected) - 3):
-        assert order.page(allowed, offset, 50).tolist() == expected[offset : offset + 50]
+        assert page([(order, allowed)], offset, 50)[1].tolist() == expected[offset : offset + 50]
 
 
 def test_a_bitmap_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="3 allowed bits for 2 rows"):
-        BirthOrder.build(np.array([1, 2]), 0).page(Bitmap.ones(3), 0, 1)
+        page([(BirthOrder.build(np.array([1, 2]), 0), Bitmap.ones(3))], 0, 1)

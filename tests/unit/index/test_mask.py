@@ -29,7 +29,7 @@ from chroma_async.query_language.filter_ast import (
     OneOf,
     Or,
 )
-from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.types import Bools, Ints
 
 
@@ -103,7 +103,7 @@ rows = st.lists(st.tuples(metadatas, texts, st.booleans()), max_size=12)
 def test_a_mask_holds_exactly_the_candidates_that_match(filter: Filter, rows: list[tuple[Any, Any, bool]], limit: int) -> None:
     ids = [str(row) for row in range(len(rows))]
     part = Table(ids, [metadata for metadata, _, _ in rows], [document for _, document, _ in rows], limit)
-    expected = [matches(filter, id, metadata, document) for id, (metadata, document, _) in zip(ids, rows, strict=True)]
+    expected = [predicate(filter)(id, metadata, document) for id, (metadata, document, _) in zip(ids, rows, strict=True)]
     assert evaluate_mask(filter, part, None).tolist() == expected
     candidates = np.array([candidate for _, _, candidate in rows], np.bool_)
     before = candidates.copy()

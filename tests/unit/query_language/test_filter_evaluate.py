@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chroma_async.errors import InvalidArgumentError
-from chroma_async.query_language.filter_evaluate import matches, predicate
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.query_language.filter_parse import parse
 
 RECORDS: dict[str, tuple[Any, str | None]] = {
@@ -28,7 +28,7 @@ RECORDS: dict[str, tuple[Any, str | None]] = {
 def select(where: Any = None, where_document: Any = None) -> set[str]:
     tree = parse(where, where_document)
     assert tree is not None
-    return {id for id, (metadata, document) in RECORDS.items() if matches(tree, id, metadata, document)}
+    return {id for id, (metadata, document) in RECORDS.items() if predicate(tree)(id, metadata, document)}
 
 
 ALL = set(RECORDS)
@@ -111,7 +111,7 @@ def test_a_document_filter_selects_these_records(where_document: Any, expected: 
 def test_ints_and_floats_compare_without_rounding(stored: Any, where: Any, holds: bool) -> None:
     tree = parse(where, None)
     assert tree is not None
-    assert matches(tree, "id", {"a": stored}, None) is holds
+    assert predicate(tree)("id", {"a": stored}, None) is holds
 
 
 def test_a_slow_regex_ends_with_a_refusal_when_its_budget_is_spent() -> None:

@@ -14,7 +14,7 @@ from chroma_async.errors import InvalidArgumentError
 from chroma_async.format.columns import Columns
 from chroma_async.index.mask import evaluate_mask
 from chroma_async.query_language.filter_ast import Filter, HasKey, Not, TextLike, TextMatches
-from chroma_async.query_language.filter_evaluate import matches
+from chroma_async.query_language.filter_evaluate import predicate
 from chroma_async.query_language.filter_parse import parse
 from chroma_async.query_language.like import compile_like
 
@@ -40,7 +40,7 @@ class Part:
 @settings(deadline=None, derandomize=True, max_examples=300)
 def test_columns_and_records_agree(metadatas: list[dict[str, object] | None], filter: Filter, limit: int) -> None:
     columns = Columns.build(metadatas, limit=limit)  # type: ignore[arg-type]
-    expected = [matches(filter, "", metadata, None) for metadata in metadatas]  # type: ignore[arg-type]
+    expected = [predicate(filter)("", metadata, None) for metadata in metadatas]  # type: ignore[arg-type]
     assert evaluate_mask(filter, Part(columns), None).tolist() == expected  # type: ignore[arg-type]
 
 
