@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chroma_async.embedding.bm25 import ChromaBm25EmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction
     from chroma_async.embedding.registry import register_embedding_function, register_sparse_embedding_function
-    from chroma_async.errors import ChromaError
+    from chroma_async.errors import ChromaError, IgnoredArgumentWarning
     from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel, SparseVector
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "GetResult",
     "GroupBy",
     "HnswIndexConfig",
+    "IgnoredArgumentWarning",
     "Include",
     "IntInvertedIndexConfig",
     "K",
@@ -122,7 +123,7 @@ _HOMES = {
     "embedding.bm25": ("ChromaBm25EmbeddingFunction",),
     "embedding.protocol": ("EmbeddingFunction", "SparseEmbeddingFunction"),
     "embedding.registry": ("register_embedding_function", "register_sparse_embedding_function"),
-    "errors": ("ChromaError",),
+    "errors": ("ChromaError", "IgnoredArgumentWarning"),
     "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel", "SparseVector"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

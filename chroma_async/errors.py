@@ -79,6 +79,10 @@ class ChromaError(Exception):
         return cls.__name__
 
 
+class IgnoredArgumentWarning(UserWarning):
+    """An argument was taken and has no effect, since what it is about exists already with another value."""
+
+
 class InvalidArgumentError(ChromaError):
     """The request is well formed but says something that cannot be done. Nothing was changed."""
 

@@ -12,7 +12,16 @@ from uuid import UUID
 from chroma_async.api import ChromaAPI
 from chroma_async.client.admin import AsyncAdminClient
 from chroma_async.client.collection import AsyncCollection
-from chroma_async.client.embedding import AnyFunction, DataLoader, check_conflict, check_function, functions_in, settings_to_create
+from chroma_async.client.configuration_keys import warn_of_differences
+from chroma_async.client.embedding import (
+    AnyFunction,
+    DataLoader,
+    as_dict,
+    check_conflict,
+    check_function,
+    functions_in,
+    settings_to_create,
+)
 from chroma_async.client.loop_guard import LoopGuard
 from chroma_async.client.results import UserIdentity
 from chroma_async.client.validate import check_collection_metadata, check_flag, check_name, check_window, refusing
@@ -190,7 +199,7 @@ class AsyncClient:
         data_loader: DataLoader | None = None,
         get_or_create: bool = False,
     ) -> AsyncCollection:
-        """A new collection, or with ``get_or_create`` the one of that name, unchanged.
+        """A new collection, or with ``get_or_create`` the one of that name, unchanged, with a warning of index options that differ.
 
         ``schema`` is a :class:`~chroma_async.builders.schema.Schema`, chromadb's, or JSON. Without an embedding function here, in the
         configuration or in the schema, every write and query brings embeddings.
@@ -207,7 +216,10 @@ class AsyncClient:
         info = await self.api.create_collection(
             self.scope, own_name, metadata=own_metadata, configuration=sent, schema=schema_json, get_or_create=existing_too
         )
-        return self._collection("create_collection", info, function, data_loader)
+        collection = self._collection("create_collection", info, function, data_loader)
+        if existing_too:
+            warn_of_differences(info, as_dict(configuration), own_metadata, schema_json)
+        return collection
 
     async def get_or_create_collection(
         self,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from chroma_async.client.configuration_keys import check_keys
 from chroma_async.client.validate import check_embeddings, converting_us
 from chroma_async.costs import by_cost
 from chroma_async.embedding.missing_function import MissingFunction
@@ -77,9 +78,10 @@ def settings_to_create(
     A named function also chooses the space, unless something given does. A store takes a schema or a configuration; with a schema the
     function is described there.
 
-    :raises ValidationError: two functions of different names. :raises ValidationTypeError: no dict, no schema.
+    :raises ValidationError: two functions of different names, or a key that has no effect. :raises ValidationTypeError: no dict, no schema.
     """
-    given = _as_dict(configuration)
+    given = as_dict(configuration)
+    check_keys(given)
     function = _one_function(function, given.get("embedding_function"))
     sent = _schema_json(schema)
     if sent is not None and "key_overrides" not in sent:
@@ -189,7 +191,8 @@ def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[d
     """
     if configuration is None:
         return None, None
-    given = _as_dict(configuration)
+    given = as_dict(configuration)
+    check_keys(given, updating=True)
     function = given.get("embedding_function")
     if function is None or isinstance(function, Mapping):
         return given, None
@@ -202,7 +205,7 @@ def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[d
     return {**given, "embedding_function": described}, function
 
 
-def _as_dict(configuration: Any) -> dict[str, Any]:
+def as_dict(configuration: Any) -> dict[str, Any]:
     """A configuration in plain values. The embedding function in it stays what it is when it is no description."""
     if configuration is None:
         return {}

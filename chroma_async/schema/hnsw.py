@@ -51,6 +51,11 @@ _LEGACY = {
 }
 
 
+def legacy_option(key: str) -> str | None:
+    """The option that a collection's metadata key stands for, if it stands for one."""
+    return _LEGACY.get(key)
+
+
 def default_options(num_threads: int) -> dict[str, Json]:
     """All eight options."""
     return {**DEFAULTS, "num_threads": num_threads}

@@ -209,7 +209,7 @@ IMPORTS: dict[str, set[str]] = {
     "cli": {"errors", "config", "threads", "embedding", "server", "service"},
     "__main__": {"cli"},
     "builders": {"types", "errors", "embedding", "plain"},
-    "client": {"costs", "types", "errors", "config", "threads", "embedding", "api", "wire", "plain", "service", "builders"},
+    "client": {"costs", "types", "errors", "config", "threads", "embedding", "api", "wire", "plain", "schema", "service", "builders"},
     "embedding.services": {"costs", "types", "errors", "threads", "embedding"},
     "engine": set(),
     "storage": set(),
