@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import shlex
 import stat
 import subprocess
+import sys
 import tomllib
-from importlib.metadata import distribution
+from collections.abc import Iterable
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.shape.source import ROOT
+from tests.shape.source import ROOT, modules
 
 
 def project() -> dict[str, Any]:
@@ -37,6 +41,44 @@ def test_a_core_installation_is_at_most_twenty_distributions() -> None:
         for text in distribution(name).requires or ():
             waiting += [(Requirement(text), wanted) for wanted in ("", *requirement.extras)]
     assert len(needed) <= 20, sorted(needed)
+
+
+def declared(*texts: str) -> set[str]:
+    """The distributions that requirements name."""
+    return {canonicalize_name(Requirement(text).name) for text in texts}
+
+
+def undeclared(imported: Iterable[str], allowed: set[str]) -> set[str]:
+    """Imports that none of these distributions brings. What is not installed here is known by its own name."""
+    installed = packages_distributions()
+    own = {*sys.stdlib_module_names, "chroma_async", "tests", "examples"}
+    tops = {name.partition(".")[0] for name in imported} - own
+    return {top for top in tops if allowed.isdisjoint(map(canonicalize_name, installed.get(top, [top])))}
+
+
+def test_what_the_package_imports_is_declared_in_the_core_or_by_an_extra() -> None:
+    core = declared(*project()["dependencies"])
+    extras = {text for extra, texts in project()["optional-dependencies"].items() if extra != "dev" for text in texts}
+    imports = [item for module in modules() for item in module.imports()]
+    assert undeclared((item.target for item in imports if item.at_load), core) == set()
+    assert undeclared((item.target for item in imports), core | declared(*extras)) == set()
+
+
+def imports_of(file: Path) -> set[str]:
+    """Every module that a test imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def test_what_the_tests_import_is_declared_for_developers() -> None:
+    everything = declared(*project()["dependencies"], *(text for texts in project()["optional-dependencies"].values() for text in texts))
+    imported = {name for file in (ROOT / "tests").rglob("*.py") for name in imports_of(file)}
+    assert undeclared(imported, everything) == set()
 
 
 def test_the_command_is_installed_under_its_name() -> None:
