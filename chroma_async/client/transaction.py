@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chroma_async.client.filters import checked_filters
-from chroma_async.client.record_arguments import checked_ids
+from chroma_async.client.record_arguments import checked_ids, row_count
 from chroma_async.client.results import GetResult, Include, get_result
 from chroma_async.client.validate import check_attempts, check_ids, check_include, check_window, refusing
-from chroma_async.costs import RESULT_ROW, by_cost
+from chroma_async.costs import CHECK_ARGUMENT, RESULT_ROW, by_cost
 from chroma_async.errors import ConditionalWriteConflictError, StaleReadError
 from chroma_async.types import (
     CommitOutcome,
@@ -85,7 +85,8 @@ class Transaction:
     async def delete(self, ids: Any) -> None:
         """Delete by ids, with the others at the end."""
         with refusing("delete"):
-            self._operations.append(DeleteOperation(tuple(check_ids(ids))))
+            own_ids = await by_cost(self._collection.lane.run, CHECK_ARGUMENT * row_count(ids), check_ids, ids)
+            self._operations.append(DeleteOperation(tuple(own_ids)))
 
     def _keep(self, kind: WriteKind, batch: RecordBatch) -> None:
         self._operations.append(WriteOperation(kind, batch))

@@ -51,9 +51,10 @@ class RecordVerbs(Verbs):
                     return 0
                 if not request.ids:
                     raise InvalidArgumentError("delete needs at least one id, where or where_document: ids is an empty list")
-                await collection.write(Delete(request.ids))
+                await collection.write(await by_cost(self._threads.write, CHECK_ROW * len(request.ids), Delete, request.ids))
                 return len(request.ids)
-            return await collection.write(DeleteMatching(filter, request.ids, request.limit))
+            cost_us = CHECK_ROW * len(request.ids or ())
+            return await collection.write(await by_cost(self._threads.write, cost_us, DeleteMatching, filter, request.ids, request.limit))
 
     async def get(self, scope: Scope, id: UUID, request: GetRequest) -> Records:
         async with self.engine.registry.using(scope, id) as collection:
@@ -92,9 +93,10 @@ class RecordVerbs(Verbs):
     async def conditional_commit(self, scope: Scope, id: UUID, commit: ConditionalCommit) -> CommitOutcome:
         async with self.engine.registry.using(scope, id) as collection:
             then = collection.tokens.at(commit.read_token)
-            cost_us = sum(CHECK_ROW if isinstance(one, DeleteOperation) else _checking_us(one.batch) for one in commit.operations)
+            cost_us = sum(map(_operation_us, commit.operations))
             operations = await by_cost(self._threads.write, cost_us, _checked_operations, commit.operations)
-            first, count = await collection.commit(TransactionRequest(then, commit.read_ids, operations))
+            transaction = await by_cost(self._threads.write, cost_us, TransactionRequest, then, commit.read_ids, operations)
+            first, count = await collection.commit(transaction)
             return CommitOutcome(first, count)
 
 
@@ -105,6 +107,10 @@ def _checking_us(batch: RecordBatch) -> float:
         characters = sum(map(len, batch.ids)) + sum(map(len, filter(None, batch.documents or ())))
         cost_us += CHECK_CHARACTER * characters + CHECK_VALUE * sum(map(len, filter(None, batch.metadatas or ())))
     return cost_us
+
+
+def _operation_us(operation: Operation) -> float:
+    return CHECK_ROW * len(operation.ids) if isinstance(operation, DeleteOperation) else _checking_us(operation.batch)
 
 
 def _checked_operations(operations: Sequence[Operation]) -> list[Write | Delete]:

@@ -84,11 +84,11 @@ class Delete:
     """A deletion by ids."""
 
     ids: Sequence[str]
+    #: Rough size, for the queue's bound. Counted when this is made, as a batch's.
+    bytes: int = field(init=False)
 
-    @property
-    def bytes(self) -> int:
-        """Rough size, for the queue's bound."""
-        return deletions_bytes(self.ids)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes", deletions_bytes(self.ids))
 
     @property
     def touched(self) -> Sequence[str]:
@@ -108,11 +108,11 @@ class DeleteMatching:
     filter: Filter
     ids: Sequence[str] | None
     limit: int | None
+    #: Rough size, for the queue's bound.
+    bytes: int = field(init=False)
 
-    @property
-    def bytes(self) -> int:
-        """Rough size, for the queue's bound."""
-        return deletions_bytes(self.touched)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes", deletions_bytes(self.touched))
 
     @property
     def touched(self) -> Sequence[str]:
@@ -132,16 +132,14 @@ class TransactionRequest:
     then: Version
     read_ids: Sequence[str]
     operations: Sequence[Write | Delete]
+    #: Rough size, for the queue's bound.
+    bytes: int = field(init=False)
+    #: Every id that an operation names, each once.
+    touched: Sequence[str] = field(init=False)
 
-    @property
-    def bytes(self) -> int:
-        """Rough size, for the queue's bound."""
-        return sum(operation.bytes for operation in self.operations)
-
-    @property
-    def touched(self) -> Sequence[str]:
-        """Every id that an operation names, each once."""
-        return list(dict.fromkeys(id for operation in self.operations for id in operation.ids))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes", sum(operation.bytes for operation in self.operations))
+        object.__setattr__(self, "touched", list(dict.fromkeys(id for operation in self.operations for id in operation.ids)))
 
     @property
     def alone(self) -> bool:
