@@ -9,7 +9,11 @@ PORT ?= 8000
 # How many tests run at once: as many as there are processors, unless told.
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := $(PYTEST) --numprocesses $(WORKERS) --dist loadfile
+# A file is run by one process, for what its tests share; in the order of the folders, in which the files that take long come first and the
+# many small ones last, rather than by the number of tests, in which a few long ones would come last.
+PARALLEL := $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# The files with tests that run while no other does: reading all files to find them takes longer than most of them do.
+ALONE = $(shell grep --recursive --files-with-matches --include='test_*.py' 'pytest.mark.alone' tests)
 # The tests start hundreds of processes, and each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,7 +34,7 @@ run: setup  ## Serve on 127.0.0.1:8000, data in ./chroma
 
 test: setup  ## Every test that takes seconds: those that measure time by themselves, after all others
 	$(PARALLEL) -m 'not slow and not reference and not alone'
-	$(PYTEST) -m 'not slow and not reference and alone'
+	$(PYTEST) -m 'not slow and not reference and alone' $(ALONE)
 
 check: setup  ## Style and types
 	$(BIN)/ruff check

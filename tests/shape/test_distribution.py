@@ -167,6 +167,14 @@ def test_each_test_runs_once_in_parallel_or_after_that_alone() -> None:
         assert selected(calls, minutes) == selected(calls, minutes, "alone") == []
 
 
+def test_what_runs_alone_is_looked_for_in_the_files_that_have_it_and_in_no_other() -> None:
+    _, call = pytest_calls("test")
+    named = set(call[call.index("-m") + 2 :])
+    marked = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py") if "pytest.mark.alone" in file.read_text("utf-8")}
+    assert named == marked
+    assert len(marked) > 3
+
+
 @pytest.mark.parametrize(("goal", "marks"), [("slow", ["slow"]), ("reference", ["reference"])])
 def test_what_takes_minutes_has_a_goal_of_its_own(goal: str, marks: list[str]) -> None:
     assert selected(pytest_calls(goal), *marks) == [0]
