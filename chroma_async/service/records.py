@@ -83,6 +83,9 @@ class RecordVerbs(Verbs):
             return version.count if filter is None else await collection.bounded()(count_matching, version, filter)
 
     async def conditional_get(self, scope: Scope, id: UUID, request: GetRequest, read_token: int | None = None) -> tuple[Records, int]:
+        for name, value in (("order_by", request.order_by), ("cursor", request.cursor)):
+            if value is not None:
+                raise InvalidArgumentError(f"{name} has no effect on the reads of a transaction; leave it out, or get outside of one")
         async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
             version = await collection.present() if read_token is None else collection.tokens.at(read_token)
