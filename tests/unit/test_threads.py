@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-import chroma_async.threads as threads
 from chroma_async.errors import ClosedError, InternalError, UnavailableError
 from chroma_async.threads import Lane, SerialThread, Threads, as_daemon
 
@@ -24,12 +23,6 @@ async def lane() -> AsyncIterator[Lane]:
     await lane.aclose()
 
 
-@pytest.fixture(params=[0.0, 60.0], ids=["workers leave at once", "workers stay"])
-def lingering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "LINGER_S", request.param)
-
-
-@pytest.mark.usefixtures("lingering")
 async def test_every_job_answers_its_own_caller(lane: Lane) -> None:
     async def caller(number: int) -> list[int]:
         return [await lane.run(divmod, number * 10 + step, 10) == (number, step) for step in range(10)].count(True) * [number]
@@ -38,7 +31,6 @@ async def test_every_job_answers_its_own_caller(lane: Lane) -> None:
     assert answers == [[number] * 10 for number in range(100)]
 
 
-@pytest.mark.usefixtures("lingering")
 async def test_one_thread_keeps_the_order_in_which_it_was_asked() -> None:
     serial = SerialThread("test")
     done: list[int] = []
@@ -48,7 +40,6 @@ async def test_one_thread_keeps_the_order_in_which_it_was_asked() -> None:
     assert done == list(range(1000))
 
 
-@pytest.mark.usefixtures("lingering")
 async def test_two_workers_work_at_once_and_no_more(lane: Lane) -> None:
     both = threading.Barrier(2, timeout=PATIENCE_S)
     at_work, most = 0, 0
@@ -115,6 +106,26 @@ async def test_a_thread_that_cannot_be_started_is_said_to_the_caller_and_asked_f
             await lane.run(abs, -1)
     async with asyncio.timeout(PATIENCE_S):
         assert await asyncio.gather(*(lane.run(abs, -number) for number in range(8))) == list(range(8))
+
+
+async def test_a_job_that_was_refused_for_want_of_a_thread_is_never_done(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, done = threading.Event(), list[int]()
+    first = asyncio.ensure_future(lane.run(go_on.wait, PATIENCE_S))
+    await asyncio.sleep(0)
+
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as starving:
+        starving.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(UnavailableError):
+            await lane.run(done.append, 1)
+    go_on.set()
+    async with asyncio.timeout(PATIENCE_S):
+        assert await first
+        await asyncio.gather(*(lane.run(done.append, number) for number in range(2, 6)))
+        assert await lane.aclose()
+    assert sorted(done) == [2, 3, 4, 5]
 
 
 async def test_a_lane_closes_in_the_time_it_is_given_and_its_last_job_ends_later() -> None:
