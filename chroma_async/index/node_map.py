@@ -16,7 +16,7 @@ import numpy.typing as npt
 from chroma_async.errors import CorruptionError
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.frame import Frame, FrameWriter
-from chroma_async.types import Bytes, Ints
+from chroma_async.types import Bools, Bytes, Ints
 
 _Hashes = npt.NDArray[np.uint64]
 
@@ -130,38 +130,48 @@ class NodeMapBuilder:
 
         :param codes_of: the codes of earlier nodes ``(m,)`` as ``(m, bytes)``; asked to prove what equal hashes suggest.
         """
-        hashes = _hashes(codes)
-        slots = np.searchsorted(self._hashes, hashes)
-        known = np.zeros(len(hashes), np.bool_)
-        if len(self._hashes):
-            slots[slots == len(self._hashes)] = 0
-            known = self._hashes[slots] == hashes
-        suspects = np.flatnonzero(known)
-        if len(suspects):
-            owners = self._hashed[slots[suspects]]
-            proven = (codes_of(owners) == codes[suspects]).all(axis=1)
-            self._members.append(positions[suspects[proven]])
-            self._owners.append(owners[proven])
-        fresh = np.flatnonzero(~known)
-        _, firsts, inverse = np.unique(hashes[fresh], return_index=True, return_inverse=True)
-        leaders = fresh[firsts[inverse]]
-        equal = (codes[leaders] == codes[fresh]).all(axis=1)
-        leading = leaders == fresh
+        hashes = _hashes(codes)  # (n,)
+        slots, known = self._look_up(hashes)  # (n,) and (n,)
+        suspects = np.flatnonzero(known)  # (s,) rows whose hash an earlier node has
+        fresh = np.flatnonzero(~known)  # (f,) the other rows
+        equal_earlier = self._join_earlier(codes[suspects], positions[suspects], self._hashed[slots[suspects]], codes_of)  # (s,)
+        leaders = _first_of_each(hashes, fresh)  # (f,) the first row with the hash of each
+        equal_leader = (codes[leaders] == codes[fresh]).all(axis=1)  # (f,)
+        leads = leaders == fresh  # (f,)
         # A row that only shares a hash becomes a node that no later row will be a member of.
-        odd = np.concatenate([suspects[~proven], fresh[~equal]]) if len(suspects) else fresh[~equal]
-        new = np.sort(np.concatenate([fresh[leading], odd]))
-        node_of = np.full(len(codes), -1, np.int64)
+        new = np.sort(np.concatenate([fresh[leads], fresh[~equal_leader], suspects[~equal_earlier]]))
+        node_of = np.full(len(codes), -1, np.int64)  # (n,)
         node_of[new] = self.nodes + np.arange(len(new))
-        followers = equal & ~leading
-        self._members.append(positions[fresh[followers]])
-        self._owners.append(node_of[leaders[followers]])
+        follows = equal_leader & ~leads  # (f,)
+        self._members.append(positions[fresh[follows]])
+        self._owners.append(node_of[leaders[follows]])
         self._positions.append(positions[new])
         self.nodes += len(new)
-        found, order = hashes[fresh[leading]], np.argsort(hashes[fresh[leading]])
-        places = np.searchsorted(self._hashes, found[order])
-        self._hashes = np.insert(self._hashes, places, found[order])
-        self._hashed = np.insert(self._hashed, places, node_of[fresh[leading]][order])
+        self._remember(hashes[fresh[leads]], node_of[fresh[leads]])
         return new
+
+    def _look_up(self, hashes: _Hashes) -> tuple[Ints, Bools]:
+        """For each hash its slot among those of earlier nodes, and whether it is there."""
+        if not len(self._hashes):
+            return np.zeros(len(hashes), np.int64), np.zeros(len(hashes), np.bool_)
+        slots = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        return slots, self._hashes[slots] == hashes
+
+    def _join_earlier(self, codes: Bytes, positions: Ints, nodes: Ints, codes_of: Callable[[Ints], Bytes]) -> Bools:
+        """Make members of the rows that equal the earlier nodes which have their hashes; which of them do."""
+        if not len(nodes):
+            return np.zeros(0, np.bool_)
+        equal: Bools = (codes_of(nodes) == codes).all(axis=1)
+        self._members.append(positions[equal])
+        self._owners.append(nodes[equal])
+        return equal
+
+    def _remember(self, hashes: _Hashes, nodes: Ints) -> None:
+        """Keep hashes that were not known, sorted, with the nodes that have them."""
+        order = np.argsort(hashes)
+        places = np.searchsorted(self._hashes, hashes[order])
+        self._hashes = np.insert(self._hashes, places, hashes[order])
+        self._hashed = np.insert(self._hashed, places, nodes[order])
 
     def freeze(self) -> NodeMap:
         """What was placed so far."""
@@ -175,6 +185,12 @@ class NodeMapBuilder:
 
 def _joined(parts: list[Ints]) -> Ints:
     return np.concatenate([_EMPTY, *parts])
+
+
+def _first_of_each(hashes: _Hashes, rows: Ints) -> Ints:
+    """For each of the rows, ascending, the first of them that has its hash."""
+    _, firsts, inverse = np.unique(hashes[rows], return_index=True, return_inverse=True)
+    return rows[firsts[inverse]]
 
 
 def _hashes(codes: Bytes) -> _Hashes:
