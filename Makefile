@@ -46,19 +46,19 @@ format: setup  ## Rewrite the source in the project's style
 	$(BIN)/ruff format
 
 slow: setup  ## The tests that take minutes
-	$(PYTEST) -m slow --timeout 1800
+	$(PARALLEL) -m slow --timeout 1800
 
 recall: setup  ## Recall against exact search, at sizes where a graph matters
-	$(PYTEST) -m 'slow or not slow' --timeout 1800 tests/recall
+	$(PARALLEL) -m 'slow or not slow' --timeout 1800 tests/recall
 
 crash: setup  ## Crashes at every step of writing, and kill -9 of a real server
-	$(PYTEST) -m 'slow or not slow' --timeout 1800 tests/crash
+	$(PARALLEL) --dist worksteal -m 'slow or not slow' --timeout 1800 tests/crash
 
 soak: setup  ## Random operations against a model, for minutes
 	$(PYTEST) -m 'slow or not slow' --timeout 7200 tests/model
 
 reference: setup  ## The same scenarios against the real Chroma server and this one
-	$(PYTEST) -m reference --timeout 600
+	$(PARALLEL) -m reference --timeout 600 tests/compat
 
 bench: setup  ## This server and the real Chroma server side by side; BENCH passes options
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import re
@@ -11,7 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,8 +134,18 @@ def _reference_environment() -> Path:
     """A virtual environment that holds Chroma's release and nothing of this project."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     place = cache / "chroma-async" / f"reference-{REFERENCE_RELEASE}"
-    if not (place / "bin" / "chroma").exists():
-        shutil.rmtree(place, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        subprocess.run([str(place / "bin" / "pip"), "install", "--quiet", f"chromadb=={REFERENCE_RELEASE}"], check=True)
+    with making(place):
+        if not (place / "bin" / "chroma").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+            subprocess.run([str(place / "bin" / "pip"), "install", "--quiet", f"chromadb=={REFERENCE_RELEASE}"], check=True)
     return place
+
+
+@contextmanager
+def making(place: Path) -> Iterator[None]:
+    """For the time in which a directory is looked for and made: of several processes that run tests, one makes it and the others wait."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.compat.servers import Server, start_ours, start_reference
+from tests.compat.servers import Server, making, start_ours, start_reference
 
 pytestmark = pytest.mark.reference
 
@@ -27,10 +27,11 @@ def package() -> Path:
     version = json.loads(wanted)["dependencies"]["chromadb"]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     place = cache / "chroma-async" / f"npm-chromadb-{version}"
-    if not (place / "node_modules" / "chromadb").exists():
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "package.json").write_text(wanted)
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=place, check=True)
+    with making(place):
+        if not (place / "node_modules" / "chromadb").exists():
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "package.json").write_text(wanted)
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=place, check=True)
     shutil.copy(SCRIPTS / "verbs.mjs", place)
     return place
 

@@ -175,6 +175,14 @@ def test_what_runs_alone_is_looked_for_in_the_files_that_have_it_and_in_no_other
     assert len(marked) > 3
 
 
+def test_every_test_that_asks_the_real_server_lies_where_its_goal_looks() -> None:
+    asking = {file for file in (ROOT / "tests").rglob("*.py") if "pytest.mark.reference" in file.read_text("utf-8")}
+    asking.discard(ROOT / "tests" / "shape" / "test_distribution.py")
+    (call,) = pytest_calls("reference")
+    assert asking
+    assert all(file.is_relative_to(ROOT / call[-1]) for file in asking)
+
+
 @pytest.mark.parametrize(("goal", "marks"), [("slow", ["slow"]), ("reference", ["reference"])])
 def test_what_takes_minutes_has_a_goal_of_its_own(goal: str, marks: list[str]) -> None:
     assert selected(pytest_calls(goal), *marks) == [0]
