@@ -205,7 +205,7 @@ def test_tests_that_look_at_a_clock_run_alone() -> None:
     assert {name for name in looking if "pytest.mark.alone" not in next((ROOT / "tests").rglob(name)).read_text("utf-8")} == set()
 
 
-CHECKED = ("check", "test")
+CHECKED = ("check", "test", "reference")
 
 
 def test_the_continuous_check_starts_from_nothing_and_runs_what_a_developer_runs() -> None:
