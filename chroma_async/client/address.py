@@ -12,11 +12,13 @@ from typing import Any
 
 from yarl import URL
 
-from chroma_async.config.settings import ClientSettings
-from chroma_async.errors import ValidationError
+from chroma_async.config.settings import ClientSettings, Settings
+from chroma_async.errors import ValidationError, ValidationTypeError
 
 API_PATH = "/api/v2"
 TOKEN_HEADER = "x-chroma-token"
+#: What the factory's port is when nobody gives one.
+_DEFAULT_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +42,63 @@ def resolve_address(
     settings: Any = None,
     client_settings: ClientSettings | None = None,
 ) -> Address:
-    """Arguments first, then ``settings`` (chromadb's, read by attribute).
+    """From arguments and ``settings`` (chromadb's, read by attribute), which may say the same thing twice but not two things.
 
     Certificates are verified unless ``ssl_verify`` (or ``chroma_server_ssl_verify``) is ``False``; a path names the authorities to trust.
 
-    :raises ValidationError: no URL can be made of host and port, they differ from those in ``settings``, or TLS is asked for and the
-        URL says http: nothing is sent in clear text that was to be encrypted.
+    :raises ValidationError: no URL can be made of host and port; or two places contradict each other, as when TLS is asked for and the URL
+        says http: nothing is sent in clear text that was to be encrypted, or with another credential than was meant.
+    :raises ValidationTypeError: ``settings`` are none of a client.
     """
+    _check_settings(settings, client_settings)
     _check_agreement("host", host, getattr(settings, "chroma_server_host", None))
     _check_agreement("port", port, getattr(settings, "chroma_server_http_port", None))
     secure = ssl or bool(getattr(settings, "chroma_server_ssl_enabled", False))
     url = _url(host, port, secure, _api_path(settings))
     if secure and url.scheme != "https":
         raise ValidationError(f"ssl is asked for and the host {host!r} begins with http://; write https://, or leave ssl out")
-    shown = {str(name): str(value) for name, value in (getattr(settings, "chroma_server_headers", None) or {}).items()}
-    shown |= _credentials(settings)
+    if url.port != port != _DEFAULT_PORT and "://" in host:
+        raise ValidationError(f"the host {host!r} says port {url.port} and port {port} is given; write the port into the URL")
+    shown = _Headers()
+    shown.add("chroma_server_headers in settings", getattr(settings, "chroma_server_headers", None) or {})
+    shown.add("chroma_client_auth_credentials in settings", _credentials(settings))
     if url.user is not None:
-        shown["Authorization"] = _basic(f"{url.user}:{url.password or ''}")
+        shown.add("the user in the URL", {"Authorization": _basic(f"{url.user}:{url.password or ''}")})
         url = url.with_user(None)
-    shown |= {str(name): str(value) for name, value in (headers or {}).items()}
+    shown.add("headers", headers or {})
     if token is not None:
-        shown[TOKEN_HEADER] = token
-    verify = ssl_verify if ssl_verify is not None else getattr(settings, "chroma_server_ssl_verify", None)
-    return Address(url, shown, _verification(verify), _limits(settings, client_settings))
+        shown.add("token", {TOKEN_HEADER: token})
+    in_settings = getattr(settings, "chroma_server_ssl_verify", None)
+    if ssl_verify is not None and in_settings is not None and str(ssl_verify) != str(in_settings):
+        raise ValidationError(f"ssl_verify is {ssl_verify!r} as argument and {in_settings!r} in settings; give it once")
+    verify = in_settings if ssl_verify is None else ssl_verify
+    if url.scheme == "http" and verify is not None and not isinstance(verify, bool):
+        raise ValidationError(f"ssl_verify names certificates, {str(verify)!r}, and the connection would not be encrypted; pass ssl=True")
+    return Address(url, shown.values, _verification(verify), _limits(settings, client_settings))
+
+
+class _Headers:
+    """Headers from several places: the same one may come twice, but not with two values. Case does not tell names apart."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        #: Lower-case name -> the name as it is sent, and the place that it came from.
+        self._places: dict[str, tuple[str, str]] = {}
+
+    def add(self, place: str, headers: Mapping[Any, Any]) -> None:
+        """:raises ValidationError: another place, or this one, gave a header of that name another value. No value is shown."""
+        for name, value in headers.items():
+            known, earlier = self._places.setdefault(str(name).lower(), (str(name), place))
+            if self.values.setdefault(known, str(value)) != str(value):
+                raise ValidationError(f"{earlier} and {place} give the header {known} two values; give it once")
+
+
+def _check_settings(settings: Any, client_settings: ClientSettings | None) -> None:
+    if isinstance(settings, Mapping | Settings):
+        kind = "a dict" if isinstance(settings, Mapping) else "the Settings of a store"
+        raise ValidationTypeError(f"settings: expected ClientSettings, or chromadb's Settings, got {kind}")
+    if isinstance(settings, ClientSettings) and client_settings is not None and settings != client_settings:
+        raise ValidationError("settings and client_settings are two different ClientSettings; give one")
 
 
 def _check_agreement(name: str, argument: object, setting: object) -> None:
@@ -96,12 +132,15 @@ def _url(host: str, port: int, secure: bool, path: str) -> URL:
 def _credentials(settings: Any) -> dict[str, str]:
     """Chroma's client auth providers, known by the last part of their dotted names; nothing is imported by name."""
     provider = str(getattr(settings, "chroma_client_auth_provider", None) or "").rsplit(".", 1)[-1]
-    given = getattr(settings, "chroma_client_auth_credentials", None)
+    secret = getattr(settings, "chroma_client_auth_credentials", None)
     # A pydantic secret shows itself only when asked by this name.
-    reveal = getattr(given, "get_secret_value", None)
-    credentials = str(reveal() if callable(reveal) else given or "")
-    if not provider or not credentials:
+    reveal = getattr(secret, "get_secret_value", None)
+    credentials = str(reveal() if callable(reveal) else secret or "")
+    if not provider and not credentials:
         return {}
+    if not provider or not credentials:
+        given, missing = ("provider", "credentials") if provider else ("credentials", "provider")
+        raise ValidationError(f"settings have chroma_client_auth_{given} and no chroma_client_auth_{missing}, so nothing would be sent")
     if provider == "BasicAuthClientProvider":
         return {"Authorization": _basic(credentials)}
     if provider == "TokenAuthClientProvider":

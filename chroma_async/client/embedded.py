@@ -7,13 +7,15 @@ error that says why. A store in memory belongs to the one client that was made w
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chroma_async.client.client import AsyncClient
 from chroma_async.client.opening import Opening
-from chroma_async.config.settings import Settings
+from chroma_async.config.settings import ClientSettings, Settings
+from chroma_async.errors import ValidationTypeError
 from chroma_async.service.local import open_local
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT
 
@@ -49,6 +51,13 @@ def _opening(path: str | None, settings: Any, tenant: str, database: str) -> Ope
 
 
 def _own_settings(path: str | None, settings: Any) -> Settings:
+    """:raises ValidationTypeError: they are none of a store: what they say would have no effect."""
+    if isinstance(settings, Mapping):
+        raise ValidationTypeError("settings: expected Settings, this package's or chromadb's, got a dict; write Settings(**settings)")
+    if isinstance(settings, ClientSettings):
+        raise ValidationTypeError(
+            "settings: expected Settings, this package's or chromadb's, got ClientSettings, which are of an HTTP client"
+        )
     base = settings if isinstance(settings, Settings) else Settings(allow_reset=bool(getattr(settings, "allow_reset", False)))
     # One directory has one spelling here: clients that name it differently still ask for the same settings.
     return replace(base, is_persistent=path is not None, path=os.path.realpath(path) if path is not None else base.path)

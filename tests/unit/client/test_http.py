@@ -454,22 +454,22 @@ def test_chromas_settings_are_read_by_attribute() -> None:
 def test_certificates_are_verified_unless_told_otherwise(tmp_path: Any) -> None:
     assert resolve_address("h", 1).verify is True
     assert resolve_address("h", 1, ssl_verify=False).verify is False
-    assert isinstance(resolve_address("h", 1, ssl_verify=tmp_path).verify, ssl.SSLContext)
+    assert isinstance(resolve_address("h", 1, ssl=True, ssl_verify=tmp_path).verify, ssl.SSLContext)
     with pytest.raises(ValidationError, match="no certificates"):
-        resolve_address("h", 1, ssl_verify=str(tmp_path / "missing.pem"))
+        resolve_address("h", 1, ssl=True, ssl_verify=str(tmp_path / "missing.pem"))
 
 
 def test_tls_that_is_asked_for_is_never_left_out() -> None:
     enabled = SimpleNamespace(chroma_server_ssl_enabled=True)
     for asked in ({"ssl": True}, {"settings": enabled}):
         with pytest.raises(ValidationError, match="ssl is asked for and the host 'http://h' begins with http://"):
-            resolve_address("http://h", 1, headers={"x-chroma-token": "secret"}, **asked)
-        assert str(resolve_address("https://h", 1, **asked).url) == "https://h/api/v2"
+            resolve_address("http://h", 8000, headers={"x-chroma-token": "secret"}, **asked)
+        assert str(resolve_address("https://h", 8000, **asked).url) == "https://h/api/v2"
         assert resolve_address("h", 1, **asked).url.scheme == "https"
 
 
 def test_credentials_leave_the_url_for_a_header() -> None:
-    address = resolve_address("http://user:pass@h", 1)
+    address = resolve_address("http://user:pass@h", 8000)
     assert str(address.url) == "http://h/api/v2"
     assert address.headers == {"Authorization": "Basic dXNlcjpwYXNz"}
 
