@@ -136,23 +136,35 @@ def _with_schema(schema: Any, sent: dict[str, Json], function: AnyFunction | Non
             raise _several(function_name(function), stored, "schema")
         return function, sent
     described = copy.deepcopy(sent)
-    spaced = config is not None and getattr(config, "space", None) is not None
+    unsaid = config is not None and getattr(config, "space", None) is None
     for path in _VECTOR_INDEX:
-        place = described
-        for step in path:
-            place = place.setdefault(step, {})
-        by_key = path[0] == "keys"
-        place.setdefault("enabled", by_key)
-        inside = place.setdefault("config", {})
-        if by_key:
-            inside.setdefault("source_key", "#document")
+        inside = _index_config(described, path)
         inside["embedding_function"] = _described(function)
-        if (config is not None and not spaced) or "space" not in inside:
+        if unsaid or "space" not in inside:
             inside.pop("space", None)
-            preferred = getattr(function, "default_space", None)
-            if function_name(function) is not None and callable(preferred):
-                inside["space"] = str(plain_scalar(preferred()))
+            inside.update(_preferred_space(function))
     return function, described
+
+
+def _index_config(schema: dict[str, Json], path: Sequence[str]) -> dict[str, Json]:
+    """The configuration of the vector index at a path of a schema, which is made where it is missing."""
+    index = schema
+    for step in path:
+        index = index.setdefault(step, {})
+    by_key = path[0] == "keys"
+    index.setdefault("enabled", by_key)
+    config: dict[str, Json] = index.setdefault("config", {})
+    if by_key:
+        config.setdefault("source_key", "#document")
+    return config
+
+
+def _preferred_space(function: AnyFunction) -> dict[str, Json]:
+    """The space that a function with a name prefers, if it says so."""
+    preferred = getattr(function, "default_space", None)
+    if function_name(function) is None or not callable(preferred):
+        return {}
+    return {"space": str(plain_scalar(preferred()))}
 
 
 def _vector_config(schema: Any) -> Any:
@@ -174,13 +186,12 @@ def functions_in(schema: Any) -> Iterator[AnyFunction]:
 
 
 def _choose_space(configuration: dict[str, Json], metadata: Mapping[str, Any] | None, function: AnyFunction) -> None:
-    default_space = getattr(function, "default_space", None)
-    if function_name(function) is None or not callable(default_space) or "hnsw:space" in (metadata or {}):
+    if "hnsw:space" in (metadata or {}):
         return
     kind = "spann" if configuration["spann"] else "hnsw"
     chosen = configuration[kind] or {}
-    if isinstance(chosen, Mapping) and not chosen.get("space"):
-        configuration[kind] = {**chosen, "space": str(plain_scalar(default_space()))}
+    if isinstance(chosen, Mapping) and not chosen.get("space") and (preferred := _preferred_space(function)):
+        configuration[kind] = {**chosen, **preferred}
 
 
 def configuration_to_update(info: CollectionInfo, configuration: Any) -> tuple[dict[str, Json] | None, AnyFunction | None]:
