@@ -15,12 +15,12 @@ COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 @click.command()
-@options.data_path
+@options.flags("path")
 @options.config_file
 @click.option("--quiet", "-q", is_flag=True, help="Print warnings and errors only.")
 def check(path: str | None, config_path: Path | None, quiet: bool) -> None:
     """Verify the data directory: checksums, invariants, graphs. Exit with 1 if anything is wrong. No server may be running on it."""
-    settings, _ = options.settings_with_origins({"path": path}, config_path)
+    settings = options.settings_from({"path": path}, config_path)
     sys.exit(1 if asyncio.run(_check(settings, quiet)) else 0)
 
 

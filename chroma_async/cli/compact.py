@@ -12,11 +12,11 @@ from chroma_async.config.settings import Settings
 
 
 @click.command()
-@options.data_path
+@options.flags("path")
 @options.config_file
 def compact(path: str | None, config_path: Path | None) -> None:
     """Flush, merge, vacuum and index every collection, then give disk space back. No server may be running on it."""
-    settings, _ = options.settings_with_origins({"path": path}, config_path)
+    settings = options.settings_from({"path": path}, config_path)
     asyncio.run(_compact(settings))
 
 

@@ -1,13 +1,16 @@
-"""``chroma-async config show``: the settings a server started here would have."""
+"""``chroma-async config``: the settings a server started here would have, and what is wrong with them."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import os
+import sys
 from pathlib import Path
 
 import click
 
 from chroma_async.cli import options
+from chroma_async.config.loading import examine
+from chroma_async.config.settings import TABLE
 
 
 @click.group()
@@ -19,11 +22,27 @@ def config() -> None:
 @click.option("--origin", is_flag=True, help="Say where each value comes from.")
 @options.config_file
 def show(origin: bool, config_path: Path | None) -> None:
-    """Print every setting as it would be used by "run" with this file and environment, in the form of a TOML file."""
-    settings, origins = options.settings_with_origins({}, config_path)
-    for item in fields(settings):
-        line = f"{item.name} = {_toml(getattr(settings, item.name))}"
-        click.echo(f"{line}  # {origins[item.name]}" if origin else line)
+    """Print every setting as it would be used by "run" with this file and environment, in the form of a TOML file. Secrets are masked."""
+    found = options.resolution({}, config_path)
+    for name, row in TABLE.items():
+        value = getattr(found.settings, name)
+        # What is masked must not be taken for the value by those who use the output as a file.
+        line = f"{'# ' if row.masked(value) is not value else ''}{name} = {_toml(row.masked(value))}"
+        click.echo(f"{line}  # {found.origins[name]}" if origin else line)
+
+
+@config.command()
+@options.config_file
+def check(config_path: Path | None) -> None:
+    """Say everything that is wrong with this file and environment, and what has no effect. Exit with 1 if "run" would refuse them."""
+    found = examine({}, os.environ, config_path)
+    for line in found.notices:
+        click.echo(f"{click.style('warning', fg='yellow')}: {line}")
+    for fault in found.faults:
+        click.echo(f"{click.style('error', fg='red')}: {fault.message()}")
+    given = sum(origin != "default" for origin in found.origins.values())
+    click.echo(f"{given} settings given, {len(found.notices)} warnings, {len(found.faults)} errors")
+    sys.exit(1 if found.faults else 0)
 
 
 def _toml(value: object) -> str:

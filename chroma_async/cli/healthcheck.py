@@ -16,12 +16,12 @@ EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 @click.command()
-@options.listen
+@options.flags("host", "port")
 @options.config_file
 @click.option("--timeout", type=float, default=3.0, show_default=True, help="Seconds to wait for the answer.")
-def healthcheck(host: str | None, port: int | None, config_path: Path | None, timeout: float) -> None:
+def healthcheck(host: str | None, port: str | None, config_path: Path | None, timeout: float) -> None:
     """Exit with 0 if the server at this address serves reads and writes, else with 1 and a reason."""
-    settings, _ = options.settings_with_origins({"host": host, "port": port}, config_path)
+    settings = options.settings_from({"host": host, "port": port}, config_path)
     reason = ask(EVERY_INTERFACE.get(settings.host, settings.host), settings.port, timeout)
     if reason is not None:
         click.echo(f"unhealthy: {reason}", err=True)

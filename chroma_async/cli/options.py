@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from chroma_async.config.loading import resolve_settings
-from chroma_async.config.settings import LOG_LEVELS, Settings, SettingsError
+from chroma_async.config.loading import Resolution, resolve_settings
+from chroma_async.config.setting import Setting, SettingsError
+from chroma_async.config.settings import TABLE, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,26 +24,35 @@ def config_file(command: Command) -> Command:
     )(command)
 
 
-def data_path(command: Command) -> Command:
-    """``--path DIRECTORY``."""
-    return click.option("--path", metavar="DIRECTORY", help="Data directory. [default: ./chroma]")(command)
+def flags(*names: str) -> Callable[[Command], Command]:
+    """The flags of these settings, of all that have one without any name. Each is an argument of the command by the setting's name."""
+
+    def with_flags(command: Command) -> Command:
+        for name in reversed(names or [row.name for row in TABLE.values() if row.flag]):
+            command = _flag(TABLE[name])(command)
+        return command
+
+    return with_flags
 
 
-def listen(command: Command) -> Command:
-    """``--host`` and ``--port``."""
-    command = click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one. [default: 8000]")(command)
-    return click.option("--host", help="Address. [default: 127.0.0.1]")(command)
+def _flag(row: Setting) -> Callable[[Command], Command]:
+    """One flag. Values are read where those of the environment and of files are, and refused in the same words."""
+    default = f" [default: {row.default}]" if row.default not in ("", False, ()) else ""
+    text = row.doc.replace("``", "") + default
+    if row.kind is bool:
+        return click.option(f"{row.option}/--no-{row.option[2:]}", default=None, help=text)
+    kind = click.Choice(row.choices, case_sensitive=False) if row.choices else click.STRING
+    return click.option(row.option, type=kind, metavar=None if row.choices else row.flag, help=text)
 
 
-def log_level(command: Command) -> Command:
-    """``--log-level``."""
-    choice = click.Choice(LOG_LEVELS, case_sensitive=False)
-    return click.option("--log-level", type=choice, help="Least severe line written to standard error. [default: info]")(command)
-
-
-def settings_with_origins(flags: Mapping[str, object], config_path: Path | None) -> tuple[Settings, dict[str, str]]:
+def resolution(flags: Mapping[str, object], config_path: Path | None) -> Resolution:
     """Settings from flags, the process's environment and a file. :raises click.ClickException: one cannot be used (exit code 1)."""
     try:
         return resolve_settings(flags, os.environ, config_path)
     except SettingsError as error:
         raise click.ClickException(error.message()) from error
+
+
+def settings_from(flags: Mapping[str, object], config_path: Path | None) -> Settings:
+    """The same for a command that leaves notices to ``run`` and ``config check``."""
+    return resolution(flags, config_path).settings

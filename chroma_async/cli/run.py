@@ -16,30 +16,30 @@ from chroma_async.cli import options, store
 from chroma_async.cli.commands import package_version
 from chroma_async.config.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 
 @click.command()
 @click.argument("config_argument", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
-@options.data_path
-@options.listen
-@options.log_level
+@options.flags()
 @options.config_file
-def run(
-    config_argument: Path | None, path: str | None, host: str | None, port: int | None, log_level: str | None, config_path: Path | None
-) -> None:
+def run(config_argument: Path | None, config_path: Path | None, **flags: object) -> None:
     """Serve a data directory over HTTP until SIGTERM or Ctrl-C.
 
     CONFIG is a TOML or YAML file of settings, Chroma's own included. Flags win over the environment, the environment over the file.
     """
     if config_argument is not None and config_path is not None:
         raise click.UsageError("name the configuration file once: CONFIG or --config")
-    flags = {"path": path, "host": host, "port": port, "log_level": log_level}
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings, _ = options.settings_with_origins(flags, config_argument or config_path)
+    found = options.resolution(flags, config_argument or config_path)
+    settings = found.settings
     logging.getLogger().setLevel(settings.log_level.upper())
     if not settings.access_log:
         logging.getLogger("chroma_async.server.access").setLevel(logging.WARNING)
     # It tells at length which instruction sets it tries.
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+    for line in found.notices:
+        logger.warning(line)
     _run_loop(_serve(settings))
 
 

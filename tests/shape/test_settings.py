@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from dataclasses import fields
 from functools import cache
 
 import pytest
 
-from chroma_async.config.settings import ClientSettings, Settings
-from tests.shape.source import PACKAGE, modules
+from chroma_async.config.setting import Setting
+from chroma_async.config.settings import CLIENT_TABLE, TABLE, ClientSettings, Settings
+from tests.shape.source import modules
 
-CONFIG = (PACKAGE / "config" / "settings.py").read_text("utf-8").splitlines()
 KINDS = {"Settings": Settings, "ClientSettings": ClientSettings}
 NAMES = [(kind, item.name) for kind, cls in KINDS.items() for item in fields(cls)]
 
 
-@pytest.mark.parametrize(("kind", "name"), NAMES)
-def test_every_setting_is_described_in_the_line_above_it(kind: str, name: str) -> None:
-    start = next(n for n, line in enumerate(CONFIG) if line.startswith(f"class {kind}"))
-    at = next(n for n in range(start, len(CONFIG)) if re.match(rf"    {name}: ", CONFIG[n]))
-    assert CONFIG[at - 1].strip().startswith("#: ")
+ROWS = [*TABLE.values(), *CLIENT_TABLE.values()]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.variables[0])
+def test_every_setting_is_described_in_sentences(row: Setting) -> None:
+    assert re.match(r"[A-Z`].*\.$", row.doc)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.variables[0])
+def test_every_default_may_be_given_too(row: Setting) -> None:
+    assert row.fault(row.default) is None
+
+
+def test_no_name_stands_for_two_settings() -> None:
+    assert [name for name, count in Counter(name for row in ROWS for name in row.environment).items() if count > 1] == []
+    assert [key for key, count in Counter(key for row in TABLE.values() for key in row.keys).items() if count > 1] == []
 
 
 def test_settings_hold_plain_values_only() -> None:

@@ -42,7 +42,7 @@ def test_what_config_show_prints_is_a_file_that_gives_the_same_settings(tmp_path
     assert result.exit_code == 0
     file = tmp_path / "shown.toml"
     file.write_text(result.output)
-    assert resolve_settings({}, {}, file)[0] == resolve_settings({}, env, None)[0]
+    assert resolve_settings({}, {}, file).settings == resolve_settings({}, env, None).settings
 
 
 def test_config_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
