@@ -10,6 +10,7 @@ import click
 
 from chroma_async.cli import options
 from chroma_async.config.loading import examine
+from chroma_async.config.page import configuration_page
 from chroma_async.config.settings import TABLE
 
 
@@ -43,6 +44,12 @@ def check(config_path: Path | None) -> None:
     given = sum(origin != "default" for origin in found.origins.values())
     click.echo(f"{given} settings given, {len(found.notices)} warnings, {len(found.faults)} errors")
     sys.exit(1 if found.faults else 0)
+
+
+@config.command()
+def docs() -> None:
+    """Print the page that documents every setting, in Markdown."""
+    click.echo(configuration_page(), nl=False)
 
 
 def _toml(value: object) -> str:

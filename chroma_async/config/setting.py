@@ -69,11 +69,12 @@ class Setting:
         """What a value must be, for people: ``a whole number above 0``."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
+        or_none = " or none" if self.optional else ""
         least = (
             f" above {self.above:g}" if self.above is not None else f" of at least {self.at_least:g}" if self.at_least is not None else ""
         )
         most = f"{' and' if least else ' of'} at most {self.at_most:g}" if self.at_most is not None else ""
-        return f"{_KINDS[self.kind]}{least}{most}"
+        return f"{_KINDS[self.kind]}{least}{most}{or_none}"
 
     def fault(self, value: object) -> str | None:
         """Why a value cannot be used, or None."""

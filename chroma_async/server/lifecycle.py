@@ -50,7 +50,7 @@ async def serve(
     """
     stop = stop or StopRequest()
     app = create_app(api, settings, run, clock)
-    runner = web.AppRunner(app, shutdown_timeout=settings.grace_s + _CLOSE_S)
+    runner = web.AppRunner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)

@@ -19,10 +19,10 @@ BODY = {"query_embeddings": [[1.0]]}
 class Running:
     """A server in a task of its own."""
 
-    def __init__(self, api: FakeAPI, grace_s: float = 30.0) -> None:
+    def __init__(self, api: FakeAPI, grace_s: float = 30.0, keepalive_s: float = 60.0) -> None:
         self.stop = StopRequest()
         self.address: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-        settings = Settings(port=0, grace_s=grace_s)
+        settings = Settings(port=0, grace_s=grace_s, keepalive_s=keepalive_s)
         self.task = asyncio.create_task(
             serve(api, settings, asyncio.to_thread, lambda host, port: self.address.set_result((host, port)), self.stop)
         )
@@ -41,6 +41,17 @@ async def test_a_server_says_where_it_listens_and_stops_when_asked() -> None:
         await server.task
         with pytest.raises(aiohttp.ClientConnectionError):
             await client.get("/api/v2/version")
+
+
+async def test_a_connection_without_a_request_is_closed_after_its_time() -> None:
+    server = Running(FakeAPI(), keepalive_s=0.05)
+    reader, writer = await asyncio.open_connection(*await server.address)
+    writer.write(b"GET /api/v2/version HTTP/1.1\r\nhost: here\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert (await reader.read()).endswith(b'"1.0.0"')
+    writer.close()
+    server.stop.request()
+    await server.task
 
 
 async def test_a_request_in_flight_is_answered_before_the_server_ends() -> None:
