@@ -35,6 +35,9 @@ _SHOWN_BITS = 256
 _SIZED: tuple[Any, ...] = (dict, list, tuple, set, frozenset, bytes, bytearray)
 _TRAIL_CHARS = 120
 _QUICK_LEVELS, _QUICK_ITEMS = 6, 6
+_CONTAINERS = (dict, list, tuple)
+#: Items of one container that are looked at to tell what a walk costs: no more could be walked over at once.
+_MOST_AT_ONCE = int(INLINE_US / WALK_NUMBER) + 1
 
 
 def plain_text(text: str) -> str:
@@ -139,22 +142,17 @@ def is_plain(value: Any, levels: int = _QUICK_LEVELS) -> bool:
 
 def walking_us(value: Any) -> float:
     """What a walk over ``value`` costs in microseconds. Looks at no more of it than could be walked over at once. Never raises."""
-    cost_us, waiting = WALK_VALUE, [value]
-    most = int(INLINE_US / WALK_NUMBER)
+    cost_us = WALK_VALUE
+    waiting = [value] if isinstance(value, _CONTAINERS) else []
     while waiting and cost_us <= INLINE_US:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            inner: Iterable[Any] = dict.values(item)
-        elif isinstance(item, list | tuple):
-            inner = item
-        else:
-            continue
-        few = list(islice(inner, most + 1))
+        container = waiting.pop()
+        inner: Iterable[Any] = dict.values(container) if isinstance(container, dict) else container
+        few = list(islice(inner, _MOST_AT_ONCE))
         if few and type(few[0]) is float:
             cost_us += WALK_NUMBER * len(few)
         else:
             cost_us += WALK_VALUE * len(few)
-            waiting += few
+            waiting += [item for item in few if isinstance(item, _CONTAINERS)]
     return cost_us
 
 

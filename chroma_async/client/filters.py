@@ -26,6 +26,8 @@ _TEXTS = (*_PATTERNS, *_LIKE)
 _OPERATORS = ("$eq", "$ne", *_ORDER, *_LISTS, *_ELEMENTS, *_PATTERNS, *_LIKE, "$exists")
 _DOCUMENT_OPERATORS = (*_ELEMENTS, *_PATTERNS)
 _I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
+#: Filters of so few levels that turn out to be plain are small: they are checked at once, whatever a walk over them may cost.
+_QUICK_LEVELS = 3
 
 
 async def checked_filters(where: Any, where_document: Any, lane: Lane) -> tuple[Json, Json]:
@@ -35,6 +37,8 @@ async def checked_filters(where: Any, where_document: Any, lane: Lane) -> tuple[
     """
     if where is None and where_document is None:
         return None, None
+    if is_plain(where, _QUICK_LEVELS) and is_plain(where_document, _QUICK_LEVELS):
+        return _checked(where, where_document)
     return await by_cost(lane.run, walking_us(where) + walking_us(where_document), _checked, where, where_document)
 
 

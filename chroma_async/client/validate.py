@@ -11,8 +11,7 @@ Filters are only looked at here for the mistakes that callers make; :mod:`chroma
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 from types import NoneType
 from typing import Any, NoReturn, cast
@@ -30,21 +29,27 @@ RESERVED_KEY = "chroma:document"
 U32_MAX = 2**32 - 1
 _I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
 _SCALARS = (str, int, float, bool)
+_REFUSALS = (ValidationError, ValidationTypeError, DuplicateIDError)
 _TEXT_OR_NONE: frozenset[type] = frozenset({str, NoneType})
 
 
-@contextmanager
-def refusing(method: str) -> Iterator[None]:
-    """Name ``method`` at the end of whatever a check inside the block refuses.
+class refusing:  # noqa: N801 - reads as a statement, as contextlib.suppress does
+    """``with refusing(method):`` names the method at the end of whatever a check inside the block refuses.
 
     An error of a class of the caller's own goes through as it is: only who wrote it knows how to make another.
     """
-    try:
-        yield
-    except (ValidationError, ValidationTypeError, DuplicateIDError) as refusal:
-        if type(refusal) not in (ValidationError, ValidationTypeError, DuplicateIDError):
-            raise
-        raise type(refusal)(f"{refusal.message().rstrip('.')} in {method}.") from refusal.__cause__
+
+    __slots__ = ("_method",)
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ValidationError | ValidationTypeError | DuplicateIDError) and kind in _REFUSALS:
+            raise type(error)(f"{error.message().rstrip('.')} in {self._method}.") from error.__cause__
 
 
 def as_list(value: Any) -> list[Any] | None:

@@ -13,7 +13,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.compactor import Compactor
 from chroma_async.engine.compaction.jobs import Progress
 from chroma_async.engine.context import Context
-from chroma_async.engine.read.nearest import NearestRequest
+from chroma_async.engine.read.nearest import NO_QUERIES, NearestRequest
 from chroma_async.engine.recovery import entries_behind, open_segments, replay
 from chroma_async.engine.snapshot.expiry import may_expire, visible
 from chroma_async.engine.snapshot.version import Version
@@ -29,7 +29,7 @@ from chroma_async.format.manifest import Manifest
 from chroma_async.rust_regex.patterns import Budget
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.threads import Run
-from chroma_async.types import IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
+from chroma_async.types import Floats, IncludeField, IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,12 +104,19 @@ class Collection:
         """How its vectors are compared."""
         return self._row.options.space
 
-    @property
-    def nearest_request(self) -> NearestRequest:
-        """What all nearest-neighbour reads of it have in common: no queries yet."""
+    def nearest_request(
+        self,
+        queries: Floats = NO_QUERIES,
+        k: int = 0,
+        *,
+        exact: bool = False,
+        max_distance: float | None = None,
+        include: tuple[IncludeField, ...] = (),
+    ) -> NearestRequest:
+        """A nearest-neighbour read of it, with its own ``ef_search``; without arguments what all of them have in common."""
         options = self._row.options
         ef_search = min(options.ef_search, EF_SEARCH_MOST) if "ef_search" in options.explicit else 0
-        return NearestRequest(options.space, self._context.plan, ef_search)
+        return NearestRequest(options.space, self._context.plan, ef_search, queries, k, exact, max_distance, include)
 
     @property
     def settings(self) -> Settings:

@@ -73,16 +73,18 @@ class Efforts:
             return Zone.NEAR
         return Zone.OFF if remoteness <= self.far_from else Zone.FAR
 
-    def of(self, zone: Zone) -> Effort:
-        """The effort for queries of ``zone``."""
-        return {Zone.NEAR: self.near, Zone.OFF: self.off, Zone.FAR: self.far}[zone]
+    def efs(self, k: int) -> tuple[int, int, int]:
+        """The least ef for ``k`` results near the data, off it, and far from it. 0: do not follow the links."""
+        return self.near.ef(k), self.off.ef(k), self.far.ef(k)
 
     def to_json(self) -> dict[str, Json]:
         """As a graph's file holds it; ``null`` for what is endless."""
         bounds = {"reach": self.reach, "far_from": self.far_from}
         return {
             **{name: None if math.isinf(bound) else bound for name, bound in bounds.items()},
-            **{zone.value: self.of(zone).to_json() for zone in Zone},
+            Zone.NEAR.value: self.near.to_json(),
+            Zone.OFF.value: self.off.to_json(),
+            Zone.FAR.value: self.far.to_json(),
         }
 
     @classmethod

@@ -48,7 +48,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[], int] = time.monotonic_ns) -> web.Application:
     """The application. It neither opens nor closes ``api``.
 
-    :param run: calls a function in a thread (:meth:`chroma_async.threads.Threads.run`); used for bodies and answers too long for the loop.
+    :param run: calls a function in a thread (:class:`chroma_async.threads.Run`); used for bodies and answers too long for the loop.
     :param clock: nanoseconds, for the durations in the access log.
     """
     service = Service(api, settings, run, clock)

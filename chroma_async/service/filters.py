@@ -14,7 +14,8 @@ from chroma_async.types import Json
 #: Short patterns without classes, flags and counted repetitions take microseconds to translate; others may take any time.
 _PLAIN_CHARS = 200
 _PLAIN = re.compile(r"[^\\\[({]*")
-_PATTERNS = ("$regex", "$not_regex")
+_PATTERNS = frozenset({"$regex", "$not_regex"})
+_CONTAINERS = (dict, list, tuple)
 
 
 async def condition(schema: dict[str, Json], where: Json, where_document: Json, max_pattern_chars: int, run: Run) -> Filter | None:
@@ -39,22 +40,24 @@ def _parsed(schema: dict[str, Json], where: Json, where_document: Json, max_patt
 def parsing_us(body: Json) -> float:
     """What parsing a filter or a search costs in microseconds. Looks at no more of it than could be parsed at once."""
     cost_us = PARSE_NODE
-    waiting: list[tuple[object, Json]] = [(None, body)]
+    waiting = [body] if isinstance(body, _CONTAINERS) else []
     while waiting:
-        name, value = waiting.pop()
-        if isinstance(value, str):
-            if name in _PATTERNS and (len(value) > _PLAIN_CHARS or not _PLAIN.fullmatch(value)):
-                return UNKNOWN
-            continue
-        if not isinstance(value, dict | list | tuple):
-            continue
-        cost_us += PARSE_NUMBER * len(value)
+        container = waiting.pop()
+        cost_us += PARSE_NUMBER * len(container)
         if cost_us > INLINE_US:
             return cost_us
-        if isinstance(value, dict):
-            inner: list[tuple[object, Json]] = list(value.items())
+        if isinstance(container, dict):
+            for name in container.keys() & _PATTERNS:
+                if _is_elaborate(container[name]):
+                    return UNKNOWN
+            nodes = list(container.values())
         else:
-            inner = [(None, item) for item in value if type(item) is not float]
-        cost_us += PARSE_NODE * len(inner)
-        waiting += inner
+            nodes = [item for item in container if type(item) is not float]
+        cost_us += PARSE_NODE * len(nodes)
+        waiting += [node for node in nodes if isinstance(node, _CONTAINERS)]
     return cost_us
+
+
+def _is_elaborate(pattern: Json) -> bool:
+    """Whether translating a pattern may take any time."""
+    return isinstance(pattern, str) and (len(pattern) > _PLAIN_CHARS or not _PLAIN.fullmatch(pattern))

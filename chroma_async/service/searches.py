@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from chroma_async.costs import by_cost
@@ -24,13 +23,8 @@ class SearchVerbs(Verbs):
     async def query(self, scope: Scope, id: UUID, request: QueryRequest) -> Neighbours:
         async with self.engine.registry.using(scope, id) as collection:
             filter = await self._filter(collection.row, request.where, request.where_document)
-            nearest = replace(
-                collection.nearest_request,
-                queries=request.embeddings,
-                k=request.n_results,
-                exact=request.exact,
-                max_distance=request.max_distance,
-                include=request.include,
+            nearest = collection.nearest_request(
+                request.embeddings, request.n_results, exact=request.exact, max_distance=request.max_distance, include=request.include
             )
             return Neighbours(await collection.read(query, nearest, filter, request.ids), request.include)
 
@@ -39,7 +33,7 @@ class SearchVerbs(Verbs):
         searches = await by_cost(run, cost_us, parse_searches, request.searches, self.settings.max_pattern_chars)
         async with self.engine.registry.using(scope, id) as collection:
             sparse = await by_cost(run, cost_us, _checked_searches, collection.row.schema, searches)
-            dense, at_once = collection.nearest_request, self.settings.search_concurrency
+            dense, at_once = collection.nearest_request(), self.settings.search_concurrency
             version = await collection.version_at(request.read_level)
             return await search_each(version, searches, collection.bounded(), at_once, dense, sparse)
 

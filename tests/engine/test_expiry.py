@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -96,7 +95,7 @@ async def test_no_query_finds_an_expired_record_flushed_or_not(engine: Engine, w
             await collection.finish()
         for now_s, expected in ((NOW, "abcdefgh"), (NOW + 6, "bdfgh")):
             wall.now_s = now_s
-            nearest = replace(collection.nearest_request, queries=np.array([[97.0, 1.0]], dtype=np.float32), k=10)
+            nearest = collection.nearest_request(np.array([[97.0, 1.0]], dtype=np.float32), 10)
             (found,) = query(collection.version, nearest, None, None)
             assert found.ids == list(expected)
         wall.now_s = NOW

@@ -154,7 +154,7 @@ async def test_a_search_answers_what_its_definition_says_record_by_record(mixed:
     held, version = await records(mixed), await version_of(mixed)
     assert len(version.segments) >= 1
     assert len(version.memtables[-1].alive.positions()) > 5
-    dense = (await mixed.collection()).nearest_request
+    dense = (await mixed.collection()).nearest_request()
 
     @EVERY
     @given(filters, ranks, st.none() | groupings, windows)
@@ -346,7 +346,7 @@ async def test_searches_of_one_request_run_together_and_no_more_than_allowed_at_
         return await threads.run(watched)
 
     searches = [read({"limit": {"offset": offset, "limit": 1}}) for offset in (0, 1, 2, 3, 4, 0)]
-    answers = await search_each(version, searches, run, 2, (await five.collection()).nearest_request, {})
+    answers = await search_each(version, searches, run, 2, (await five.collection()).nearest_request(), {})
     assert [answer.rows.ids for answer in answers] == [["r0"], ["r1"], ["r2"], ["r3"], ["r4"], ["r0"]]
     assert most == 2
 

@@ -193,7 +193,7 @@ def _recall(collection: Collection, view: SegmentView, segment: Segment, graph: 
         return 1.0
     chosen = positions[np.linspace(0, len(positions) - 1, min(SAMPLE_ROWS, len(positions)), dtype=np.int64)]
     # As its own ef finds them, whatever a user asked for.
-    request = replace(collection.nearest_request, ef_search=0, queries=segment.embeddings(chosen), k=NEIGHBOURS)
+    request = replace(collection.nearest_request(segment.embeddings(chosen), NEIGHBOURS), ef_search=0)
     rows = Searchable(segment.vectors, graph, order=segment.tie_order)
     exact = nearest(replace(request, exact=True), rows, view.alive)
     found = nearest(request, rows, view.alive)

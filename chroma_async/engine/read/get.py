@@ -12,7 +12,7 @@ from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.pages import page
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.schema.record import HIDDEN_PREFIX
-from chroma_async.types import IncludeField, Ints, Metadata, OrderBy, Rows
+from chroma_async.types import Floats, IncludeField, Ints, Metadata, OrderBy, Rows
 
 
 def get(
@@ -77,8 +77,8 @@ def _matching(version: Version, filter: Filter, places: Places) -> Ints:
     return np.flatnonzero(chosen)
 
 
-def rows_at(version: Version, places: Places, include: Collection[IncludeField]) -> Rows:
-    """The asked columns of the rows, in their order."""
+def rows_at(version: Version, places: Places, include: Collection[IncludeField], distances: Floats | None = None) -> Rows:
+    """The asked columns of the rows, in their order; ``distances`` is one of them."""
     documents, uris, metadatas = version.fetch(
         places, documents="documents" in include, uris="uris" in include, metadatas="metadatas" in include
     )
@@ -88,6 +88,7 @@ def rows_at(version: Version, places: Places, include: Collection[IncludeField])
         documents=documents,
         uris=uris,
         metadatas=None if metadatas is None else list(map(_shown, metadatas)),
+        distances=distances if "distances" in include else None,
     )
 
 

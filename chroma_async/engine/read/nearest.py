@@ -28,7 +28,6 @@ from chroma_async.format.bitmap import Bitmap
 from chroma_async.index.base import SegmentVectors, VectorChunk
 from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.distance import smallest
-from chroma_async.index.effort import Zone
 from chroma_async.index.hnsw import Graph
 from chroma_async.index.kernels import Scorer
 from chroma_async.types import Bools, Floats, IncludeField, Ints, Space
@@ -36,6 +35,7 @@ from chroma_async.types import Bools, Floats, IncludeField, Ints, Space
 #: Rows of one group of equal codes that are compared exactly, at least.
 _GROUP_ROWS = 256
 _NO_CODES: Mapping[int, ChunkCodes] = {}
+NO_QUERIES: Floats = np.empty((0, 0), np.float32)
 
 #: Positions ``(n,)`` int64 and their exact distances ``(n,)`` float32.
 Found: TypeAlias = tuple[Ints, Floats]
@@ -53,7 +53,7 @@ class NearestRequest:
     #: The least ef that a graph is searched with; 0 leaves it to the graph.
     ef_search: int = 0
     #: ``(m, d)`` float32.
-    queries: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    queries: Floats = field(default_factory=lambda: NO_QUERIES)
     #: How many rows are wanted for each query.
     k: int = 0
     #: Compare with every matching row, whatever graphs and codes there are.
@@ -283,8 +283,9 @@ def _covered(request: NearestRequest, graph: Graph, allowed: int) -> _Covered | 
     """How the rows that ``graph`` covers are searched, of which ``allowed`` may be found; ``None``: exactly, like all others."""
     if not graph.rows or not allowed:
         return None
-    efs = (graph.efforts.of(zone).ef(request.k) for zone in Zone)
-    near_ef, off_ef, far_ef = (max(ef, request.ef_search) if ef else 0 for ef in efs)
+    near_ef, off_ef, far_ef = graph.efforts.efs(request.k)
+    if request.ef_search:
+        near_ef, off_ef, far_ef = (max(ef, request.ef_search) if ef else 0 for ef in (near_ef, off_ef, far_ef))
     situation = Situation(graph.rows, allowed, request.k, graph.encoding.dimension, near_ef, off_ef, far_ef)
     first = plan(situation, request.plan)
     return None if isinstance(first, Exact) else _Covered(graph, situation, first)

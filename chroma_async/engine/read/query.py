@@ -117,7 +117,7 @@ def _fetch(version: Version, candidates: list[FoundRows], include: Sequence[Incl
         return []
     if len(candidates) == 1:
         ((places, distances),) = candidates
-        return [replace(rows_at(version, places, include), distances=distances if "distances" in include else None)]
+        return [rows_at(version, places, include, distances)]
     together = Places(
         np.concatenate([places.part for places, _ in candidates]), np.concatenate([places.position for places, _ in candidates])
     )

@@ -33,4 +33,5 @@ def test_efforts_are_read_as_they_were_written(efforts: Efforts) -> None:
 
 def test_a_graph_that_was_checked_with_stored_rows_only_is_searched_as_it_was() -> None:
     before = Efforts.unmeasured(100, 0.5)
-    assert [before.of(before.zone(remoteness)).ef(10) for remoteness in (0.4, 0.6)] == [100, 400]
+    assert [before.zone(remoteness) for remoteness in (0.4, 0.6)] == [Zone.NEAR, Zone.FAR]
+    assert before.efs(10) == (100, 400, 400)
