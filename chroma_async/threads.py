@@ -28,10 +28,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from chroma_async.errors import ClosedError, InternalError, UnavailableError
@@ -43,6 +44,8 @@ T = TypeVar("T")
 
 #: How much nicer background work is than the rest (setpriority(2), Linux: per thread).
 BACKGROUND_NICENESS = 10
+#: How long a thread waits for a job before it ends.
+LINGER_S = 0.1
 
 #: What ends an iteration, a generator, a task or the program.
 _SIGNALS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, SystemExit)
@@ -86,7 +89,7 @@ def as_daemon(make: Callable[[], T]) -> T:
 
 
 class Run(Protocol):
-    """A way to run blocking work: :meth:`Threads.run`, :meth:`Threads.flush`, :meth:`Threads.background`."""
+    """A way to run blocking work: that of :class:`Threads` for readers, for writers, for flushing, for the background."""
 
     async def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
@@ -101,26 +104,33 @@ class _Job:
     work: Callable[[], object] | None
     loop: asyncio.AbstractEventLoop
     waiter: asyncio.Future[Any] | None
-    begun: bool = False
     result: object = None
     error: BaseException | None = None
 
 
 class Lane:
-    """A bounded set of worker threads with a queue of its own, both an executor's, which ends its threads when the interpreter exits.
+    """A bounded set of worker threads with a queue of its own.
 
-    What is added: whatever a job raises is an answer, its call and its outcome are let go at once, and closing has patience. A hand-over of
-    our own, past the executor's queue and futures, saved 4 % of a query's CPU with one caller and 2 % with sixteen (at best; medians on a
-    busy machine: lost 7 %, saved 6 %), and answered one caller half as fast there. docs/decisions/0016-threads.md has how it was measured.
+    Whatever a job raises is an answer, its call and its outcome are let go at once, and closing has patience. The threads are plain ones,
+    which the interpreter waits for when it exits: one that has had nothing to do for a while ends. A ThreadPoolExecutor in its place makes
+    a future, a condition and three more locks for each job, in as many lines: gets by id take 13 % more CPU, upserts of one row 9 %.
+    docs/decisions/0016-threads.md has how that was measured.
     """
 
     def __init__(self, name: str, workers: int, initializer: Callable[[], None] | None = None) -> None:
         self._name = name
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=f"chroma-{name}", initializer=_prepare, initargs=(name, initializer))
+        self._workers = workers
+        self._initializer = initializer
+        #: ``None`` ends the worker that gets it.
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._lock = threading.Lock()
+        #: Workers that are there, and all that ever were.
+        self._present = 0
+        self._started = 0
         #: Jobs that are not done.
         self._left = 0
         self._closed = False
+        #: Done when the last worker of the closed lane has ended.
         self._drained: Future[None] = Future()
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -129,8 +139,6 @@ class Lane:
         :raises ClosedError: after ``aclose``. :raises UnavailableError: no thread can be started.
         :raises InternalError: it raised what :func:`is_signal` describes.
         """
-        if self._closed:
-            raise ClosedError(f"{self._name} threads are closed")
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
         self._hand_over(_Job(partial(work, *args, **kwargs), loop, waiter))
@@ -143,9 +151,12 @@ class Lane:
         :returns: whether everything that had begun is done.
         """
         with self._lock:
-            self._closed = True
-            if not self._left and not self._drained.done():
-                self._drained.set_result(None)
+            if not self._closed:
+                self._closed = True
+                for _ in range(self._present):
+                    self._jobs.put(None)
+                if not self._present:
+                    self._drained.set_result(None)
         loop = asyncio.get_running_loop()
         drained: asyncio.Future[None] = loop.create_future()
 
@@ -154,44 +165,67 @@ class Lane:
                 loop.call_soon_threadsafe(_wake, drained)
 
         self._drained.add_done_callback(tell)
+        # The threads have nothing left to do then; joining them would hold up the loop.
         await asyncio.wait([drained], timeout=patience_s)
-        # They have nothing left to do; joining them would hold up the loop.
-        self._pool.shutdown(wait=False)
         return self._drained.done()
 
     def _hand_over(self, job: _Job) -> None:
-        """Have a worker do the job, when one comes to it."""
+        """Have a worker do the job: one that waits, a new one, or whoever is the first to be done with another."""
         with self._lock:
+            if self._closed:
+                raise ClosedError(f"{self._name} threads are closed")
+            if self._left >= self._present and self._present < self._workers:
+                self._start_worker()
             self._left += 1
+            self._jobs.put(job)
+
+    def _start_worker(self) -> None:
+        """Called with the lock. :raises UnavailableError: the system has no thread to give, or the interpreter is exiting."""
+        worker = threading.Thread(target=self._work, name=f"chroma-{self._name}_{self._started}")
         try:
-            self._pool.submit(self._work, job)
+            worker.start()
         except RuntimeError as error:
-            # The system has no thread to give, or the interpreter is exiting and starts no more. The job may be in the queue all the same.
-            if self._begins(job):
-                job.work = None
-                self._done_with_one()
-                raise UnavailableError(f"no thread can be started for {self._name} work: {error}") from error
+            raise UnavailableError(f"no thread can be started for {self._name} work: {error}") from error
+        self._present += 1
+        self._started += 1
 
-    def _work(self, job: _Job) -> None:
-        if self._begins(job):
+    def _work(self) -> None:
+        """What a worker does until no job has come for a while."""
+        _prepare(self._name, self._initializer)
+        while (job := self._next()) is not None:
             _do(job)
-            self._done_with_one()
+            # It counts as done before its waiter knows: what that asks for next finds a worker that is as good as free.
+            with self._lock:
+                self._left -= 1
+            _tell(job)
+            job = None
 
-    def _begins(self, job: _Job) -> bool:
-        """Whether nobody has begun or refused the job before."""
-        with self._lock:
-            first, job.begun = not job.begun, True
-        return first
+    def _next(self) -> _Job | None:
+        """The next job; ``None``: the worker ends, as the lane is closed or has fewer jobs than workers."""
+        while True:
+            try:
+                job = self._jobs.get(timeout=LINGER_S)
+            except Empty:
+                with self._lock:
+                    # If not, a job has come just now.
+                    if self._left < self._present:
+                        self._leave()
+                        return None
+                continue
+            if job is None:
+                with self._lock:
+                    self._leave()
+            return job
 
-    def _done_with_one(self) -> None:
-        with self._lock:
-            self._left -= 1
-            if self._closed and not self._left and not self._drained.done():
-                self._drained.set_result(None)
+    def _leave(self) -> None:
+        """Called with the lock."""
+        self._present -= 1
+        if self._closed and not self._present:
+            self._drained.set_result(None)
 
 
 def _prepare(name: str, initializer: Callable[[], None] | None) -> None:
-    """What a worker does first. An executor whose initializer fails starts no job and answers nobody."""
+    """What a worker does first. One that fails in it works all the same: jobs wait."""
     if initializer is None:
         return
     try:
@@ -201,7 +235,7 @@ def _prepare(name: str, initializer: Callable[[], None] | None) -> None:
 
 
 def _do(job: _Job) -> None:
-    """Do a job and tell its waiter. One whose waiter has left by now is not begun."""
+    """Do a job. One whose waiter has left by now is not begun."""
     assert job.work is not None
     try:
         if job.waiter is not None and not job.waiter.cancelled():
@@ -209,6 +243,10 @@ def _do(job: _Job) -> None:
     except BaseException as error:
         job.error = error
     job.work = None
+
+
+def _tell(job: _Job) -> None:
+    """Tell the waiter what came of it."""
     try:
         job.loop.call_soon_threadsafe(_settle, job)
     except RuntimeError:
@@ -257,40 +295,30 @@ class Threads:
             if prepare is not None:
                 prepare(1)
 
-        def background() -> None:
+        def slow() -> None:
             _lower_priority()
             if prepare is not None:
                 prepare(native_threads)
 
-        self._query = Lane("query", query_threads, foreground)
-        self._write = Lane("write", query_threads, foreground)
-        self._flush = Lane("flush", 1, foreground)
-        self._background = Lane("background", background_threads, background)
-        self._serial: list[SerialThread] = []
-
-    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """A job that a caller waits for."""
-        return await self._query.run(work, *args, **kwargs)
-
-    async def write(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """A job that a writer waits for, and must not wait for slow readers."""
-        return await self._write.run(work, *args, **kwargs)
-
-    async def flush(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """A job that writers may come to wait for."""
-        return await self._flush.run(work, *args, **kwargs)
-
-    async def background(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """A job that nobody waits for, at low priority."""
-        return await self._background.run(work, *args, **kwargs)
+        query, write = Lane("query", query_threads, foreground), Lane("write", query_threads, foreground)
+        flush, background = Lane("flush", 1, foreground), Lane("background", background_threads, slow)
+        #: A job that a caller waits for.
+        self.run: Run = query.run
+        #: A job that a writer waits for, and must not wait for slow readers.
+        self.write: Run = write.run
+        #: A job that writers may come to wait for.
+        self.flush: Run = flush.run
+        #: A job that nobody waits for, at low priority.
+        self.background: Run = background.run
+        self._lanes = [query, write, flush, background]
 
     def serial(self, name: str) -> SerialThread:
         """A new thread for calls that must keep their order; whoever asks for it closes it."""
         thread = SerialThread(name)
-        self._serial.append(thread)
+        self._lanes.append(thread)
         return thread
 
     async def aclose(self) -> None:
         """End all threads once they are done. Idempotent."""
-        for lane in (self._query, self._write, self._flush, self._background, *self._serial):
+        for lane in self._lanes:
             await lane.aclose()
