@@ -6,14 +6,17 @@ import asyncio
 import errno
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from chroma_async.cli import options, store
-from chroma_async.cli.commands import package_version
+from chroma_async.cli.banner import banner
+from chroma_async.cli.mounts import mountinfo
 from chroma_async.config.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,30 +53,35 @@ async def _serve(settings: Settings) -> None:
     """
     from chroma_async.cli.telemetry import tracing
     from chroma_async.server.lifecycle import serve
+    from chroma_async.server.listening import bound
     from chroma_async.threads import Lane
 
     # Large bodies are parsed apart from the engine's own threads: a queue of uploads must not hold up the queries behind it.
     bodies = Lane("body", settings.query_threads)
     with tracing(settings):
-        async with store.opened(settings, serving=True) as api:
-            try:
-                await serve(api, settings, bodies.run, _announce(settings))
-            except OSError as error:
-                raise click.ClickException(f"cannot listen on {settings.host}:{settings.port}: {_listen_reason(error)}") from error
-            finally:
-                await bodies.aclose()
+        async with AsyncExitStack() as stack:
+            # The address first: what cannot be served leaves no directory behind.
+            with _listening(settings):
+                sockets = await stack.enter_async_context(bound(settings.host, settings.port))
+            api = await stack.enter_async_context(store.opened(settings, serving=True))
+            stack.push_async_callback(bodies.aclose)
+            with _listening(settings):
+                await serve(api, settings, bodies.run, sockets, partial(_announce, settings))
     click.echo("stopped")
 
 
-def _announce(settings: Settings) -> Callable[[str, int], None]:
-    """The line that people wait for and programs read: where it listens, where its data is."""
-    place = str(Path(settings.path).resolve()) if settings.is_persistent else "memory only"
+def _announce(settings: Settings, host: str, port: int) -> None:
+    for line in banner(settings, host, port, mountinfo()):
+        click.echo(line)
 
-    def announce(host: str, port: int) -> None:
-        name = f"[{host}]" if ":" in host else host
-        click.echo(f"chroma-async {package_version()} ready at http://{name}:{port} (data: {place})")
 
-    return announce
+@contextmanager
+def _listening(settings: Settings) -> Iterator[None]:
+    """Turns the system's errors about addresses into a message. :raises click.ClickException: the address cannot be had (exit code 1)."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {settings.host}:{settings.port}: {_listen_reason(error)}") from error
 
 
 def _listen_reason(error: OSError) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from aiohttp import web
@@ -36,25 +37,26 @@ async def serve(
     api: ChromaAPI,
     settings: Settings,
     run: Run,
+    sockets: Sequence[socket.socket],
     ready: Callable[[str, int], None],
     stop: StopRequest | None = None,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> None:
-    """Serve ``api`` at ``settings.host`` and ``settings.port`` until told to stop; then return, so that the caller can close ``api``.
+    """Serve ``api`` at bound ``sockets`` until told to stop; then return, so that the caller can close ``api``.
 
-    ``ready`` is called with the bound address and port as soon as connections are accepted (port 0 in the settings takes a free one).
+    ``ready`` is called with the first address and its port as soon as connections are accepted.
     SIGTERM and SIGINT, or ``stop``, end it: no more connections, requests in flight may finish within ``settings.grace_s``, then they are
     cut off; a second signal cuts them off at once. Nothing is acknowledged that was not done.
 
-    :raises OSError: the address cannot be bound; nothing was served.
+    :raises OSError: another program listens at one of the addresses since they were bound; nothing was served.
     """
     stop = stop or StopRequest()
     app = create_app(api, settings, run, clock)
     runner = web.AppRunner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
+        for each in sockets:
+            await web.SockSite(runner, each).start()
         with _signals(stop):
             host, port = runner.addresses[0][:2]
             ready(host, port)

@@ -10,6 +10,7 @@ import pytest
 
 from chroma_async.config.settings import Settings
 from chroma_async.server.lifecycle import StopRequest, serve
+from chroma_async.server.listening import bound
 from tests.fakes.api import FakeAPI, id_of
 
 QUERY = f"/api/v2/tenants/default_tenant/databases/default_database/collections/{id_of('docs')}/query"
@@ -23,9 +24,11 @@ class Running:
         self.stop = StopRequest()
         self.address: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
         settings = Settings(port=0, grace_s=grace_s, keepalive_s=keepalive_s)
-        self.task = asyncio.create_task(
-            serve(api, settings, asyncio.to_thread, lambda host, port: self.address.set_result((host, port)), self.stop)
-        )
+        self.task = asyncio.create_task(self._serve(api, settings))
+
+    async def _serve(self, api: FakeAPI, settings: Settings) -> None:
+        async with bound(settings.host, settings.port) as sockets:
+            await serve(api, settings, asyncio.to_thread, sockets, lambda host, port: self.address.set_result((host, port)), self.stop)
 
     async def url(self) -> str:
         host, port = await self.address
@@ -102,13 +105,14 @@ async def test_sigterm_stops_the_server_and_gives_the_signal_back() -> None:
     assert signal.getsignal(signal.SIGTERM) in (before, signal.SIG_DFL)
 
 
-async def test_a_busy_port_is_an_os_error_and_leaves_nothing_open() -> None:
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", 0))
-        busy.listen()
-        settings = Settings(port=busy.getsockname()[1])
-        with pytest.raises(OSError, match="address already in use"):
-            await serve(FakeAPI(), settings, asyncio.to_thread, lambda host, port: None)
+async def test_a_port_at_which_another_begins_to_listen_in_between_is_an_os_error() -> None:
+    async with bound("127.0.0.1", 0) as sockets:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(sockets[0].getsockname())
+            other.listen()
+            with pytest.raises(OSError, match="Address already in use"):
+                await serve(FakeAPI(), Settings(), asyncio.to_thread, sockets, lambda host, port: None)
 
 
 async def test_a_server_whose_task_is_cancelled_closes_its_socket() -> None:

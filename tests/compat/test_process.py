@@ -53,8 +53,16 @@ def test_a_port_that_is_taken_is_named_and_the_exit_code_is_1(tmp_path: Path) ->
         port = other.getsockname()[1]
         ended = command("run", "--path", str(tmp_path / "data"), "--port", str(port))
     assert ended.returncode == 1
-    assert f"127.0.0.1:{port}" in ended.stderr
+    assert f"127.0.0.1:{port}: another program uses this port" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_host_that_is_not_this_machine_is_named_and_leaves_no_directory(tmp_path: Path) -> None:
+    ended = command("run", "--path", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", "0")
+    assert ended.returncode == 1
+    assert "192.0.2.1:0: Cannot assign requested address" in ended.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_second_server_on_one_directory_is_told_who_owns_it(running: Server, tmp_path: Path) -> None:

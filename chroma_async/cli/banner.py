@@ -1,0 +1,45 @@
+"""What a server says when it is ready: where it listens, where its data goes, who may connect."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+
+from chroma_async.cli.commands import package_version
+from chroma_async.cli.mounts import mount_of
+from chroma_async.config.settings import Settings
+
+#: Types of file systems that forget: with a container, and with a restart.
+_FORGETFUL = {"overlay": "this container is removed", "tmpfs": "the system restarts", "ramfs": "the system restarts"}
+
+
+def banner(settings: Settings, host: str, port: int, mountinfo: str) -> list[str]:
+    """The lines; the first one, ``… ready at http://…``, is for programs too.
+
+    :param host: the address that was bound, and ``port`` with it.
+    :param mountinfo: see :func:`chroma_async.cli.mounts.mountinfo`.
+    """
+    name = f"[{host}]" if ":" in host else host
+    place = str(Path(settings.path).resolve()) if settings.is_persistent else "memory only"
+    ready = f"chroma-async {package_version()} ready at http://{name}:{port} (data: {place})"
+    return [ready, _where_data_goes(settings, mountinfo), _who_may_connect(host)]
+
+
+def _where_data_goes(settings: Settings, mountinfo: str) -> str:
+    if not settings.is_persistent:
+        return "data is kept in memory, and lost when the server stops"
+    path = Path(settings.path).resolve()
+    mount = mount_of(path, mountinfo)
+    if mount is None:
+        return f"data is kept in {path}"
+    is_root = mount.point == Path("/")
+    system = "the root file system" if is_root else f"the mount {mount.point}"
+    kept = f"data is kept in {path}, on {system} ({mount.kind}{'' if mount.source in ('none', mount.kind) else f' of {mount.source}'})"
+    end = _FORGETFUL.get(mount.kind)
+    return kept if end is None else f"{kept}: it is lost when {end}"
+
+
+def _who_may_connect(host: str) -> str:
+    """Here nobody is asked for a credential."""
+    who = "programs on this machine" if ip_address(host.partition("%")[0]).is_loopback else "all who reach this address"
+    return f"{who} may connect, without a credential"
