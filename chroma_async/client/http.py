@@ -16,8 +16,9 @@ from chroma_async.client.transport import Transport
 from chroma_async.client.write_pieces import write_in_pieces
 from chroma_async.config.settings import ClientSettings
 from chroma_async.costs import CHECK_ARGUMENT, READ_ANSWER_BYTE, WRITE_NUMBER, by_cost
-from chroma_async.errors import ProtocolError
+from chroma_async.errors import NotFoundError, ProtocolError
 from chroma_async.plain import walking_us
+from chroma_async.schema.names import check_collection_name
 from chroma_async.threads import Lane
 from chroma_async.types import (
     DEFAULT_DATABASE,
@@ -67,6 +68,13 @@ def _aliases(scope: Scope, *parts: str) -> str:
 
 def _collections(scope: Scope, *rest: str) -> str:
     return "/".join((_database(scope.tenant, scope.database), "collections", *(quote(part, safe="") for part in rest)))
+
+
+def _named(name: str, missing: str) -> str:
+    """A name as a part of a path. :raises NotFoundError: the empty one, which nothing has and no route leads to; in a server's words."""
+    if not name:
+        raise NotFoundError(missing)
+    return name
 
 
 def _window(limit: int | None, offset: int) -> dict[str, str]:
@@ -131,7 +139,7 @@ class HttpAPI:
 
     async def get_tenant(self, name: str) -> Tenant:
         """:raises NotFoundError:"""
-        return await self._get(f"/tenants/{quote(name, safe='')}", names.decode_tenant)
+        return await self._get(f"/tenants/{quote(_named(name, 'Tenant [] not found'), safe='')}", names.decode_tenant)
 
     async def update_tenant(self, name: str, resource_name: str) -> None:
         """Set its resource name."""
@@ -144,11 +152,12 @@ class HttpAPI:
 
     async def get_database(self, name: str, tenant: str) -> Database:
         """:raises NotFoundError:"""
-        return await self._get(_database(tenant, name), names.decode_database)
+        missing = f"Database [{name}] not found. Are you sure it exists?"
+        return await self._get(_database(_named(tenant, missing), _named(name, missing)), names.decode_database)
 
     async def delete_database(self, name: str, tenant: str) -> None:
         """With its collections. :raises NotFoundError:"""
-        await self._transport.send("DELETE", _database(tenant, name), writes=True)
+        await self._transport.send("DELETE", _database(tenant, _named(name, "Database [] not found")), writes=True)
 
     async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
         """By name."""
@@ -171,7 +180,7 @@ class HttpAPI:
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
         """:raises NotFoundError:"""
-        return await self._get(_collections(scope, name), names.decode_collection)
+        return await self._get(_collections(scope, _named(name, "Collection [] does not exist")), names.decode_collection)
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionInfo:
         """:raises NotFoundError:"""
@@ -211,16 +220,18 @@ class HttpAPI:
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """:raises NotFoundError:"""
-        await self._transport.send("DELETE", _collections(scope, name), writes=True)
+        await self._transport.send("DELETE", _collections(scope, _named(name, "Collection [] does not exist")), writes=True)
 
     async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
         """:raises InvalidArgumentError, NotFoundError, UniqueConstraintError:"""
+        if not alias:
+            check_collection_name(alias, "alias")  # refuses it as a server would, which no path with an empty name reaches
         body = names.encode_text_field_request("collection_id", str(collection))
         await self._transport.send("PUT", _aliases(scope, alias), body, writes=True, idempotent=True)
 
     async def delete_alias(self, scope: Scope, alias: str) -> None:
         """:raises NotFoundError:"""
-        await self._transport.send("DELETE", _aliases(scope, alias), writes=True)
+        await self._transport.send("DELETE", _aliases(scope, _named(alias, "Alias [] does not exist")), writes=True)
 
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         """By name."""
@@ -236,11 +247,13 @@ class HttpAPI:
 
     async def get_attached_function(self, scope: Scope, id: UUID, name: str) -> FunctionInfo:
         """:raises NotFoundError:"""
-        return await self._get(_collections(scope, str(id), "functions", name), functions.decode_function)
+        return await self._get(
+            _collections(scope, str(id), "functions", _named(name, "Attached function [] does not exist")), functions.decode_function
+        )
 
     async def detach_function(self, scope: Scope, id: UUID, name: str, delete_output: bool = False) -> bool:
         """:raises NotFoundError:"""
-        path = _collections(scope, str(id), "attached_functions", name, "detach")
+        path = _collections(scope, str(id), "attached_functions", _named(name, "Attached function [] does not exist"), "detach")
         body = functions.encode_detach_function(delete_output)
         return await self._post(path, body, functions.decode_detached, writes=True, idempotent=False)
 

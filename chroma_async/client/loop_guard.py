@@ -27,4 +27,5 @@ class LoopGuard:
         if loop is not self._loop:
             raise WrongLoopError(
                 f"{self._what} belongs to event loop {id(self._loop):#x} and was used in loop {id(loop):#x}; create one client per loop"
+                " (with pytest-asyncio: give the fixture that makes it and the tests that use it the same loop_scope)"
             )

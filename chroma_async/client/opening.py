@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chroma_async.client.client import AsyncClient
 from chroma_async.client.interop import register_if_imported
+
+#: What to write instead of ``client = AsyncHttpClient()`` and of ``with AsyncHttpClient() as client``.
+_REMEDY = "write `client = await AsyncHttpClient(...)`, or `async with AsyncHttpClient(...) as client:`, and so for the other factories"
+#: What an open client has beside its methods and properties.
+_ATTRIBUTES = ("admin", "api", "database", "functions", "lane", "tenant")
 
 
 class Opening(Awaitable[AsyncClient]):
@@ -51,3 +56,17 @@ class Opening(Awaitable[AsyncClient]):
     async def close(self) -> None:
         """As :meth:`aclose`."""
         await self.aclose()
+
+    # A type checker is not told, so that it goes on to refuse these itself.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_") or not (hasattr(AsyncClient, name) or name in _ATTRIBUTES):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            raise AttributeError(f"the client is not open yet, so it has no {name!r}: {_REMEDY}", name=name, obj=self)
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"a client is not opened by `with`: {_REMEDY}")
+
+        def __exit__(self, *_: object) -> None:
+            """Never reached. ``with`` looks for it before it calls ``__enter__``."""

@@ -120,7 +120,7 @@ class Transport:
         """The error of this package that ``error`` amounts to."""
         if self._closed:
             return _at(url, ClosedError(f"the client was closed while it waited for {url}"))
-        place = f"{url.scheme}://{url.authority}"
+        place = f"{url.scheme}://{url.raw_authority}"  # an IPv6 address in its brackets
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             return _at(
                 url,

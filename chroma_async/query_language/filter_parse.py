@@ -102,7 +102,8 @@ class _Clauses:
         """The only member of an object."""
         self.check_level(level)
         if not isinstance(body, dict) or len(body) != 1:
-            self.refuse(f"{what} is an object with exactly one member, not {_show(body)}")
+            several = "; combine several with $and" if isinstance(body, dict) and len(body) > 1 else ""
+            self.refuse(f"{what} is an object with exactly one member, not {_show(body)}{several}")
         name, value = next(iter(body.items()))
         if not isinstance(name, str):
             self.refuse(f"a key is a string, not {_show(name)}")

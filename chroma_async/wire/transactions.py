@@ -110,5 +110,5 @@ def _operation(item: Json, path: str) -> Operation:
 
 def _token(value: Json) -> int:
     if type(value) is not int or value < 0:
-        raise unexpected("read_token", "an integer from 0", value)
+        raise UnprocessableError(f"read_token: expected an integer from 0, found {value!r:.40}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -173,3 +174,30 @@ async def test_two_clients_see_each_others_collections(store: Store) -> None:
     seen = await other.get_collection("docs", embedding_function=None)
     await collection.add(ids=["a"], embeddings=[[1.0, 2.0]])
     assert (seen.id, await seen.count()) == (collection.id, 1)
+
+
+@pytest.mark.parametrize("store", ["ephemeral", "persistent", "http"], indirect=True)  # chromadb's ask for a path that no server has
+async def test_an_empty_name_is_the_name_of_nothing(store: Store) -> None:
+    collection = await store.collection()
+    asked: dict[str, Callable[[], Awaitable[Any]]] = {
+        "Collection [] does not exist": lambda: store.client.get_collection(""),
+        "Alias [] does not exist": lambda: store.client.delete_alias(""),
+        "Attached function [] does not exist": lambda: collection.get_attached_function(""),
+        "Tenant [] not found": lambda: store.admin.get_tenant(""),
+        "Database [] not found. Are you sure it exists?": lambda: store.admin.get_database(""),
+        "Database [default_database] not found. Are you sure it exists?": lambda: store.admin.get_database("default_database", ""),
+        "Database [] not found": lambda: store.admin.delete_database(""),
+    }
+    for words, ask in asked.items():
+        with pytest.raises(store.errors.not_found) as refused:
+            await ask()
+        assert str(refused.value) == words
+    with pytest.raises(store.errors.invalid, match=r"^Validation error: alias: .*3-512 characters"):
+        await store.client.set_alias("", collection)
+    with pytest.raises(store.errors.not_found, match=r"Collection \[\] does not exist"):
+        await store.client.delete_collection("")
+    with pytest.raises(store.errors.not_found, match=r"Attached function \[\] does not exist"):
+        await collection.detach_function("")
+    with pytest.raises(store.errors.not_found, match=r"Tenant \[\] not found"):
+        await store.client.set_tenant("")
+    assert await store.client.count_collections() == 1

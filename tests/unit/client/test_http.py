@@ -286,6 +286,12 @@ async def test_nobody_listening_is_a_connect_error_with_address_and_hint(deaf_po
     assert caught.value.url == f"http://127.0.0.1:{deaf_port}/api/v2/auth/identity"
 
 
+async def test_an_ipv6_address_stands_in_brackets_in_an_error(deaf_port: int) -> None:
+    with pytest.raises(ConnectError, match=rf"http://\[::1\]:{deaf_port}\b") as caught:
+        await AsyncHttpClient("::1", deaf_port, client_settings=QUICK)
+    assert caught.value.url == f"http://[::1]:{deaf_port}/api/v2/auth/identity"
+
+
 async def test_a_silent_server_ends_in_a_timeout_of_the_kind_of_request(server: Scripted, connect: Callable[..., HttpAPI]) -> None:
     never = asyncio.Event()
 

@@ -160,6 +160,16 @@ def test_a_where_document_filter_outside_the_grammar_is_refused(where_document: 
         parse(None, where_document)
 
 
+@pytest.mark.parametrize(
+    ("where", "where_document"),
+    [({"a": 1, "b": 2}, None), ({"a": {"$gt": 1, "$lt": 2}}, None), (None, {"$contains": "x", "$regex": "x"})],
+    ids=["keys", "operators", "of a document"],
+)
+def test_several_conditions_in_one_object_are_refused_with_how_to_combine_them(where: Any, where_document: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"an object with 2 members; combine several with \$and$"):
+        parse(where, where_document)
+
+
 def test_no_filter_is_none() -> None:
     assert parse(None, None) is None
 
