@@ -28,5 +28,9 @@ class Guard:
         if self._closed:
             raise ClosedError("the store is closed")
         self._lease.check()
-        if asyncio.get_running_loop() is not self._loop:
-            raise WrongLoopError("the store was opened in another event loop; use it there, or open one client per loop")
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            raise WrongLoopError(
+                f"the store was opened in event loop {id(self._loop):#x} and is used in loop {id(loop):#x}; use it there, "
+                "or open one client per loop"
+            )

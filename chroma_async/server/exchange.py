@@ -57,7 +57,7 @@ async def parsed(service: Service, request: web.Request, parse: Callable[[bytes,
     headers = request.headers
     content_type = headers.get("Content-Type")
     if content_type is not None and content_type != "application/json" and not _names_json(content_type):
-        raise UnsupportedMediaTypeError("expected a body of content type application/json")
+        raise UnsupportedMediaTypeError(f"Content-Type: expected application/json, found {content_type!r:.80}")
     raw = await _read(request, service.settings.max_body_bytes)
     encoding = headers.get("Content-Encoding")
     if encoding is not None:

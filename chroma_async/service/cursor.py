@@ -60,7 +60,7 @@ def read_cursor(cursor: str, collection: UUID, order: Sequence[OrderBy]) -> Mark
     if of != str(collection):
         raise InvalidArgumentError(f"the cursor belongs to collection {of}, not to {collection}")
     if ordered != [[by.key, by.descending] for by in order] or len(mark.values) != len(order):
-        raise InvalidArgumentError("the cursor belongs to another order_by")
+        raise InvalidArgumentError("the cursor belongs to another order_by; give the one of the page before, or no cursor to begin anew")
     if any(value is not None and not isinstance(value, str | int | float) for value in mark.values):
         raise InvalidArgumentError(f"cursor {cursor!r:.60} is not one that this store gave out")
     return mark

@@ -81,11 +81,16 @@ async def test_a_configuration_takes_numbers_of_numpy(store: Store) -> None:
 @OURS
 async def test_what_a_read_refuses_names_the_argument_and_the_value(store: Store) -> None:
     collection = await store.collection()
-    await collection.add(ids=["a"], embeddings=[[1.0, 2.0]])
+    await collection.add(ids=["a", "b"], embeddings=[[1.0, 2.0], [3.0, 4.0]], metadatas=[{"year": 1}, {"year": 2}])
     search = chroma_async.Search()
+    page = await collection.get(limit=1, order_by="year", cursor="")
     asked: list[tuple[Callable[[], Awaitable[Any]], str]] = [
         (lambda: collection.get(cursor=5), "cursor: expected a str or None, got 5 of type int in get."),
         (lambda: collection.get(cursor="x"), "cursor 'x' is not one that this store gave out"),
+        (
+            lambda: collection.get(limit=1, order_by="n", cursor=page["cursor"]),
+            "the cursor belongs to another order_by; give the one of the page before, or no cursor to begin anew",
+        ),
         (lambda: collection.search(search.rank({"$val": float("nan")})), "$val must be finite, got nan"),
         (lambda: collection.search(search.rank(chroma_async.Knn(query=[1.0, 2.0]) * float("nan"))), "$val must be finite, got nan"),
     ]

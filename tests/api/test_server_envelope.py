@@ -68,7 +68,7 @@ async def test_only_json_content_types_are_read(client: aiohttp.ClientSession, c
     found, answer = await post(client, RECORD, Content_Type=content_type)
     assert found == status
     if status == 415:
-        assert answer["error"] == "ChromaError"
+        assert answer == {"error": "ChromaError", "message": f"Content-Type: expected application/json, found {content_type!r}"}
 
 
 async def test_a_body_without_a_content_type_is_taken_for_json(client: aiohttp.ClientSession) -> None:

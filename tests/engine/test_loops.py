@@ -111,9 +111,10 @@ def test_a_loop_that_is_closed_in_the_middle_of_a_statement_does_not_keep_the_ne
 
 async def test_another_running_loop_may_not_use_an_engine(tmp_path: Path) -> None:
     api, info = await written(tmp_path / "data")
+    owner = asyncio.get_running_loop()
 
     def elsewhere() -> None:
-        with pytest.raises(WrongLoopError):
+        with pytest.raises(WrongLoopError, match=rf"in event loop {id(owner):#x} and is used in loop 0x\w+; .* one client per loop"):
             asyncio.run(api.count(SCOPE, info.id))
 
     await asyncio.to_thread(elsewhere)
