@@ -203,7 +203,7 @@ class SparseVector:
     def __post_init__(self) -> None:
         for name, column in (("indices", self.indices), ("values", self.values), ("labels", self.labels)):
             if not isinstance(column, list) and not (name == "labels" and column is None):
-                raise ValueError(f"expected SparseVector {name} to be a list, got {type(column).__name__}")
+                raise ValueError(f"Expected SparseVector {name} to be a list, got {type(column).__name__}")
         if len(self.indices) != len(self.values):
             raise ValueError(
                 f"SparseVector indices and values must have the same length, got {len(self.indices)} indices and {len(self.values)} values"

@@ -44,5 +44,7 @@ class Cmek:
         """:raises ValidationError: no provider that is known, or its resource is no string."""
         resource = data.get(CmekProvider.GCP.value)
         if not isinstance(resource, str):
-            raise ValidationError(f"cmek: expected {{'gcp': <name of a key>}}, got {dict(data)!r}")
+            raise ValidationError(
+                f"cmek: Unsupported or missing CMEK provider in data; expected {{'gcp': <name of a key>}}, got {dict(data)!r}"
+            )
         return cls.gcp(resource)

@@ -128,11 +128,11 @@ class Key:
 
     def contains(self, value: Any) -> Condition:
         """An array with this element; of the document: this text."""
-        return self._is("$contains", value)
+        return self._is_with("$contains", value)
 
     def not_contains(self, value: Any) -> Condition:
         """The complement of :meth:`contains`."""
-        return self._is("$not_contains", value)
+        return self._is_with("$not_contains", value)
 
     def regex(self, pattern: str) -> Condition:
         """Of the document: a match of the regular expression."""
@@ -141,6 +141,12 @@ class Key:
     def not_regex(self, pattern: str) -> Condition:
         """The complement of :meth:`regex`."""
         return self._is("$not_regex", pattern)
+
+    def _is_with(self, operator: str, value: Any) -> Condition:
+        """:raises ValidationTypeError: not text, of the document."""
+        if self.name == "#document":
+            _check_operand(self.name, operator, value)
+        return self._is(operator, value)
 
     def _is(self, operator: str, value: Any) -> Condition:
         return Condition({self.name: {operator: value}})
@@ -160,7 +166,7 @@ def key_text(key: Any, what: str) -> str:
     """``key`` as text: a string, or the name of a :class:`Key` (chromadb's too). :raises ValidationTypeError: neither."""
     name = plain_scalar(key if isinstance(key, str) else getattr(key, "name", None))
     if type(name) is not str:
-        raise ValidationTypeError(f"{what}: expected a key as str or Key, got {shown(key)} of type {type(key).__name__}")
+        raise ValidationTypeError(f"{what} must be a string or Key, got {shown(key)} of type {type(key).__name__}")
     return name
 
 
@@ -172,20 +178,22 @@ def _clauses(operator: str, where: Mapping[str, Any]) -> list[Any]:
 def _only_member(value: Any, what: str) -> tuple[Any, Any]:
     if not isinstance(value, Mapping):
         raise ValidationTypeError(f"{what} must be a dict or made of keys, got {type(value).__name__}")
+    if not value:
+        raise ValidationError(f"{what} cannot be empty; pass None for no filter")
     if len(value) != 1:
-        raise ValidationError(f"{what} must have exactly one member, got {len(value)}")
+        raise ValidationError(f"{what} must have exactly one member, got {len(value)}; combine several with $and or $or")
     return next(iter(value.items()))
 
 
 def _check_operand(key: str, operator: Any, operand: Any) -> None:
     if operator in _LISTS:
         if not isinstance(operand, list):
-            raise ValidationTypeError(f"where: {operator} on {key!r} takes a list, got {type(operand).__name__}")
+            raise ValidationTypeError(f"where: {operator} requires a list on {key!r}, got {type(operand).__name__}")
     elif operator in _PATTERNS or (operator in _ELEMENTS and key == Key.DOCUMENT.name):
         if not isinstance(operand, str):
-            raise ValidationTypeError(f"where: {operator} on {key!r} takes text, got {type(operand).__name__}")
+            raise ValidationTypeError(f"where: {operator} on {key} requires a string, got {type(operand).__name__}")
     elif operator in _ELEMENTS:
         if not isinstance(operand, str | int | float):
-            raise ValidationTypeError(f"where: {operator} on {key!r} takes a str, int, float or bool, got {type(operand).__name__}")
+            raise ValidationTypeError(f"where: {operator} requires a str, int, float or bool on {key!r}, got {type(operand).__name__}")
     elif operator not in _COMPARISONS:
         raise ValidationError(f"where: unknown operator {shown(operator)} on {key!r}")

@@ -29,9 +29,8 @@ def _config(cls: _T) -> _T:
     def init(self: Any, **given: Any) -> None:
         unknown = given.keys() - set(names) - cls.store_fields
         if unknown:
-            raise ValidationError(
-                f"{cls.__name__} has no field {', '.join(map(repr, sorted(unknown)))}; it has {', '.join(names) or 'none'}"
-            )
+            named, known = ", ".join(map(repr, sorted(unknown))), ", ".join(names) or "none"
+            raise ValidationError(f"{cls.__name__} has no field {named}, and no extra fields are permitted; it has {known}")
         generated(self, **{name: value for name, value in given.items() if name in names})
         self.check()
 
@@ -216,18 +215,18 @@ class SparseVectorIndexConfig(IndexConfig):
         return {"embedding_function": described} | {name: value for name, value in plain.items() if value is not None}
 
 
-def key_name(key: Any) -> str | None:
+def key_name(key: Any, what: str = "key") -> str | None:
     """``key`` as text: a string, or the name of a ``Key`` (chromadb's too). :raises ValidationError: neither."""
     if key is None:
         return None
     name = plain_scalar(key if isinstance(key, str) else getattr(key, "name", None))
     if type(name) is not str:
-        raise ValidationError(f"expected a key as str or Key, got {shown(key)} of type {type(key).__name__}")
+        raise ValidationError(f"{what} must be str or Key, got {shown(key)} of type {type(key).__name__}")
     return name
 
 
 def _source_key(value: Any) -> str | None:
-    name = key_name(value)
+    name = key_name(value, "source_key")
     if name is not None and name.startswith("#") and name != DOCUMENT_KEY:
         raise ValidationError(f"source_key cannot begin with '#', unless it is {DOCUMENT_KEY!r}; got {name!r}")
     return name

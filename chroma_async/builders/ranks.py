@@ -179,22 +179,22 @@ class Rrf(Rank):
         if isinstance(ranks, str | Mapping) or not isinstance(ranks, Sequence):
             raise ValidationTypeError(f"Rrf ranks must be a list, got {type(ranks).__name__}")
         if not ranks:
-            raise ValidationError("Rrf requires at least one rank")
+            raise ValidationError("RRF requires at least one rank")
         object.__setattr__(self, "ranks", tuple(_operand(rank) for rank in ranks))
         _check_size(self.size)
         object.__setattr__(self, "k", _number(self.k, "Rrf k"))
         if self.k <= 0:
-            raise ValidationError(f"Rrf: k must be positive, got {self.k}")
+            raise ValidationError(f"Rrf k: k must be positive, got {self.k}")
         if weights is None:
             return
         weights = tuple(_number(weight, "Rrf weight") for weight in weights)
         object.__setattr__(self, "weights", weights)
         if len(weights) != len(ranks):
-            raise ValidationError(f"Rrf: the number of weights ({len(weights)}) must match the number of ranks ({len(ranks)})")
+            raise ValidationError(f"Rrf weights: Number of weights ({len(weights)}) must match number of ranks ({len(ranks)})")
         if any(weight < 0 for weight in weights):
-            raise ValidationError(f"Rrf: weights must be non-negative, got {list(weights)}")
+            raise ValidationError(f"Rrf weights: All weights must be non-negative, got {list(weights)}")
         if self.normalize and not sum(weights) > 0:
-            raise ValidationError("Rrf: Sum of weights must be positive to normalize them")
+            raise ValidationError("Rrf weights: Sum of weights must be positive when normalize=True, got 0")
 
     def to_dict(self) -> dict[str, Any]:
         weights = [1.0] * len(self.ranks) if self.weights is None else list(self.weights)
@@ -299,7 +299,7 @@ def _number(value: Any, what: str) -> float:
     """A plain int or float; an int that 64 bits do not hold is a float."""
     number = plain_scalar(value.item() if isinstance(value, np.generic) else value)
     if type(number) is not int and type(number) is not float:
-        raise ValidationTypeError(f"{what} must be a number, got {type(value).__name__}")
+        raise ValidationTypeError(f"{what} requires a number, got {type(value).__name__}")
     try:
         real = float(number)
     except OverflowError:
@@ -329,12 +329,14 @@ def _query(value: Any) -> Any:
 def _read(data: Any) -> Rank:
     """The expression that plain values say."""
     if not isinstance(data, Mapping):
-        raise ValidationTypeError(f"a rank must be a dict, got {type(data).__name__}")
+        raise ValidationTypeError(f"rank must be an expression or a dict: Expected dict for Rank, got {type(data).__name__}")
+    if not data:
+        raise ValidationError("Rank dict cannot be empty")
     if len(data) != 1:
-        raise ValidationError(f"a rank dict must have exactly one operator, got {len(data)}")
+        raise ValidationError(f"Rank dict must contain exactly one operator, got {len(data)}")
     operator, body = next(iter(data.items()))
     if operator not in _READERS:
-        raise ValidationError(f"unknown rank operator {shown(operator)}; known are {', '.join(_READERS)}")
+        raise ValidationError(f"Unknown rank operator {shown(operator)}; known are {', '.join(_READERS)}")
     return _READERS[operator](operator, body)
 
 

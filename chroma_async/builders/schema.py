@@ -162,7 +162,7 @@ class Schema:
         if isinstance(config, VectorIndexConfig):
             self._set_vector_index(config, name)
         elif isinstance(config, FtsIndexConfig) and name != DOCUMENT_KEY:
-            raise ValidationError(f"an FTS index can only be enabled on the key {DOCUMENT_KEY!r}")
+            raise ValidationError(f"FTS index can only be enabled on {DOCUMENT_KEY} key, got {name!r}")
         elif isinstance(config, SparseVectorIndexConfig):
             self._set_sparse_index(config, name)
         else:
@@ -179,9 +179,9 @@ class Schema:
         assert config is not None
         if isinstance(config, VectorIndexConfig | SparseVectorIndexConfig):
             noun = "vector" if isinstance(config, VectorIndexConfig) else "sparse vector"
-            raise ValidationError(f"deleting a {noun} index is not supported")
+            raise ValidationError(f"Deleting {noun} index is not currently supported")
         if isinstance(config, FtsIndexConfig) and name != DOCUMENT_KEY:
-            raise ValidationError(f"deleting an FTS index is only supported on the key {DOCUMENT_KEY!r}")
+            raise ValidationError(f"Deleting FTS index is only supported on {DOCUMENT_KEY} key, got {name!r}")
         self._set(config, name, False)
         return self
 
@@ -195,17 +195,20 @@ class Schema:
         """The key's name, when both arguments can be meant."""
         name = key_name(key)
         if config is None:
-            what = f"every index of the key {name!r}" if name is not None else "every index there is"
-            raise ValidationError(f"cannot {verb} {what}: give the index configuration that is meant")
+            able = "enable" if verb == "create" else "disable"
+            globally = "all index types globally" if verb == "create" else "all indexes"
+            what = f"all index types for key {name!r}" if name is not None else globally
+            raise ValidationError(f"Cannot {able} {what}: give the config that is meant")
         if type(config) not in _PLACES:
             raise ValidationTypeError(f"config: expected an index configuration, got {config!r} of type {type(config).__name__}")
         if name is not None and name.startswith("#"):
             if name == EMBEDDING_KEY:
-                raise ValidationError(f"the key {name!r} is the store's own; give VectorIndexConfig without a key instead")
+                cannot = "Cannot create index on special key '#embedding'" if verb == "create" else "Cannot modify #embedding"
+                raise ValidationError(f"{cannot}, which is the store's own; give VectorIndexConfig without a key instead")
             if name != DOCUMENT_KEY:
                 raise ValidationError(f"key cannot begin with '#': {name!r}")
             if not isinstance(config, FtsIndexConfig):
-                raise ValidationError(f"the key {DOCUMENT_KEY!r} can have no index but FtsIndexConfig's")
+                raise ValidationError(f"Cannot {verb} index on special key {DOCUMENT_KEY!r}, which can have no index but FtsIndexConfig's")
         return name
 
     def _set(self, config: IndexConfig, name: str | None, enabled: bool) -> None:
@@ -214,7 +217,7 @@ class Schema:
     def _set_vector_index(self, config: VectorIndexConfig, name: str | None) -> None:
         """Both in the defaults and for ``#embedding``, where it is enabled and keeps its source."""
         if name is not None:
-            raise ValidationError(f"a vector index cannot be enabled on the key {name!r}; leave the key out")
+            raise ValidationError(f"Vector index cannot be enabled on specific keys, got {name!r}; leave the key out")
         own = _index(self.keys.setdefault(EMBEDDING_KEY, ValueTypes()), VectorIndexConfig)
         by_default = _index(self.defaults, VectorIndexConfig)
         _put(self.defaults, config, by_default is not None and by_default.enabled)
@@ -229,7 +232,7 @@ class Schema:
 
     def _set_sparse_index(self, config: SparseVectorIndexConfig, name: str | None) -> None:
         if name is None:
-            raise ValidationError("a sparse vector index needs the key that it is for")
+            raise ValidationError("Sparse vector index must be created on a specific key; give the key that it is for")
         if config.source_key is not None and config.embedding_function is None:
             raise ValidationError("source_key says what to embed, so embedding_function must say how")
         self._set(config, name, True)

@@ -51,7 +51,7 @@ class Select:
 
     def __post_init__(self) -> None:
         if isinstance(self.keys, str | Mapping) or not isinstance(self.keys, Iterable):
-            raise ValidationTypeError(f"Select keys must be a list, tuple or set, got {type(self.keys).__name__}")
+            raise ValidationTypeError(f"Select keys must be a list/tuple/set, got {type(self.keys).__name__}")
         keys = bounded_list(self.keys, "Select keys")
         object.__setattr__(self, "keys", frozenset(key_text(key, "Select key") for key in keys))
 
@@ -91,18 +91,18 @@ class Aggregate(ABC):
     def from_dict(data: Any) -> Aggregate:
         """:raises ValidationTypeError: a part is of the wrong type. :raises ValidationError: an unknown operator, or a part is missing."""
         if not isinstance(data, Mapping):
-            raise ValidationTypeError(f"an aggregate must be a dict, got {type(data).__name__}")
+            raise ValidationTypeError(f"aggregate must be a MinK, a MaxK or a dict: Expected dict for Aggregate, got {type(data).__name__}")
         if len(data) != 1:
-            raise ValidationError(f"an aggregate dict must have exactly one operator, got {len(data)}")
+            raise ValidationError(f"Aggregate dict must have exactly one operator, got {len(data)}")
         operator, body = next(iter(data.items()))
         kind = {"$min_k": MinK, "$max_k": MaxK}.get(operator)
         if kind is None:
-            raise ValidationError(f"unknown aggregate operator {shown(operator)}; known are $min_k, $max_k")
+            raise ValidationError(f"Unknown aggregate operator {shown(operator)}; known are $min_k, $max_k")
         if not isinstance(body, Mapping):
-            raise ValidationTypeError(f"{operator} takes a dict, got {type(body).__name__}")
+            raise ValidationTypeError(f"Expected dict for {operator}, got {type(body).__name__}")
         for name in ("keys", "k"):
             if name not in body:
-                raise ValidationError(f"{operator} requires {name!r}")
+                raise ValidationError(f"{operator} requires {name!r} field")
         if not isinstance(body["keys"], list | tuple):
             raise ValidationTypeError(f"{operator} keys must be a list, got {type(body['keys']).__name__}")
         return kind(body["keys"], body["k"])
@@ -146,18 +146,22 @@ class GroupBy:
     def from_dict(data: Any) -> GroupBy:
         """:raises ValidationTypeError: a part is of the wrong type. :raises ValidationError: only one of keys and aggregate is given."""
         if not isinstance(data, Mapping):
-            raise ValidationTypeError(f"GroupBy must be a dict, got {type(data).__name__}")
+            raise ValidationTypeError(f"group_by must be a GroupBy or a dict: Expected dict for GroupBy, got {type(data).__name__}")
         if not data:
             return GroupBy()
         for name in ("keys", "aggregate"):
             if name not in data:
-                raise ValidationError(f"GroupBy requires {name!r}")
+                raise ValidationError(f"GroupBy requires {name!r} field")
         keys, aggregate = data["keys"], data["aggregate"]
         if not isinstance(keys, list | tuple):
             raise ValidationTypeError(f"GroupBy keys must be a list, got {type(keys).__name__}")
         if not keys:
             raise ValidationError("GroupBy keys cannot be empty")
         return GroupBy(keys, Aggregate.from_dict(aggregate))
+
+
+#: What a step of a search takes for each part, beside its dictionary.
+_MEANT = {"Limit": "an int, a Limit or a dict", "Select": "keys, a Select or a dict"}
 
 
 class Search:
@@ -263,10 +267,10 @@ def _select(select: Any) -> Select:
 
 def _fields(data: Any, what: str, names: tuple[str, ...]) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
-        raise ValidationTypeError(f"{what} must be a dict, got {type(data).__name__}")
+        raise ValidationTypeError(f"{what.lower()} must be {_MEANT[what]}: Expected dict for {what}, got {type(data).__name__}")
     unknown = set(data) - set(names)
     if unknown:
-        raise ValidationError(f"{what}: unexpected keys {sorted(map(str, unknown))}; known are {', '.join(names)}")
+        raise ValidationError(f"Unexpected keys in {what}: {sorted(map(str, unknown))}; known are {', '.join(names)}")
     return data
 
 

@@ -23,8 +23,9 @@ from chroma_async.client.embedding import (
     settings_to_create,
 )
 from chroma_async.client.loop_guard import LoopGuard
+from chroma_async.client.metadata import check_collection_metadata
 from chroma_async.client.results import UserIdentity
-from chroma_async.client.validate import check_collection_metadata, check_flag, check_name, check_window, refusing
+from chroma_async.client.validate import check_flag, check_name, check_window, refusing
 from chroma_async.costs import by_cost
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.errors import ValidationTypeError

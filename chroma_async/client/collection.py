@@ -9,6 +9,7 @@ from chroma_async.client.collection_writes import CollectionWrites
 from chroma_async.client.embedding import Embedder, configuration_to_update
 from chroma_async.client.filters import checked_filters
 from chroma_async.client.functions import AttachedFunction, check_params, function_id, read_params
+from chroma_async.client.metadata import check_collection_metadata
 from chroma_async.client.record_arguments import (
     checked_ids,
     one_source,
@@ -17,7 +18,6 @@ from chroma_async.client.results import DeleteResult, GetResult, Include, QueryR
 from chroma_async.client.transaction import ATTEMPTS, Transaction, run
 from chroma_async.client.validate import (
     as_list,
-    check_collection_metadata,
     check_cursor,
     check_flag,
     check_include,
@@ -195,7 +195,7 @@ class AsyncCollection(CollectionWrites):
         """
         with refusing("delete"):
             if ids is None and where is None and where_document is None:
-                raise ValidationError("at least one of ids, where and where_document must be given")
+                raise ValidationError("At least one of ids, where, or where_document must be provided")
             filters = await checked_filters(where, where_document, self._client.lane)
             request = DeleteRequest(
                 ids=await checked_ids(ids, self._client.lane),
@@ -204,7 +204,7 @@ class AsyncCollection(CollectionWrites):
                 limit=check_window(limit, "limit"),
             )
             if limit is not None and where is None and where_document is None:
-                raise ValidationError("limit can only be specified when a where or where_document clause is given")
+                raise ValidationError("limit can only be specified when a where or where_document clause is provided")
         return {"deleted": await self.api.delete(self._scope, self.id, request)}
 
     async def count(
@@ -296,7 +296,9 @@ class AsyncCollection(CollectionWrites):
             run = self._client.lane.run
             new_metadata = await by_cost(run, walking_us(metadata), check_collection_metadata, metadata, removing=True)
             if new_metadata is not None and "hnsw:space" in new_metadata:
-                raise ValidationError("the distance function of a collection cannot be changed once it exists")
+                raise ValidationError(
+                    "metadata: changing hnsw:space, the distance function of a collection, is not supported once it exists"
+                )
             new_configuration, function = configuration_to_update(self._info, configuration)
             new_name = None if name is None else check_name(name, "collection")
         api = self._client.api

@@ -65,8 +65,9 @@ def check_conflict(info: CollectionInfo, function: AnyFunction | None) -> None:
     name, stored = function_name(function), described_name(persisted(info))
     if stored is not None and name not in (None, DEFAULT_NAME, stored):
         raise ValidationError(
-            f"An embedding function already exists in the configuration of collection {info.name!r}: {stored!r}, "
-            f"and {name!r} was given; embed with it yourself and pass embeddings if that is what you want"
+            f"An embedding function already exists in the configuration of collection {info.name!r}. "
+            f"Embedding function conflict: new: {name} vs persisted: {stored}. "
+            "Embed with the new one yourself and pass embeddings if that is what you want"
         )
 
 
@@ -111,7 +112,9 @@ def _one_function(function: AnyFunction | None, inside: Any) -> AnyFunction | No
 
 
 def _several(first: str | None, second: str | None, place: str) -> ValidationError:
-    return ValidationError(f"Multiple embedding functions provided: {first!r} as argument and {second!r} in the {place}; pass one")
+    return ValidationError(
+        f"Multiple embedding functions provided. Embedding function conflict: {first} as argument vs {second} in the {place}; pass one"
+    )
 
 
 def _schema_json(schema: Any) -> dict[str, Json] | None:

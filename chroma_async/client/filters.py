@@ -56,13 +56,13 @@ def check_where(where: Any) -> Json:
         node = waiting.pop()
         key, value = _only_member(node, "where")
         if not isinstance(key, str):
-            raise ValidationError(f"where: expected text as key, got {shown(key)}")
+            raise ValidationError(f"Expected where key to be a str, got {shown(key)}")
         if key in _LOGICAL:
             waiting.extend(_clauses(key, value, "where"))
         elif key.startswith("$"):
-            raise ValidationError(f"where: expected a metadata field, $and or $or as key, got {key}")
+            raise ValidationError(f"Expected where key to be a metadata field name or a logical operator ($and, $or), got {key}")
         elif isinstance(value, dict):
-            name, operand = _only_member(value, "where: the expression for", key)
+            name, operand = _only_member(value, "the where expression for", key)
             _check_operand(key, name, operand)
         else:
             _check_scalar(key, value)
@@ -80,9 +80,11 @@ def check_where_document(where_document: Any) -> Json:
         if key in _LOGICAL:
             waiting.extend(_clauses(key, value, "where document"))
         elif key not in _DOCUMENT_OPERATORS:
-            raise ValidationError(f"where document: expected one of {', '.join((*_DOCUMENT_OPERATORS, *_LOGICAL))}, got {_name(key)}")
+            raise ValidationError(
+                f"Expected where document operator to be one of {', '.join((*_DOCUMENT_OPERATORS, *_LOGICAL))}, got {_name(key)}"
+            )
         elif not isinstance(value, str) or not value:
-            raise ValidationError(f"where document: {key} takes non-empty text, got {shown(value)}")
+            raise ValidationError(f"Expected where document operand value for operator {key} to be a non-empty str, got {shown(value)}")
     return body
 
 
@@ -91,13 +93,13 @@ def _only_member(node: Any, what: str, of: str | None = None) -> tuple[Any, Any]
         return next(iter(node.items()))
     place = what if of is None else f"{what} {of!r}"
     if not isinstance(node, dict):
-        raise ValidationError(f"{place}: expected a dict, got {shown(node)}")
-    raise ValidationError(f"{place}: expected exactly one operator, got {shown(node)}")
+        raise ValidationError(f"Expected {place} to be a dict, got {shown(node)}")
+    raise ValidationError(f"Expected {place} to have exactly one operator, got {shown(node)}; combine several with $and or $or")
 
 
 def _clauses(key: str, value: Any, what: str) -> list[Any]:
     if not isinstance(value, list) or len(value) < 2:
-        raise ValidationError(f"{what}: {key} takes a list of at least two expressions, got {shown(value)}")
+        raise ValidationError(f"Expected {what} value for {key} to be a list with at least two {what} expressions, got {shown(value)}")
     return value
 
 
@@ -109,7 +111,9 @@ def _check_scalar(key: str, value: Any) -> None:
         if not math.isfinite(value):
             raise ValidationError(f"where: the value of {key!r} is not a finite number")
     elif kind is not int:
-        raise ValidationError(f"where: the value of {key!r} must be a str, int, float, bool or an expression, got {shown(value)}")
+        raise ValidationError(
+            f"Expected where value to be a str, int, float, bool, or operator expression, got {shown(value)} for the key {key!r}"
+        )
     elif not _I64_MIN <= value <= _I64_MAX:
         raise ValidationError(f"where: the value of {key!r} is beyond a signed 64-bit integer: {shown(value)}")
 
@@ -117,24 +121,26 @@ def _check_scalar(key: str, value: Any) -> None:
 def _check_operand(key: str, name: Any, operand: Any) -> None:
     if name in _TEXTS:
         if not isinstance(operand, str):
-            raise ValidationError(f"where: {name} takes text, got {shown(operand)}")
+            raise ValidationError(f"Expected where operand value for operator {name} to be a str, got {shown(operand)}")
     elif name == "$exists":
         if not isinstance(operand, bool):
-            raise ValidationError(f"where: {name} takes True or False, got {shown(operand)}")
+            raise ValidationError(f"Expected where operand value for operator {name} to be True or False, got {shown(operand)}")
     elif name not in _OPERATORS:
-        raise ValidationError(f"where: expected one of {', '.join(_OPERATORS)}, got {_name(name)}")
+        raise ValidationError(f"Expected where operator to be one of {', '.join(_OPERATORS)}, got {_name(name)}")
     elif name in _LISTS:
         _check_list(key, name, operand)
     else:
         if name in _ORDER and (isinstance(operand, bool) or not isinstance(operand, int | float)):
-            raise ValidationError(f"where: {name} takes an int or a float, got {shown(operand)}")
+            raise ValidationError(f"Expected where operand value to be an int or a float for operator {name}, got {shown(operand)}")
         _check_scalar(key, operand)
 
 
 def _check_list(key: str, name: str, values: Any) -> None:
     kinds = set(map(type, values)) if isinstance(values, list) else set()
     if len(kinds) != 1:
-        raise ValidationError(f"where: {name} takes a non-empty list of values of one type, got {shown(values)}")
+        raise ValidationError(
+            f"Expected where operand value for operator {name} to be a non-empty list, all values of the same type, got {shown(values)}"
+        )
     if kinds == {str} or kinds == {bool}:
         return
     for value in values:

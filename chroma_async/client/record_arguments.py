@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chroma_async.client.validate import as_list, check_equal_lengths, check_ids, check_metadatas, check_texts
+from chroma_async.client.metadata import check_metadatas
+from chroma_async.client.validate import as_list, check_equal_lengths, check_ids, check_texts
 from chroma_async.costs import CHECK_ARGUMENT, INLINE_US, by_cost
 from chroma_async.errors import ValidationError
 from chroma_async.plain import plain_scalar, shown
@@ -120,7 +121,7 @@ def one_source(**sources: list[Any] | None) -> tuple[str, list[Any]]:
     """The name and values of the only source to embed. :raises ValidationError: none, several, or one with gaps."""
     given = [(name, values) for name, values in sources.items() if values is not None]
     if len(given) != 1:
-        raise ValidationError(f"exactly one of {', '.join(sources)} must be given to embed, or embeddings instead")
+        raise ValidationError(f"Without embeddings: Exactly one of {', '.join(sources)} must be provided")
     name, values = given[0]
     if any(value is None for value in values):
         raise ValidationError(f"{name}: None cannot be embedded; pass embeddings")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chroma_async.client.embedding import call
-from chroma_async.client.validate import check_metadata
+from chroma_async.client.metadata import check_metadata
 from chroma_async.costs import CHECK_SPARSE_VECTOR, by_cost
 from chroma_async.embedding.protocol import described_name
 from chroma_async.errors import ValidationError

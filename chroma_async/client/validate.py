@@ -20,15 +20,12 @@ import numpy as np
 
 from chroma_async.costs import CHECK_NUMBER, CONVERT_NUMBER
 from chroma_async.errors import DuplicateIDError, InvalidArgumentError, ValidationError, ValidationTypeError
-from chroma_async.plain import fields_of, plain, plain_scalar, said, shown
-from chroma_async.types import Floats, IncludeField, MetadataPatch, ReadLevel, Scalar, SparseValue, SparseVector
+from chroma_async.plain import plain_scalar, shown
+from chroma_async.types import Floats, IncludeField, ReadLevel
 
 ALLOWED_INCLUDE = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
-RESERVED_KEY = "chroma:document"
 #: What the wire's counts hold: limits, offsets, numbers of results.
 U32_MAX = 2**32 - 1
-_I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
-_SCALARS = (str, int, float, bool)
 _REFUSALS = (ValidationError, ValidationTypeError, DuplicateIDError)
 _TEXT_OR_NONE: frozenset[type] = frozenset({str, NoneType})
 
@@ -66,26 +63,26 @@ def as_list(value: Any) -> list[Any] | None:
 def check_ids(value: Any, *, unique: bool = True, empty: bool = False) -> list[str]:
     """One id or several. :raises ValidationError: none, an empty one, or one that is not text. :raises DuplicateIDError:"""
     if value is None or isinstance(value, Mapping | set | frozenset | bytes):
-        raise ValidationError(f"ids: expected a list of strings, got {type(value).__name__}")
+        raise ValidationError(f"Expected IDs to be a list, got {type(value).__name__} as ids")
     ids = cast("list[Any]", as_list(value))
     if not ids and not empty:
-        raise ValidationError("ids: expected a non-empty list, got none")
+        raise ValidationError("Expected IDs to be a non-empty list, got 0 ids")
     if set(map(type, ids)) != {str} or not all(ids) or not all(map(str.isascii, ids)):
         ids = [_id(item) for item in ids]
     if unique and len(set(ids)) != len(ids):
         seen: set[str] = set()
         repeated = sorted({item for item in ids if item in seen or seen.add(item)})  # type: ignore[func-returns-value]
         shown = ", ".join(repeated[:10]) + (f" and {len(repeated) - 10} more" if len(repeated) > 10 else "")
-        raise DuplicateIDError(f"ids: expected unique ids, found these more than once: {shown}")
+        raise DuplicateIDError(f"Expected IDs to be unique, found duplicates of: {shown}")
     return ids
 
 
 def _id(item: Any) -> str:
     text = plain_scalar(item)
     if type(text) is not str:
-        raise ValidationError(f"ids: expected strings, got {shown(item)} of type {type(item).__name__}")
+        raise ValidationError(f"Expected ID to be a str, got {shown(item)} of type {type(item).__name__} in ids")
     if not text:
-        raise ValidationError("ids: an id must have at least one character")
+        raise ValidationError("Expected ID to have at least one character, got an empty one in ids")
     check_text(text, "id")
     return text
 
@@ -131,19 +128,22 @@ def check_embeddings(value: Any, field: str = "embeddings") -> Floats:
     :raises ValidationError: nothing, no numbers, vectors of unequal or no length, or a value that is not finite as float32.
     """
     if value is None or isinstance(value, str | bytes | Mapping):
-        raise ValidationError(f"{field}: expected a non-empty list of vectors or an array, got {shown(value)}")
+        raise ValidationError(_not_vectors(field, value))
     if _nests_deeper_than_rows(value):
-        raise ValidationError(f"{field}: expected vectors of numbers, got lists inside them: {shown(value)}")
+        raise ValidationError(_not_vectors(field, value))
     try:
         array = np.asarray(value)
     except Exception as error:  # a list of unequal rows, and whatever an object's own __array__ raises
-        raise ValidationError(f"{field}: expected vectors of numbers, all of one dimension, got {shown(value)}") from error
+        raise ValidationError(f"{_not_vectors(field, value)}; all must have one dimension") from error
     if array.dtype.kind not in "fiu":
-        raise ValidationError(f"{field}: expected vectors of ints or floats, got {shown(value)}")
+        raise ValidationError(_not_vectors(field, value))
     if array.ndim == 1:
         array = array[np.newaxis]
     if array.ndim != 2 or array.size == 0:
-        raise ValidationError(f"{field}: expected rows of at least one number, got an array of shape {array.shape}")
+        found = "a 1-dimensional numpy array with no values at pos 0" if array.ndim == 2 else f"an array of shape {array.shape}"
+        raise ValidationError(
+            f"Expected each embedding in the {field} to be a 1-dimensional numpy array with at least 1 int/float value. Got {found}"
+        )
     with np.errstate(over="ignore"):
         floats = np.array(array, dtype=np.float32, order="C", copy=True)
     finite = np.isfinite(floats)
@@ -153,6 +153,10 @@ def check_embeddings(value: Any, field: str = "embeddings") -> Floats:
     return floats
 
 
+def _not_vectors(field: str, value: Any) -> str:
+    return f"Expected {field} to be a list of floats or ints, a list of lists, a numpy array, or a list of numpy arrays, got {shown(value)}"
+
+
 def _nests_deeper_than_rows(value: Any) -> bool:
     """Whether the first row begins with another list. What NumPy would make of such nests grows with every level."""
     for _ in range(2):
@@ -160,154 +164,6 @@ def _nests_deeper_than_rows(value: Any) -> bool:
             return False
         value = value[0]
     return isinstance(value, list | tuple)
-
-
-def check_metadatas(value: Any, *, removing: bool = True) -> list[MetadataPatch | None]:
-    """One metadata object or several. ``removing`` allows ``None`` as a value. :raises ValidationError, ValidationTypeError:"""
-    metadatas = cast("list[Any]", as_list(value))
-    if not metadatas:
-        raise ValidationError("metadatas: expected a non-empty list")
-    return [check_metadata(item, removing=removing) for item in metadatas]
-
-
-def check_metadata(metadata: Any, *, removing: bool = True) -> dict[str, Any] | None:
-    """A record's metadata with plain values. ``None`` as a value asks update and upsert to remove the key; add has none to remove.
-
-    A sparse vector comes as a :class:`~chroma_async.types.SparseVector`, as chromadb's, or in its JSON form; it leaves in its JSON form.
-
-    :raises ValidationError: not a dict, an empty one, the reserved key, or a value of a type that metadata cannot hold.
-    :raises ValidationTypeError: a key that is not text.
-    """
-    # Called once a record, so a plain map of plain scalars takes no detour.
-    if type(metadata) is dict:
-        for key, value in metadata.items():
-            if type(key) is not str or not key.isascii() or key == RESERVED_KEY:
-                break
-            kind = type(value)
-            if kind is str:
-                if not value.isascii():
-                    break
-            elif kind is int:
-                if not _I64_MIN <= value <= _I64_MAX:
-                    break
-            elif kind is float:
-                if not isfinite(value):
-                    break
-            elif kind is not bool:
-                break
-        else:
-            if metadata:
-                return metadata.copy()
-    return None if metadata is None else _checked_slowly(metadata, removing)
-
-
-def _checked_slowly(metadata: Any, removing: bool) -> dict[str, Any]:
-    fields = fields_of(metadata, "metadata")
-    if fields is None:
-        raise ValidationError(f"metadata: expected a dict or None, got {shown(metadata)}")
-    if not fields:
-        raise ValidationError("metadata: expected a non-empty dict (pass None for a record without metadata)")
-    checked: dict[str, Any] = {}
-    for given, value in fields.items():
-        key = _key(given)
-        if key == RESERVED_KEY:
-            raise ValidationError(f"metadata: the key {RESERVED_KEY} is reserved")
-        if value is None and not removing:
-            raise ValidationError(
-                f"metadata: the value of {key!r} is None, which removes a key on update and upsert; leave the key out of a new record"
-            )
-        checked[key] = _value(key, value)
-    return checked
-
-
-def check_collection_metadata(metadata: Any, *, removing: bool = False) -> dict[str, Scalar | None] | None:
-    """A collection's metadata: text keys, plain values. ``removing`` allows ``None`` as a value.
-
-    :raises ValidationError: not a dict, an empty one, or another type of value. :raises ValidationTypeError: a key that is not text.
-    """
-    if metadata is None:
-        return None
-    fields = fields_of(metadata, "metadata")
-    if fields is None:
-        raise ValidationError(f"metadata: expected a dict or None, got {shown(metadata)}")
-    if not fields:
-        raise ValidationError("metadata: expected a non-empty dict (pass None for none)")
-    checked: dict[str, Scalar | None] = {}
-    for given, value in fields.items():
-        key = _key(given)
-        checked[key] = None if value is None and removing else _scalar(key, value, "or None" if removing else "")
-    return checked
-
-
-def _key(given: Any) -> str:
-    key = plain_scalar(given)
-    if type(key) is not str:
-        raise ValidationTypeError(f"metadata: expected text as key, got {shown(given)} of type {type(given).__name__}")
-    check_text(key, "metadata key")
-    return key
-
-
-def _value(key: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return _metadata_list(key, [plain_scalar(item) for item in list.copy(value)])
-    if not isinstance(value, _SCALARS):
-        sparse = _sparse(key, value)
-        if sparse is not None:
-            return sparse
-    return _scalar(key, value, "SparseVector, list, or None")
-
-
-def _sparse(key: str, value: Any) -> SparseValue | None:
-    """The JSON form of a sparse vector; ``None`` for what does not say that it is one."""
-    form = fields_of(said(value, f"metadata: the value of {key!r}"), "metadata")
-    if form is None or form.get("#type") != "sparse_vector":
-        return None
-    try:
-        vector = SparseVector.from_dict(plain(form, f"metadata: the value of {key!r}"))
-        # Kept as float32: what comes as a float, however large an integer it is, goes as one.
-        return {**vector.to_dict(), "values": [float(number) for number in vector.values]}
-    except ValueError as refusal:
-        raise ValidationError(f"metadata: the value of {key!r} is no sparse vector: {refusal}") from None
-    except OverflowError:
-        raise ValidationError(f"metadata: the value of {key!r} is no sparse vector: a number is beyond a 64-bit float") from None
-
-
-def _scalar(key: str, value: Any, also: str) -> Scalar:
-    scalar = plain_scalar(value)
-    kind = type(scalar)
-    if kind is str:
-        check_text(scalar, f"metadata value of {key!r}")
-        return cast(str, scalar)
-    if kind is bool:
-        return cast(bool, scalar)
-    if kind is int:
-        # What no signed 64-bit integer holds becomes a float, as it does on the wire.
-        return cast(int, scalar) if _I64_MIN <= scalar <= _I64_MAX else _finite(key, scalar)
-    if kind is float:
-        return _finite(key, scalar)
-    expected = ", ".join(part for part in ("str, int, float, bool", also) if part)
-    raise ValidationError(f"metadata: the value of {key!r} must be {expected}; got {shown(value)} of type {type(value).__name__}")
-
-
-def _finite(key: str, value: float) -> float:
-    try:
-        number = float(value)
-    except OverflowError:
-        number = inf
-    if not isfinite(number):
-        raise ValidationError(f"metadata: the value of {key!r} is not a finite number")
-    return number
-
-
-def _metadata_list(key: str, values: list[Any]) -> list[Scalar]:
-    if not values:
-        raise ValidationError(f"metadata: the list under {key!r} must not be empty")
-    kinds = set(map(type, values))
-    if len(kinds) != 1 or not issubclass(next(iter(kinds)), _SCALARS):
-        raise ValidationError(f"metadata: the list under {key!r} must hold str, int, float or bool, all of one type; got {shown(values)}")
-    return [_scalar(key, value, "") for value in values]
 
 
 def check_name(value: Any, what: str) -> str:
@@ -334,13 +190,13 @@ def check_include(value: Any, *, distances: bool, loader: bool) -> tuple[list[st
     :raises ValidationError:
     """
     if not isinstance(value, list):
-        raise ValidationError(f"include: expected a list, got {shown(value)}")
+        raise ValidationError(f"Expected include to be a list, got {shown(value)}")
     names = [plain_scalar(item) for item in list.copy(value)]
     for name in names:
         if type(name) is not str:
-            raise ValidationError(f"include: expected strings, got {shown(name)}")
+            raise ValidationError(f"Expected include item to be a str, got {shown(name)}")
         if name not in ALLOWED_INCLUDE:
-            raise ValidationError(f"include: expected one of {', '.join(ALLOWED_INCLUDE)}, got {shown(name)}")
+            raise ValidationError(f"Expected include item to be one of {', '.join(ALLOWED_INCLUDE)}, got {shown(name)}")
         if name == "distances" and not distances:
             raise ValidationError("include: only a query has distances")
         if name == "data" and not loader:
@@ -351,9 +207,11 @@ def check_include(value: Any, *, distances: bool, loader: bool) -> tuple[list[st
 
 def check_n_results(value: Any) -> int:
     """:raises ValidationError: no whole number, or more than a request can say. :raises ValidationTypeError: below one."""
-    number = _whole(value, "n_results", ValidationError)
+    number = _whole(value, "n_results", ValidationError, "Expected requested number of results to be a int")
     if number <= 0:
-        raise ValidationTypeError(f"n_results: expected at least 1, got {shown(number)}")
+        raise ValidationTypeError(
+            f"n_results: Number of requested results {shown(number)}, cannot be negative, or zero. Ask for at least 1"
+        )
     return _bounded(number, "n_results")
 
 
@@ -424,13 +282,13 @@ def check_read_level(value: Any) -> ReadLevel:
         raise ValidationError(f"read_level: expected one of {', '.join(ReadLevel)}, got {shown(value)}") from None
 
 
-def _whole(value: Any, field: str, error: type[InvalidArgumentError]) -> int:
+def _whole(value: Any, field: str, error: type[InvalidArgumentError], expected: str = "expected a whole number") -> int:
     if isinstance(value, bool):
-        _refuse(value, field, error)
+        _refuse(value, field, error, expected)
     try:
         return int.__int__(operator.index(value))
     except TypeError:
-        _refuse(value, field, error)
+        _refuse(value, field, error, expected)
 
 
 def _bounded(number: int, field: str) -> int:
@@ -439,5 +297,5 @@ def _bounded(number: int, field: str) -> int:
     return number
 
 
-def _refuse(value: Any, field: str, error: type[InvalidArgumentError]) -> NoReturn:
-    raise error(f"{field}: expected a whole number, got {shown(value)}")
+def _refuse(value: Any, field: str, error: type[InvalidArgumentError], expected: str) -> NoReturn:
+    raise error(f"{field}: {expected}, got {shown(value)}")

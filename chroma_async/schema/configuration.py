@@ -59,7 +59,7 @@ def _read(value: Json, path: str, hnsw_fields: tuple[str, ...], spann_fields: tu
         None if function is None else read_embedding_function(function, f"{path}.embedding_function"),
     )
     if read.hnsw is not None and read.spann is not None:
-        raise InvalidArgumentError(f"{path} names more than one kind of vector index: give hnsw or spann")
+        raise InvalidArgumentError(f"{path}: Multiple vector index configurations provided: hnsw and spann cannot both be provided")
     return read
 
 

@@ -13,6 +13,8 @@ TENANT_MIN_LENGTH = 3
 
 # 3 to 512 characters: one at each end and 1 to 510 between.
 _PATTERN = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
+#: Of a name that is too long, so much is shown.
+_SHOWN_CHARS = 64
 #: Joins a topology to the name proper, as in ``west+films``.
 _JOINT = "+"
 
@@ -40,24 +42,29 @@ def check_tenant_name(name: str) -> None:
 def _check(name: str, prefix: str) -> None:
     parts = name.split(_JOINT)
     if len(parts) > 2:
-        raise InvalidArgumentError(f"{prefix}a name may hold at most one topology, that is one '{_JOINT}'; got {len(parts) - 1}")
+        raise InvalidArgumentError(f"{prefix}Expected a name to contain at most one topology, that is one '{_JOINT}'. Got {len(parts) - 1}")
     for part in parts:
         _check_part(part, prefix)
     if len(name) > NAME_LENGTH[1]:
-        raise InvalidArgumentError(f"{prefix}a name holds {NAME_LENGTH[0]}-{NAME_LENGTH[1]} characters, this one {len(name)}")
+        raise InvalidArgumentError(f"{prefix}Expected a name containing {NAME_LENGTH[0]}-{NAME_LENGTH[1]} characters. Got {len(name)}")
 
 
 def _check_part(part: str, prefix: str) -> None:
     if not _PATTERN.fullmatch(part):
-        shown = part.encode("utf-8", "backslashreplace").decode()
         raise InvalidArgumentError(
-            f"{prefix}a name holds {NAME_LENGTH[0]}-{NAME_LENGTH[1]} characters from [a-zA-Z0-9._-] and starts and ends with one "
-            f"from [a-zA-Z0-9]; got '{shown}'"
+            f"{prefix}Expected a name containing {NAME_LENGTH[0]}-{NAME_LENGTH[1]} characters from [a-zA-Z0-9._-], "
+            f"starting and ending with a character in [a-zA-Z0-9]. Got: {_readable(part)}"
         )
     if ".." in part:
-        raise InvalidArgumentError(f"{prefix}a name may not hold two consecutive periods (..); got '{part}'")
+        raise InvalidArgumentError(f"{prefix}Expected a name that does not contain two consecutive periods (..). Got {part}")
     if _is_ipv4(part):
-        raise InvalidArgumentError(f"{prefix}a name may not be a valid ip address; got '{part}'")
+        raise InvalidArgumentError(f"{prefix}Expected a name that is not a valid ip address. Got {part}")
+
+
+def _readable(part: str) -> str:
+    """A bad name as a refusal shows it: valid text, and of a long one the beginning."""
+    text = part.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= NAME_LENGTH[1] else f"{text[:_SHOWN_CHARS]}... ({len(part)} characters)"
 
 
 def _is_ipv4(text: str) -> bool:

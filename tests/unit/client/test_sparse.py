@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import chroma_async
+from chroma_async.client.metadata import check_collection_metadata, check_metadata
 from chroma_async.client.results import with_sparse_vectors
 from chroma_async.client.sparse import SparseEmbedder
-from chroma_async.client.validate import check_collection_metadata, check_metadata
 from chroma_async.errors import ValidationError
 from chroma_async.threads import Lane
 from chroma_async.types import SparseVector
