@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
@@ -16,6 +15,7 @@ import click
 
 from chroma_async.cli import options, store
 from chroma_async.cli.banner import banner
+from chroma_async.cli.logs import write_logs
 from chroma_async.cli.mounts import mountinfo
 from chroma_async.config.settings import Settings
 
@@ -33,14 +33,9 @@ def run(config_argument: Path | None, config_path: Path | None, **flags: object)
     """
     if config_argument is not None and config_path is not None:
         raise click.UsageError("name the configuration file once: CONFIG or --config")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     found = options.resolution(flags, config_argument or config_path)
     settings = found.settings
-    logging.getLogger().setLevel(settings.log_level.upper())
-    if not settings.access_log:
-        logging.getLogger("chroma_async.server.access").setLevel(logging.WARNING)
-    # It tells at length which instruction sets it tries.
-    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+    write_logs(settings)
     for line in found.notices:
         logger.warning(line)
     _run_loop(_serve(settings))

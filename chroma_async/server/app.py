@@ -11,6 +11,7 @@ from aiohttp import web
 
 from chroma_async.api import ChromaAPI
 from chroma_async.config.settings import Settings
+from chroma_async.server.connection_log import ConnectionLog
 from chroma_async.server.docs import document_routes
 from chroma_async.server.middleware import envelope
 from chroma_async.server.route import Route
@@ -53,14 +54,21 @@ def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[],
     """
     service = Service(api, settings, run, clock)
     routes = (*ROUTES, *document_routes(ROUTES))
+    handlers = {partial(traced(route), service): route for route in routes}
     app = web.Application(
-        middlewares=[envelope(service, frozenset(route.path for route in routes if route.probe))],
+        middlewares=[envelope(service, handlers)],
         # Bodies are decompressed by this package (bounded, and off the loop); the access log is the middleware's.
-        handler_args={"auto_decompress": False, "access_log": None, "max_line_size": HEAD_LINE_BYTES, "max_field_size": HEAD_LINE_BYTES},
+        handler_args={
+            "auto_decompress": False,
+            "access_log": None,
+            "logger": ConnectionLog(),
+            "max_line_size": HEAD_LINE_BYTES,
+            "max_field_size": HEAD_LINE_BYTES,
+        },
     )
     app[SERVICE] = service
-    for route in routes:
-        path, handler = _PLACEHOLDER.sub(r"{\1:[^/]+}", route.path), partial(traced(route), service)
+    for handler, route in handlers.items():
+        path = _PLACEHOLDER.sub(r"{\1:[^/]+}", route.path)
         if route.method == "GET":
             app.router.add_get(path, handler)  # and HEAD
         else:

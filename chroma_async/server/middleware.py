@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -13,13 +14,15 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
 from chroma_async.errors import ChromaError, InvalidArgumentError, RateLimitError, UnavailableError
+from chroma_async.server import access_log
 from chroma_async.server.exchange import SERVER_NAME, answer
+from chroma_async.server.request_id import REQUEST_ID_HEADER, request_id
+from chroma_async.server.route import Route
 from chroma_async.server.service import Service
 from chroma_async.server.tracing import trace_id
 from chroma_async.wire.errors import encode_error
 
 logger = logging.getLogger(__name__)
-access = logging.getLogger("chroma_async.server.access")
 
 #: When to come back after a refusal that does not say.
 RETRY_AFTER_S = 1
@@ -27,12 +30,15 @@ RETRY_AFTER_S = 1
 _OWN_FAILURES = frozenset({500})
 
 
-def envelope(service: Service, probes: Collection[str]) -> Middleware:
-    """The application's one middleware. Requests for the paths ``probes`` are answered also beyond ``max_in_flight``.
+def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
+    """The outermost middleware. Probes are answered also beyond ``max_in_flight``.
 
     Whatever a route raises becomes the JSON of docs/CONTRACT.md#errors, except cancellation, which passes. Unknown paths and methods get an
     empty body.
+
+    :param routes: the route behind each handler of the application.
     """
+    probes = frozenset(route.path for route in routes.values() if route.probe)
     max_in_flight = service.settings.max_in_flight
     in_flight = service.in_flight
     origins = frozenset(service.settings.cors_allow_origins)
@@ -48,16 +54,17 @@ def envelope(service: Service, probes: Collection[str]) -> Middleware:
             return await handler(request)
         except ChromaError as error:
             if error.code() in _OWN_FAILURES:
-                logger.error("%s %s failed", request.method, request.raw_path, exc_info=error)
+                _log_failure(request, routes, error)
             return failure(request, error)
         except web.HTTPException as refusal:
             return _empty(request, refusal)
         except web.RequestPayloadError as error:
             return failure(request, InvalidArgumentError(f"the body could not be read: {error}"))
         except ConnectionError:
-            raise  # the client left; aiohttp closes its side
-        except Exception:
-            logger.exception("%s %s failed", request.method, request.raw_path)
+            logger.debug("the client left before its request was read", extra={"fields": _named(request, routes)})
+            raise  # aiohttp closes its side
+        except Exception as error:
+            _log_failure(request, routes, error)
             return _error_answer(request, 500, "InternalError", "internal error; the server's log has the details")
         finally:
             in_flight.discard(task)
@@ -71,8 +78,9 @@ def envelope(service: Service, probes: Collection[str]) -> Middleware:
             response = await handled(request, handler)
         if origins:
             _allow_origin(request, response, origins)
-        if access.isEnabledFor(logging.INFO):
-            _log(request, response, service.clock() - started)
+        response.headers[REQUEST_ID_HEADER] = request_id(request)
+        if access_log.enabled():
+            access_log.log_request(request, routes.get(request.match_info.handler), response, (service.clock() - started) / 1e9)
         return response
 
     return around
@@ -89,11 +97,19 @@ def _check_path(raw_path: str) -> None:
         raise InvalidArgumentError("the path is not valid UTF-8") from None
 
 
-def _log(request: web.Request, response: web.StreamResponse, nanoseconds: int) -> None:
-    """One line. The record is made here because the logger would first look for the caller, which costs more than all the rest."""
-    length = response.content_length if isinstance(response, web.Response) else None
-    values = (request.remote, request.method, request.raw_path, response.status, length or 0, nanoseconds / 1e6)
-    access.handle(logging.LogRecord(access.name, logging.INFO, __file__, 0, "%s %s %s %d %d %.2fms", values, None))
+def _named(request: web.Request, routes: Mapping[Any, Route]) -> dict[str, str]:
+    """What a line of the log names a request by. Its path and its query string may hold what others must not read."""
+    route = routes.get(request.match_info.handler)
+    return {
+        "method": request.method,
+        "route": access_log.UNMATCHED if route is None else route.path,
+        "request_id": request_id(request),
+        "trace_id": trace_id(request),
+    }
+
+
+def _log_failure(request: web.Request, routes: Mapping[Any, Route], error: Exception) -> None:
+    logger.error("a request failed", exc_info=error, extra={"fields": _named(request, routes)})
 
 
 def failure(request: web.Request, error: ChromaError) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -134,3 +135,20 @@ def test_check_finds_nothing_wrong_with_what_a_server_left_and_compact_leaves_it
     assert client.get_collection("checked", embedding_function=None).count() == 250
     close(client)
     assert again.stop() == 0
+
+
+def test_at_debug_each_line_of_the_log_is_an_object_of_this_packages_own(tmp_path: Path) -> None:
+    server = start_ours(tmp_path / "data", env={"CHROMA_ASYNC_LOG_LEVEL": "debug", "CHROMA_ASYNC_ACCESS_LOG": "true"})
+    try:
+        client = chromadb.HttpClient(host=server.host, port=server.port)
+        client.create_collection("small", embedding_function=None).add(ids=["a"], embeddings=[[1.0]], documents=["a secret"])
+        close(client)
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    text = server.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {line["logger"].partition(".")[0] for line in lines} == {"chroma_async"}
+    routes = [line["route"].rpartition("/")[2] for line in lines if line["logger"] == "chroma_async.server.access"]
+    assert routes[-1] == "add"
+    assert "secret" not in text
