@@ -256,7 +256,7 @@ class Schema:
         """As :meth:`deserialize_from_json`, with the functions that ``dense`` and ``sparse`` make of their descriptions."""
         made = cls.__new__(cls)
         made.defaults = _types_from_json(json_data.get("defaults") or {}, dense, sparse)
-        made.keys = {key: _types_from_json(types, dense, sparse) for key, types in (json_data.get("keys") or {}).items()}
+        made.keys = {key: _types_from_json(types or {}, dense, sparse) for key, types in (json_data.get("keys") or {}).items()}
         cmek = json_data.get("cmek")
         made.cmek = None if cmek is None else Cmek.from_dict(cmek)
         return made
@@ -283,7 +283,7 @@ def _types_to_json(types: ValueTypes) -> dict[str, Json]:
 def _types_from_json(data: Mapping[str, Json], dense: Build, sparse: Build) -> ValueTypes:
     types = ValueTypes()
     for kind, place in _PLACES.items():
-        if place.value_type not in data:
+        if data.get(place.value_type) is None:
             continue
         if getattr(types, place.attribute) is None:
             setattr(types, place.attribute, place.holder())

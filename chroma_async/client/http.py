@@ -52,6 +52,7 @@ from chroma_async.types import (
 )
 from chroma_async.wire import collections as names
 from chroma_async.wire import functions, requests, responses, transactions
+from chroma_async.wire.answers import decode_acknowledgement
 from chroma_async.wire.responses import encoding_us
 
 T = TypeVar("T")
@@ -103,8 +104,12 @@ class HttpAPI:
         try:
             return await by_cost(self._lane.run, READ_ANSWER_BYTE * len(raw), decode, raw)
         except ProtocolError as error:
-            error.url = path
-            raise
+            raise self._transport.not_chromas(path, error) from error
+
+    async def _change(self, method: str, path: str, body: bytes | None = None, *, idempotent: bool = False) -> None:
+        """A request whose answer says only that it was done."""
+        raw = await self._transport.send(method, path, body, writes=True, idempotent=idempotent)
+        return await self._read(path, decode_acknowledgement, raw)
 
     async def heartbeat(self) -> int:
         """The server's clock in nanoseconds since the epoch."""
@@ -131,11 +136,11 @@ class HttpAPI:
 
     async def reset(self) -> bool:
         """Delete everything. :raises ResetDisabledError: not allowed."""
-        return names.decode_boolean(await self._transport.send("POST", "/reset", writes=True))
+        return await self._read("/reset", names.decode_boolean, await self._transport.send("POST", "/reset", writes=True))
 
     async def create_tenant(self, name: str) -> None:
         """:raises InvalidArgumentError: shorter than 3 characters. :raises UniqueConstraintError: it exists."""
-        await self._transport.send("POST", "/tenants", names.encode_text_field_request("name", name), writes=True)
+        await self._change("POST", "/tenants", names.encode_text_field_request("name", name))
 
     async def get_tenant(self, name: str) -> Tenant:
         """:raises NotFoundError:"""
@@ -144,11 +149,11 @@ class HttpAPI:
     async def update_tenant(self, name: str, resource_name: str) -> None:
         """Set its resource name."""
         body = names.encode_text_field_request("resource_name", resource_name)
-        await self._transport.send("PATCH", f"/tenants/{quote(name, safe='')}", body, writes=True)
+        await self._change("PATCH", f"/tenants/{quote(name, safe='')}", body)
 
     async def create_database(self, name: str, tenant: str) -> None:
         """:raises InvalidArgumentError: the name breaks the rules. :raises UniqueConstraintError: it exists."""
-        await self._transport.send("POST", _database(tenant), names.encode_text_field_request("name", name), writes=True)
+        await self._change("POST", _database(tenant), names.encode_text_field_request("name", name))
 
     async def get_database(self, name: str, tenant: str) -> Database:
         """:raises NotFoundError:"""
@@ -157,7 +162,7 @@ class HttpAPI:
 
     async def delete_database(self, name: str, tenant: str) -> None:
         """With its collections. :raises NotFoundError:"""
-        await self._transport.send("DELETE", _database(tenant, _named(name, "Database [] not found")), writes=True)
+        await self._change("DELETE", _database(tenant, _named(name, "Database [] not found")))
 
     async def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[Database]:
         """By name."""
@@ -199,7 +204,7 @@ class HttpAPI:
     ) -> None:
         """:raises NotFoundError, InvalidArgumentError, UnprocessableError, UniqueConstraintError:"""
         body = names.encode_modify_collection_request(names.ModifyCollection(new_name, new_metadata, new_configuration))
-        await self._transport.send("PUT", _collections(scope, str(id)), body, writes=True)
+        await self._change("PUT", _collections(scope, str(id)), body)
 
     async def get_collection_by_crn(self, crn: str) -> CollectionInfo:
         """:raises InvalidArgumentError: it has not three parts. :raises NotFoundError:"""
@@ -220,18 +225,18 @@ class HttpAPI:
 
     async def delete_collection(self, scope: Scope, name: str) -> None:
         """:raises NotFoundError:"""
-        await self._transport.send("DELETE", _collections(scope, _named(name, "Collection [] does not exist")), writes=True)
+        await self._change("DELETE", _collections(scope, _named(name, "Collection [] does not exist")))
 
     async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
         """:raises InvalidArgumentError, NotFoundError, UniqueConstraintError:"""
         if not alias:
             check_collection_name(alias, "alias")  # refuses it as a server would, which no path with an empty name reaches
         body = names.encode_text_field_request("collection_id", str(collection))
-        await self._transport.send("PUT", _aliases(scope, alias), body, writes=True, idempotent=True)
+        await self._change("PUT", _aliases(scope, alias), body, idempotent=True)
 
     async def delete_alias(self, scope: Scope, alias: str) -> None:
         """:raises NotFoundError:"""
-        await self._transport.send("DELETE", _aliases(scope, _named(alias, "Alias [] does not exist")), writes=True)
+        await self._change("DELETE", _aliases(scope, _named(alias, "Alias [] does not exist")))
 
     async def list_aliases(self, scope: Scope) -> list[Alias]:
         """By name."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
+from chroma_async.errors import ProtocolError
 from chroma_async.types import Floats, Metadata, MetadataValue, Neighbours, Records, SparseVector
 
 #: What ``include`` may name. ``data`` is what the collection's data loader makes of the uris.
@@ -114,4 +115,10 @@ def with_sparse_vectors(metadatas: Sequence[Metadata | None]) -> list[ResultMeta
 
 
 def _read(value: MetadataValue) -> MetadataValue | SparseVector:
-    return SparseVector.from_dict(value) if isinstance(value, dict) and value.get("#type") == "sparse_vector" else value
+    """:raises ProtocolError: what a server gave says that it is a sparse vector, and is none."""
+    if not isinstance(value, dict) or value.get("#type") != "sparse_vector":
+        return value
+    try:
+        return SparseVector.from_dict(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ProtocolError(f"the metadata in the answer holds a sparse vector that is none: {error!s:.200}") from error

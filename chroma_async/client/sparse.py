@@ -65,7 +65,7 @@ class SparseEmbedder:
 def _indexes(schema: Mapping[str, Json]) -> Iterator[_Index]:
     """The enabled sparse indexes that name a function and its source."""
     for key, types in (schema.get("keys") or {}).items():
-        index = (types.get("sparse_vector") or {}).get("sparse_vector_index") or {}
+        index = ((types or {}).get("sparse_vector") or {}).get("sparse_vector_index") or {}
         config = index.get("config") or {}
         function, source = config.get("embedding_function"), config.get("source_key")
         if index.get("enabled") and source is not None and isinstance(function, dict) and described_name(function) is not None:

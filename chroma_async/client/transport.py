@@ -141,6 +141,11 @@ class Transport:
             return _at(url, ProtocolError(f"{place} did not answer in HTTP: {error}. Does it expect https?"))
         return _at(url, TransportError(f"the connection to {place} broke before the answer was complete: {error!r}"))
 
+    def not_chromas(self, path: str, error: ProtocolError) -> ChromaError:
+        """The failure to read an answer, with the address that gave it: most often it is not a Chroma server's."""
+        url = URL(str(self._address.url) + path, encoded=True)
+        return _at(url, ProtocolError(f"{url!s:.200}: {error.message()}"))
+
     async def aclose(self) -> None:
         """Wait at most ``grace_s`` for requests under way, then drop the connections. Idempotent."""
         if self._closed:

@@ -118,6 +118,11 @@ def text(value: Json, path: str) -> str:
     return value
 
 
+def optional_text(value: Json, path: str) -> str | None:
+    """A string or null."""
+    return None if value is None else text(value, path)
+
+
 def optional_object(value: Json, path: str) -> dict[str, Json] | None:
     """An object or null."""
     if value is not None and type(value) is not dict:

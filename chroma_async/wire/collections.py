@@ -1,23 +1,18 @@
 """Tenants, databases, collections and the facts about a server, both directions.
 
 ``parse_*`` reads a request on the server, ``encode_*_request`` writes it on the client; ``encode_*`` writes an answer, ``decode_*`` reads
-one and raises :class:`ProtocolError` when it is not the one Chroma gives.
+one and raises :class:`~chroma_async.errors.ProtocolError` when it is not the one Chroma gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
-import orjson
-
-from chroma_async.errors import ProtocolError, UnprocessableError
 from chroma_async.types import Alias, CollectionInfo, Database, Health, Identity, IndexingStatus, Json, Preflight, Tenant, WriteCounts
-from chroma_async.wire.body import dump_json, optional_object, parse_body, required, text, unexpected
-
-T = TypeVar("T")
+from chroma_async.wire.answers import configuration, flag, read_answer, schema, whole
+from chroma_async.wire.body import dump_json, optional_object, optional_text, parse_body, required, strings, text, unexpected
 
 _CREATE_FIELDS = ("name", "metadata", "configuration", "schema", "get_or_create")
 #: Clients read a version as a signed 32-bit integer.
@@ -113,12 +108,12 @@ def encode_collections(infos: Sequence[CollectionInfo]) -> bytes:
 
 def decode_collection(raw: bytes) -> CollectionInfo:
     """The answer to create, get and by-id."""
-    return _read(raw, "a collection", _collection)
+    return read_answer(raw, "a collection", _collection)
 
 
 def decode_collections(raw: bytes) -> list[CollectionInfo]:
     """The answer to a list of collections."""
-    return _read(raw, "a list of collections", lambda value: [_collection(item) for item in value])
+    return read_answer(raw, "a list of collections", lambda value: [_collection(item) for item in value])
 
 
 def encode_tenant(tenant: Tenant) -> bytes:
@@ -128,7 +123,7 @@ def encode_tenant(tenant: Tenant) -> bytes:
 
 def decode_tenant(raw: bytes) -> Tenant:
     """The answer to get tenant."""
-    return _read(raw, "a tenant", lambda value: Tenant(value["name"], value.get("resource_name")))
+    return read_answer(raw, "a tenant", _tenant)
 
 
 def encode_database(database: Database) -> bytes:
@@ -143,12 +138,12 @@ def encode_databases(databases: Sequence[Database]) -> bytes:
 
 def decode_database(raw: bytes) -> Database:
     """The answer to get database."""
-    return _read(raw, "a database", _database)
+    return read_answer(raw, "a database", _database)
 
 
 def decode_databases(raw: bytes) -> list[Database]:
     """The answer to list databases."""
-    return _read(raw, "a list of databases", lambda value: [_database(item) for item in value])
+    return read_answer(raw, "a list of databases", lambda value: [_database(item) for item in value])
 
 
 def encode_identity(identity: Identity) -> bytes:
@@ -158,7 +153,7 @@ def encode_identity(identity: Identity) -> bytes:
 
 def decode_identity(raw: bytes) -> Identity:
     """The answer to auth/identity."""
-    return _read(raw, "an identity", lambda value: Identity(value["user_id"], value["tenant"], list(value["databases"])))
+    return read_answer(raw, "an identity", _identity)
 
 
 def encode_preflight(preflight: Preflight) -> bytes:
@@ -168,7 +163,7 @@ def encode_preflight(preflight: Preflight) -> bytes:
 
 def decode_preflight(raw: bytes) -> Preflight:
     """The answer to pre-flight-checks. A server that says nothing of base64 is taken not to read it."""
-    return _read(
+    return read_answer(
         raw, "pre-flight facts", lambda value: Preflight(int(value["max_batch_size"]), bool(value.get("supports_base64_encoding")))
     )
 
@@ -180,7 +175,7 @@ def encode_health(health: Health) -> bytes:
 
 def decode_health(raw: bytes) -> Health:
     """The answer to healthcheck, with status 200 or 503."""
-    return _read(raw, "readiness", lambda value: Health(bool(value["is_executor_ready"]), bool(value["is_log_client_ready"])))
+    return read_answer(raw, "readiness", lambda value: Health(bool(value["is_executor_ready"]), bool(value["is_log_client_ready"])))
 
 
 def encode_heartbeat(nanoseconds: int) -> bytes:
@@ -190,7 +185,7 @@ def encode_heartbeat(nanoseconds: int) -> bytes:
 
 def decode_heartbeat(raw: bytes) -> int:
     """The answer to heartbeat, in nanoseconds since the epoch."""
-    return _read(raw, "a heartbeat", lambda value: int(value["nanosecond heartbeat"]))
+    return read_answer(raw, "a heartbeat", lambda value: int(value["nanosecond heartbeat"]))
 
 
 def encode_aliases(aliases: Sequence[Alias]) -> bytes:
@@ -200,7 +195,7 @@ def encode_aliases(aliases: Sequence[Alias]) -> bytes:
 
 def decode_aliases(raw: bytes) -> list[Alias]:
     """The answer to a list of aliases."""
-    return _read(raw, "a list of aliases", lambda value: [Alias(str(item["name"]), UUID(item["collection_id"])) for item in value])
+    return read_answer(raw, "a list of aliases", lambda value: [Alias(str(item["name"]), UUID(item["collection_id"])) for item in value])
 
 
 def encode_indexing_status(status: IndexingStatus) -> bytes:
@@ -217,7 +212,7 @@ def encode_indexing_status(status: IndexingStatus) -> bytes:
 
 def decode_indexing_status(raw: bytes) -> IndexingStatus:
     """The answer to indexing_status."""
-    return _read(raw, "an indexing status", lambda value: IndexingStatus(int(value["num_indexed_ops"]), int(value["num_unindexed_ops"])))
+    return read_answer(raw, "an indexing status", _indexing_status)
 
 
 def encode_count(count: int) -> bytes:
@@ -227,7 +222,7 @@ def encode_count(count: int) -> bytes:
 
 def decode_count(raw: bytes) -> int:
     """The answer to fork_count."""
-    return _read(raw, "a count", lambda value: int(value["count"]))
+    return read_answer(raw, "a count", lambda value: int(value["count"]))
 
 
 def encode_write_counts(counts: WriteCounts) -> bytes:
@@ -237,7 +232,7 @@ def encode_write_counts(counts: WriteCounts) -> bytes:
 
 def decode_write_counts(raw: bytes) -> WriteCounts:
     """The answer to add, update and upsert; a server that does not count answers ``{}``, which reads as zeros."""
-    return _read(raw, "counts of a write", lambda value: WriteCounts(int(value.get("inserted", 0)), int(value.get("updated", 0))))
+    return read_answer(raw, "counts of a write", lambda value: WriteCounts(int(value.get("inserted", 0)), int(value.get("updated", 0))))
 
 
 def encode_deleted(count: int) -> bytes:
@@ -247,22 +242,22 @@ def encode_deleted(count: int) -> bytes:
 
 def decode_deleted(raw: bytes) -> int:
     """The answer to delete. Servers before 1.5 answer null; that reads as 0."""
-    return _read(raw, "a number of deleted records", lambda value: int(value["deleted"]) if isinstance(value, dict) else 0)
+    return read_answer(raw, "a number of deleted records", lambda value: int(value["deleted"]) if isinstance(value, dict) else 0)
 
 
 def decode_integer(raw: bytes) -> int:
     """The answer to count and collections_count."""
-    return _read(raw, "an integer", lambda value: value if type(value) is int else _refuse(value))
+    return read_answer(raw, "an integer", lambda value: whole(value, ""))
 
 
 def decode_text(raw: bytes) -> str:
     """The answer to version."""
-    return _read(raw, "a string", lambda value: value if type(value) is str else _refuse(value))
+    return read_answer(raw, "a string", lambda value: text(value, ""))
 
 
 def decode_boolean(raw: bytes) -> bool:
     """The answer to reset."""
-    return _read(raw, "a boolean", lambda value: value if type(value) is bool else _refuse(value))
+    return read_answer(raw, "a boolean", lambda value: flag(value, ""))
 
 
 def _collection_fields(info: CollectionInfo) -> dict[str, Json]:
@@ -287,12 +282,24 @@ def _collection(value: Json) -> CollectionInfo:
         tenant=text(value["tenant"], "tenant"),
         database=text(value["database"], "database"),
         metadata=optional_object(value.get("metadata"), "metadata"),
-        configuration=optional_object(value.get("configuration_json"), "configuration_json") or {},
-        schema=optional_object(value.get("schema"), "schema") or {},
-        dimension=value.get("dimension"),
+        configuration=configuration(value.get("configuration_json")),
+        schema=schema(value.get("schema")),
+        dimension=None if value.get("dimension") is None else whole(value["dimension"], "dimension"),
         log_position=int(value.get("log_position") or 0),
         version=int(value.get("version") or 0),
     )
+
+
+def _tenant(value: Json) -> Tenant:
+    return Tenant(text(value["name"], "name"), optional_text(value.get("resource_name"), "resource_name"))
+
+
+def _identity(value: Json) -> Identity:
+    return Identity(text(value["user_id"], "user_id"), text(value["tenant"], "tenant"), strings(value["databases"], "databases"))
+
+
+def _indexing_status(value: Json) -> IndexingStatus:
+    return IndexingStatus(int(value["num_indexed_ops"]), int(value["num_unindexed_ops"]))
 
 
 def _database_fields(database: Database) -> dict[str, Json]:
@@ -301,14 +308,3 @@ def _database_fields(database: Database) -> dict[str, Json]:
 
 def _database(value: Json) -> Database:
     return Database(UUID(value["id"]), text(value["name"], "name"), text(value["tenant"], "tenant"))
-
-
-def _refuse(value: Json) -> T:  # type: ignore[type-var]
-    raise TypeError(f"unexpected {type(value).__name__}")
-
-
-def _read(raw: bytes, what: str, build: Callable[[Json], T]) -> T:
-    try:
-        return build(orjson.loads(raw))
-    except (ValueError, TypeError, KeyError, AttributeError, UnprocessableError) as error:
-        raise ProtocolError(f"the answer is not {what}: {error!r}; it begins {raw[:80]!r}") from error

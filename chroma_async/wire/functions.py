@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TypeVar
 from uuid import UUID
 
-import orjson
-
-from chroma_async.errors import ProtocolError
 from chroma_async.types import Attachment, FunctionInfo, Json
+from chroma_async.wire.answers import read_answer
 from chroma_async.wire.body import dump_json, optional_object, parse_body, required, text, unexpected
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ def decode_attachment(raw: bytes) -> Attachment:
         about = answer["attached_function"]
         return Attachment(UUID(about["id"]), str(about["name"]), str(about["function_name"]), bool(answer.get("created", True)))
 
-    return _read(raw, "attach", build)
+    return read_answer(raw, "an attached function", build)
 
 
 def encode_function(info: FunctionInfo) -> bytes:
@@ -84,7 +78,7 @@ def decode_function(raw: bytes) -> FunctionInfo:
             min_records_for_invocation=int(about["min_records_for_invocation"]),
         )
 
-    return _read(raw, "get function", build)
+    return read_answer(raw, "a function", build)
 
 
 def parse_detach_function(raw: bytes) -> bool:
@@ -107,11 +101,4 @@ def encode_detached(success: bool) -> bytes:
 
 def decode_detached(raw: bytes) -> bool:
     """The answer to detach. :raises ProtocolError: it is none."""
-    return _read(raw, "detach", lambda answer: bool(answer["success"]))
-
-
-def _read(raw: bytes, what: str, build: Callable[[Json], T]) -> T:
-    try:
-        return build(orjson.loads(raw))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProtocolError(f"not the answer to {what}: {raw[:80]!r}") from error
+    return read_answer(raw, "whether a function was detached", lambda answer: bool(answer["success"]))

@@ -6,18 +6,15 @@ that reads back the same; a distance that is not finite is null.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
-import orjson
 
 from chroma_async.costs import INLINE_US, WRITE_CHARACTER, WRITE_NUMBER, WRITE_ROW, WRITE_VALUE
-from chroma_async.errors import ProtocolError
 from chroma_async.types import Floats, IncludeField, Json, Neighbours, RecordBatch, Records, Rows, SearchRows
-from chroma_async.wire.body import dump_json
-
-T = TypeVar("T")
+from chroma_async.wire.answers import read_answer
+from chroma_async.wire.body import dump_json, optional_objects, optional_strings, optional_text, strings, unexpected
 
 
 def encode_records(records: Records) -> bytes:
@@ -80,52 +77,53 @@ def encoding_us(rows: Rows | RecordBatch) -> float:
 
 def decode_records(raw: bytes) -> Records:
     """The answer to get. :raises ProtocolError: it is none."""
-    return _read(raw, "a get result", _records)
+    return read_answer(raw, "a get result", records_of)
 
 
 def decode_neighbours(raw: bytes) -> Neighbours:
     """The answer to query. :raises ProtocolError: it is none."""
-    return _read(raw, "a query result", _neighbours)
+    return read_answer(raw, "a query result", _neighbours)
 
 
 def decode_searches(raw: bytes) -> list[SearchRows]:
     """The answer to search. :raises ProtocolError: it is none."""
-    return _read(raw, "a search result", _searches)
+    return read_answer(raw, "a search result", _searches)
 
 
 def _contiguous(values: Floats | None) -> Floats | None:
     return None if values is None else np.ascontiguousarray(values)
 
 
-def _records(value: Json) -> Records:
-    ids = value["ids"]
+def records_of(value: Json) -> Records:
+    """The records in an answer to get, or to a conditional get."""
+    ids = strings(value["ids"], "ids")
     return Records(
         Rows(
             ids=ids,
             embeddings=_matrix(value.get("embeddings"), len(ids)),
-            documents=_column(value.get("documents"), len(ids)),
-            uris=_column(value.get("uris"), len(ids)),
-            metadatas=_column(value.get("metadatas"), len(ids)),
+            documents=_column(optional_strings(value.get("documents"), "documents"), len(ids)),
+            uris=_column(optional_strings(value.get("uris"), "uris"), len(ids)),
+            metadatas=_column(optional_objects(value.get("metadatas"), "metadatas"), len(ids)),
         ),
         _include(value),
-        value.get("cursor"),
+        optional_text(value.get("cursor"), "cursor"),
     )
 
 
 def _neighbours(value: Json) -> Neighbours:
     columns = {name: value.get(name) for name in ("embeddings", "documents", "uris", "metadatas", "distances")}
     queries = []
-    for index, ids in enumerate(value["ids"]):
-        part = {name: None if column is None else column[index] for name, column in columns.items()}
-        distances = _column(part["distances"], len(ids))
+    for index, found in enumerate(_lists(value["ids"], "ids")):
+        ids = strings(found, f"ids[{index}]")
+        part = {name: None if column is None else _lists(column, name)[index] for name, column in columns.items()}
         queries.append(
             Rows(
                 ids=ids,
                 embeddings=_matrix(part["embeddings"], len(ids)),
-                documents=_column(part["documents"], len(ids)),
-                uris=_column(part["uris"], len(ids)),
-                metadatas=_column(part["metadatas"], len(ids)),
-                distances=None if distances is None else np.array(distances, dtype=np.float32),
+                documents=_column(optional_strings(part["documents"], "documents"), len(ids)),
+                uris=_column(optional_strings(part["uris"], "uris"), len(ids)),
+                metadatas=_column(optional_objects(part["metadatas"], "metadatas"), len(ids)),
+                distances=_numbers(part["distances"], len(ids)),
             )
         )
     return Neighbours(queries, _include(value))
@@ -133,13 +131,25 @@ def _neighbours(value: Json) -> Neighbours:
 
 def _searches(value: Json) -> list[SearchRows]:
     answers = []
-    for index, ids in enumerate(value["ids"]):
+    for index, found in enumerate(_lists(value["ids"], "ids")):
+        ids = strings(found, f"ids[{index}]")
         documents, embeddings, metadatas, scores = (
-            _column(value[name][index], len(ids)) for name in ("documents", "embeddings", "metadatas", "scores")
+            _lists(value[name], name)[index] for name in ("documents", "embeddings", "metadatas", "scores")
         )
-        rows = Rows(ids=ids, embeddings=_matrix(embeddings, len(ids)), documents=documents, metadatas=metadatas)
-        answers.append(SearchRows(rows, None if scores is None else np.array(scores, dtype=np.float32), tuple(value["select"][index])))
+        rows = Rows(
+            ids=ids,
+            embeddings=_matrix(embeddings, len(ids)),
+            documents=_column(optional_strings(documents, "documents"), len(ids)),
+            metadatas=_column(optional_objects(metadatas, "metadatas"), len(ids)),
+        )
+        answers.append(SearchRows(rows, _numbers(scores, len(ids)), tuple(strings(value["select"][index], "select"))))
     return answers
+
+
+def _lists(value: Json, path: str) -> list[Any]:
+    if type(value) is not list:
+        raise unexpected(path, "a list", value)
+    return value
 
 
 def _column(values: list[Any] | None, rows: int) -> list[Any] | None:
@@ -148,19 +158,25 @@ def _column(values: list[Any] | None, rows: int) -> list[Any] | None:
     return values
 
 
+def _numbers(values: list[Any] | None, rows: int) -> Floats | None:
+    """One number for each row; null is not finite."""
+    return None if values is None else _floats(_column(values, rows), 1)
+
+
 def _matrix(values: list[Any] | None, rows: int) -> Floats | None:
-    if _column(values, rows) is None:
+    if values is None:
         return None
-    vectors = np.array(values, dtype=np.float32)
+    vectors = _floats(_column(values, rows), 2 if rows else 1)
     return vectors if rows else vectors.reshape(0, 0)
 
 
+def _floats(values: list[Any] | None, axes: int) -> Floats:
+    floats = np.array(values, dtype=np.float32)
+    if floats.ndim != axes:
+        raise ValueError(f"numbers of shape {floats.shape}")
+    return floats
+
+
 def _include(value: Json) -> tuple[IncludeField, ...]:
-    return cast("tuple[IncludeField, ...]", tuple(value.get("include") or ()))
-
-
-def _read(raw: bytes, what: str, build: Callable[[Json], T]) -> T:
-    try:
-        return build(orjson.loads(raw))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ProtocolError(f"the answer is not {what}: {error!r}; it begins {raw[:80]!r}") from error
+    include = value.get("include")
+    return cast("tuple[IncludeField, ...]", () if include is None else tuple(strings(include, "include")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from chroma_async.errors import InvalidArgumentError, ProtocolError, UnprocessableError
+from chroma_async.errors import InvalidArgumentError, UnprocessableError
 from chroma_async.types import (
     CommitOutcome,
     ConditionalCommit,
@@ -16,9 +16,10 @@ from chroma_async.types import (
     WriteKind,
     WriteOperation,
 )
+from chroma_async.wire.answers import read_answer, whole
 from chroma_async.wire.body import dump_json, parse_body, required, strings, unexpected
 from chroma_async.wire.requests import encode_get, encode_write, parse_delete, parse_get, parse_write
-from chroma_async.wire.responses import decode_records, encode_records
+from chroma_async.wire.responses import encode_records, records_of
 
 _COMMIT_FIELDS = ("read_token", "read_ids", "operations")
 
@@ -69,11 +70,7 @@ def encode_conditional_records(records: Records, read_token: int) -> bytes:
 
 def decode_conditional_records(raw: bytes) -> tuple[Records, int]:
     """The answer to a conditional get. :raises ProtocolError: it is none."""
-    records = decode_records(raw)
-    token = orjson.loads(raw).get("read_token")
-    if type(token) is not int:
-        raise ProtocolError("the answer to a conditional get has no read_token")
-    return records, token
+    return read_answer(raw, "a conditional get result", lambda value: (records_of(value), whole(value["read_token"], "read_token")))
 
 
 def encode_outcome(outcome: CommitOutcome) -> bytes:
@@ -84,11 +81,14 @@ def encode_outcome(outcome: CommitOutcome) -> bytes:
 
 def decode_outcome(raw: bytes) -> CommitOutcome:
     """The answer to a commit. :raises ProtocolError: it is none."""
-    try:
-        fields = orjson.loads(raw)
-        return CommitOutcome(fields["first_inserted_record_offset"], int(fields["record_count"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProtocolError(f"not the answer to a commit: {raw[:80]!r}") from error
+    return read_answer(raw, "the outcome of a commit", _outcome)
+
+
+def _outcome(value: Json) -> CommitOutcome:
+    first = value["first_inserted_record_offset"]
+    return CommitOutcome(
+        None if first is None else whole(first, "first_inserted_record_offset"), whole(value["record_count"], "record_count")
+    )
 
 
 def _operation(item: Json, path: str) -> Operation:
