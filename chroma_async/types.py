@@ -107,10 +107,16 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether the parts that answer requests are ready."""
+    """Whether the parts that answer requests are ready. ``reason`` says why not; it names no path, as anybody may ask."""
 
     is_executor_ready: bool
     is_log_client_ready: bool
+    reason: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether all parts are."""
+        return self.is_executor_ready and self.is_log_client_ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,10 @@ async def _serve(settings: Settings) -> None:
             # The address first: what cannot be served leaves no directory behind.
             with _listening(settings):
                 sockets = await stack.enter_async_context(bound(settings.host, settings.port))
-            api = await stack.enter_async_context(store.opened(settings, serving=True))
             stack.push_async_callback(bodies.aclose)
+            opening = partial(stack.enter_async_context, store.opened(settings, serving=True))
             with _listening(settings):
-                await serve(api, settings, bodies.run, sockets, partial(_announce, settings))
+                await serve(opening, settings, bodies.run, sockets, partial(_announce, settings))
     click.echo("stopped")
 
 

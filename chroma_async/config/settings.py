@@ -46,6 +46,11 @@ class ServerSettings:
         variables=("CHROMA_SERVER_CORS_ALLOW_ORIGINS",),
     )
     grace_s: float = setting(30.0, "How long a stopping server lets requests finish.", at_least=0)
+    drain_delay_s: float = setting(
+        0.0,
+        "How long a server that was told to stop goes on accepting requests while ``/readyz`` says so, for load balancers to notice.",
+        at_least=0,
+    )
     keepalive_s: float = setting(3630.0, "How long a connection without a request stays open.", variables=("CHROMA_TIMEOUT_KEEP_ALIVE",))
     max_in_flight: int = setting(1024, "Requests served at once; more are answered with 429.", key="circuit_breaker.requests")
     allow_reset: bool = setting(

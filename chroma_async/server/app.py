@@ -46,9 +46,10 @@ HEAD_LINE_BYTES = 64 * 1024
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-def create_app(api: ChromaAPI, settings: Settings, run: Run, clock: Callable[[], int] = time.monotonic_ns) -> web.Application:
+def create_app(api: ChromaAPI | None, settings: Settings, run: Run, clock: Callable[[], int] = time.monotonic_ns) -> web.Application:
     """The application. It neither opens nor closes ``api``.
 
+    :param api: ``None`` while it is being opened; then it is put into the application's service.
     :param run: calls a function in a thread (:class:`chroma_async.threads.Run`); used for bodies and answers too long for the loop.
     :param clock: nanoseconds, for the durations in the access log.
     """

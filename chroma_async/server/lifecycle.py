@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 
@@ -16,6 +17,8 @@ from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
 from chroma_async.server.service import SERVICE
 from chroma_async.threads import Run
+
+logger = logging.getLogger(__name__)
 
 #: Once requests are cut off, what aiohttp may still take to close their connections.
 _CLOSE_S = 1.0
@@ -34,7 +37,7 @@ class StopRequest:
 
 
 async def serve(
-    api: ChromaAPI,
+    opening: Callable[[], Awaitable[ChromaAPI]],
     settings: Settings,
     run: Run,
     sockets: Sequence[socket.socket],
@@ -42,29 +45,44 @@ async def serve(
     stop: StopRequest | None = None,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> None:
-    """Serve ``api`` at bound ``sockets`` until told to stop; then return, so that the caller can close ``api``.
+    """Serve what ``opening`` opens at bound ``sockets`` until told to stop; then return, so that the caller can close it.
 
-    ``ready`` is called with the first address and its port as soon as connections are accepted.
-    SIGTERM and SIGINT, or ``stop``, end it: no more connections, requests in flight may finish within ``settings.grace_s``, then they are
-    cut off; a second signal cuts them off at once. Nothing is acknowledged that was not done.
+    Connections are accepted before it is called: meanwhile ``/livez`` answers, ``/readyz`` says why not yet, and all else is a 503.
+    ``ready`` is called with the first address and its port once requests are served.
+    SIGTERM and SIGINT, or ``stop``, end it: ``/readyz`` says so for ``settings.drain_delay_s``, in which all is served as before; then no
+    more connections, requests in flight may finish within ``settings.grace_s``, and are cut off after that; a second signal cuts them off
+    at once. Nothing is acknowledged that was not done. A signal that comes while the store is being opened ends the process.
 
-    :raises OSError: another program listens at one of the addresses since they were bound; nothing was served.
+    :raises OSError: another program listens at one of the addresses since they were bound; nothing was opened.
     """
     stop = stop or StopRequest()
-    app = create_app(api, settings, run, clock)
+    app = create_app(None, settings, run, clock)
+    service = app[SERVICE]
     runner = web.AppRunner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
     await runner.setup()
     try:
         for each in sockets:
             await web.SockSite(runner, each).start()
+        service.store = await opening()
         with _signals(stop):
             host, port = runner.addresses[0][:2]
             ready(host, port)
+            logger.info("requests are served", extra={"fields": {"address": host, "port": port}})
             await stop.asked.wait()
-            app[SERVICE].draining = True
+            service.draining = True
+            logger.info("the server stops", extra={"fields": {"in_flight": len(service.in_flight)}})
+            await _told(stop.insisted, settings.drain_delay_s)
             await _drain(runner, app, settings.grace_s, stop.insisted)
     finally:
         await runner.cleanup()
+
+
+async def _told(insisted: asyncio.Event, delay_s: float) -> None:
+    """Let those who ask ``/readyz`` learn that the server stops, unless it must be now."""
+    if delay_s:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await insisted.wait()
 
 
 async def _drain(runner: web.AppRunner, app: web.Application, grace_s: float, insisted: asyncio.Event) -> None:

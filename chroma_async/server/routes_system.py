@@ -27,8 +27,8 @@ async def heartbeat(service: Service, request: web.Request) -> web.Response:
 
 async def healthcheck(service: Service, request: web.Request) -> web.Response:
     """200 when both parts are ready, else 503; the same members either way."""
-    health = await service.api.health()
-    return answer(encode_health(health), 200 if _is_ready(health) else 503)
+    health = Health(False, False) if service.store is None else await service.store.health()
+    return answer(encode_health(health), 200 if health.ready else 503)
 
 
 async def livez(service: Service, request: web.Request) -> web.Response:
@@ -37,10 +37,9 @@ async def livez(service: Service, request: web.Request) -> web.Response:
 
 
 async def readyz(service: Service, request: web.Request) -> web.Response:
-    """503 while the server stops or its engine cannot serve."""
-    if service.draining:
-        return json_value("stopping", 503)
-    return json_value("ok") if _is_ready(await service.api.health()) else json_value("not ready", 503)
+    """503, and why, while the store is being opened, when it takes no writes, and once the server was told to stop."""
+    why = await service.unready()
+    return json_value(why, 503) if why else json_value("ok")
 
 
 async def version(service: Service, request: web.Request) -> web.Response:
@@ -66,10 +65,6 @@ async def reset(service: Service, request: web.Request) -> web.Response:
 async def first_version(service: Service, request: web.Request) -> web.Response:
     """Clients of API v1 learn that it is gone."""
     raise _GoneError("API v1 is gone; use /api/v2")
-
-
-def _is_ready(health: Health) -> bool:
-    return health.is_executor_ready and health.is_log_client_ready
 
 
 SYSTEM_ROUTES = (

@@ -10,20 +10,43 @@ from aiohttp import web
 
 from chroma_async.api import ChromaAPI
 from chroma_async.config.settings import Settings
+from chroma_async.errors import UnavailableError
 from chroma_async.threads import Run
 
 
 @dataclass(slots=True)
 class Service:
-    """One server. ``in_flight`` are the tasks of requests being answered; ``draining`` is set when it stops accepting."""
+    """One server. ``in_flight`` are the tasks of requests being answered; ``draining`` is set when it is told to stop.
 
-    api: ChromaAPI
+    ``store`` is what it serves, ``None`` while that is being opened.
+    """
+
+    store: ChromaAPI | None
     settings: Settings
     run: Run
     clock: Callable[[], int]
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     draining: bool = False
 
+    @property
+    def api(self) -> ChromaAPI:
+        """What answers requests. :raises UnavailableError: the store is being opened."""
+        if self.store is None:
+            raise UnavailableError(RECOVERING)
+        return self.store
+
+    async def unready(self) -> str:
+        """Why requests should not be sent here; empty if they should."""
+        if self.draining:
+            return DRAINING
+        if self.store is None:
+            return RECOVERING
+        health = await self.store.health()
+        return "" if health.ready else health.reason or "not ready"
+
+
+RECOVERING = "recovering: the store is being opened"
+DRAINING = "draining: the server stops"
 
 #: Where an application keeps its service.
 SERVICE = web.AppKey("service", Service)

@@ -18,6 +18,8 @@ from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Health, Identit
 
 #: What Chroma's servers answer, whatever their release.
 API_VERSION = "1.0.0"
+#: What failed is in the log, with its path.
+POISONED = "damaged: a write failed in doubt, and writes are refused until the store is reopened; the log says what failed"
 
 
 class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, FunctionVerbs):
@@ -30,9 +32,11 @@ class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, Function
         try:
             engine = self.engine
             engine.guard.check()
-        except StoreError:  # closed, forked, or the lease was lost
-            return Health(is_executor_ready=False, is_log_client_ready=False)
-        return Health(is_executor_ready=True, is_log_client_ready=engine.context.log_writer.poisoned is None)
+        except StoreError as error:  # closed, forked, or the lease was lost
+            return Health(is_executor_ready=False, is_log_client_ready=False, reason=f"the store cannot be used ({type(error).__name__})")
+        if engine.context.log_writer.poisoned is not None:
+            return Health(is_executor_ready=True, is_log_client_ready=False, reason=POISONED)
+        return Health(is_executor_ready=True, is_log_client_ready=True)
 
     async def version(self) -> str:
         return API_VERSION

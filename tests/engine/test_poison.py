@@ -97,7 +97,9 @@ async def test_a_store_in_doubt_says_so_over_http(
         assert (await client.post(BASE, json={"name": "another"})).status == 503
         health = await client.get("/api/v2/healthcheck")
         assert health.status == 503
-        assert (await client.get("/readyz")).status == 503
+        readiness = await client.get("/readyz")
+        assert readiness.status == 503
+        assert (await readiness.json()).startswith("damaged: a write failed in doubt")
         assert (await client.get("/livez")).status == 200
         read = await client.post(f"{BASE}/{store.id}/get", json={"where_document": {"$contains": "x"}})
         assert (read.status, (await read.json())["ids"]) == (200, ["a"])
@@ -122,7 +124,8 @@ async def test_a_store_that_cannot_be_used_is_not_ready(open_store: Open, tmp_pa
             await store.add(["a"])
     async with TestClient(TestServer(app)) as client:
         assert (await client.get("/api/v2/healthcheck")).status == 503
-        assert (await client.get("/readyz")).status == 503
+        readiness = await client.get("/readyz")
+        assert (readiness.status, (await readiness.json())[:26]) == (503, "the store cannot be used (")
 
 
 async def test_a_write_that_is_half_applied_is_neither_seen_nor_flushed_and_whole_after_reopening(
