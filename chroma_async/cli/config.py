@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from chroma_async.auth.authentication import authentication_from
 from chroma_async.cli import options
-from chroma_async.config.loading import examine
+from chroma_async.config.loading import Examination, examine
 from chroma_async.config.page import configuration_page
-from chroma_async.config.settings import TABLE
+from chroma_async.config.settings import TABLE, Settings, SettingsError
 
 
 @click.group()
@@ -39,17 +40,27 @@ def check(config_path: Path | None) -> None:
     found = examine({}, os.environ, config_path)
     for line in found.notices:
         click.echo(f"{click.style('warning', fg='yellow')}: {line}")
-    for fault in found.faults:
+    faults = [*found.faults, *_credential_faults(found)]
+    for fault in faults:
         click.echo(f"{click.style('error', fg='red')}: {fault.message()}")
     given = sum(origin != "default" for origin in found.origins.values())
-    click.echo(f"{given} settings given, {len(found.notices)} warnings, {len(found.faults)} errors")
-    sys.exit(1 if found.faults else 0)
+    click.echo(f"{given} settings given, {len(found.notices)} warnings, {len(faults)} errors")
+    sys.exit(1 if faults else 0)
 
 
 @config.command()
 def docs() -> None:
     """Print the page that documents every setting, in Markdown."""
     click.echo(configuration_page(), nl=False)
+
+
+def _credential_faults(found: Examination) -> list[SettingsError]:
+    """What is wrong with the credentials, which takes more than one setting to see."""
+    try:
+        authentication_from(Settings(**found.values))
+    except SettingsError as error:
+        return [error]
+    return []
 
 
 def _toml(value: object) -> str:

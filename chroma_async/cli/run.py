@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 
+from chroma_async.auth.authentication import Authentication, authentication_from
 from chroma_async.cli import options, store
 from chroma_async.cli.banner import banner
 from chroma_async.cli.logs import write_logs
 from chroma_async.cli.mounts import mountinfo
-from chroma_async.config.settings import Settings
+from chroma_async.config.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,18 @@ def run(config_argument: Path | None, config_path: Path | None, **flags: object)
     write_logs(settings)
     for line in found.notices:
         logger.warning(line)
-    _run_loop(_serve(settings))
+    _run_loop(_serve(settings, _authentication(settings)))
 
 
-async def _serve(settings: Settings) -> None:
+def _authentication(settings: Settings) -> Authentication | None:
+    """What the settings say about credentials. :raises click.ClickException: they cannot be used (exit code 1)."""
+    try:
+        return authentication_from(settings)
+    except SettingsError as error:
+        raise click.ClickException(error.message()) from error
+
+
+async def _serve(settings: Settings, authentication: Authentication | None) -> None:
     """Open, listen, say so, stop when told to.
 
     :raises click.ClickException: the directory or the address cannot be had.
@@ -61,12 +70,13 @@ async def _serve(settings: Settings) -> None:
             stack.push_async_callback(bodies.aclose)
             opening = partial(stack.enter_async_context, store.opened(settings, serving=True))
             with _listening(settings):
-                await serve(opening, settings, bodies.run, sockets, partial(_announce, settings))
+                ready = partial(_announce, settings, authentication is not None)
+                await serve(opening, settings, bodies.run, sockets, ready, authentication=authentication)
     click.echo("stopped")
 
 
-def _announce(settings: Settings, host: str, port: int) -> None:
-    for line in banner(settings, host, port, mountinfo()):
+def _announce(settings: Settings, credentials: bool, host: str, port: int) -> None:
+    for line in banner(settings, host, port, mountinfo(), credentials=credentials):
         click.echo(line)
 
 

@@ -76,6 +76,34 @@ class ServerSettings:
 
 
 @dataclass(frozen=True)
+class SecuritySettings:
+    """Security: who may connect, and how they show who they are."""
+
+    auth_provider: str = setting(
+        "",
+        "What the credentials are: ``token``, or one of Chroma's class paths with that meaning. Credentials alone are tokens.",
+        variables=("CHROMA_SERVER_AUTHN_PROVIDER", "CHROMA_SERVER_AUTH_PROVIDER"),
+    )
+    auth_credentials: str = setting(
+        "",
+        "Tokens, one a line; or Chroma's YAML of users, each with ``id``, ``tokens``, ``role``, ``tenant`` and ``databases``.",
+        variables=("CHROMA_SERVER_AUTHN_CREDENTIALS", "CHROMA_SERVER_AUTH_CREDENTIALS"),
+        secret=True,
+    )
+    auth_credentials_provider: str = setting(
+        "",
+        "What older Chroma servers read credentials with: a class path, which says no more than ``auth_provider``.",
+        variables=("CHROMA_SERVER_AUTH_CREDENTIALS_PROVIDER",),
+    )
+    auth_token_header: str = setting(
+        "any",
+        "The only header in which a token is expected. In ``authorization`` it follows the word Bearer.",
+        variables=("CHROMA_AUTH_TOKEN_TRANSPORT_HEADER", "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER"),
+        choices=("any", "authorization", "x-chroma-token", "x_chroma_token"),
+    )
+
+
+@dataclass(frozen=True)
 class StorageSettings:
     """Storage: where data is kept."""
 
@@ -187,7 +215,7 @@ class TelemetrySettings:
 
 
 @dataclass(frozen=True)
-class Settings(ServerSettings, StorageSettings, WritingSettings, IndexingSettings, ResourceSettings, TelemetrySettings):
+class Settings(ServerSettings, SecuritySettings, StorageSettings, WritingSettings, IndexingSettings, ResourceSettings, TelemetrySettings):
     """A store and its server. Sizes in bytes, times in seconds, shares from 0 to 1."""
 
     def __post_init__(self) -> None:

@@ -13,8 +13,10 @@ from contextlib import contextmanager, suppress
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
+from chroma_async.auth.authentication import Authentication
 from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
+from chroma_async.server.connection import Runner
 from chroma_async.server.service import SERVICE
 from chroma_async.threads import Run
 
@@ -44,6 +46,7 @@ async def serve(
     ready: Callable[[str, int], None],
     stop: StopRequest | None = None,
     clock: Callable[[], int] = time.monotonic_ns,
+    authentication: Authentication | None = None,
 ) -> None:
     """Serve what ``opening`` opens at bound ``sockets`` until told to stop; then return, so that the caller can close it.
 
@@ -56,9 +59,9 @@ async def serve(
     :raises OSError: another program listens at one of the addresses since they were bound; nothing was opened.
     """
     stop = stop or StopRequest()
-    app = create_app(None, settings, run, clock)
+    app = create_app(None, settings, run, clock, authentication)
     service = app[SERVICE]
-    runner = web.AppRunner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
+    runner = Runner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
     await runner.setup()
     try:
         for each in sockets:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
-from chroma_async.errors import ChromaError, InvalidArgumentError, RateLimitError, UnavailableError
+from chroma_async.errors import AuthorizationError, ChromaError, InvalidArgumentError, RateLimitError, UnavailableError
 from chroma_async.server import access_log
 from chroma_async.server.exchange import SERVER_NAME, answer
 from chroma_async.server.request_id import REQUEST_ID_HEADER, request_id
@@ -115,6 +115,8 @@ def _log_failure(request: web.Request, routes: Mapping[Any, Route], error: Excep
 def failure(request: web.Request, error: ChromaError) -> web.Response:
     """The answer that stands for ``error``."""
     response = _error_answer(request, error.code(), error.wire_name, error.message())
+    if isinstance(error, AuthorizationError):
+        response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, RateLimitError | UnavailableError):
         wait_s = RETRY_AFTER_S if error.retry_after_s is None else max(0, math.ceil(error.retry_after_s))
         response.headers["Retry-After"] = str(wait_s)

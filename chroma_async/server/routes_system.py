@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from chroma_async.errors import UnimplementedError
+from chroma_async.server.authentication import CALLER
 from chroma_async.server.exchange import answer, json_value
 from chroma_async.server.route import ROOT, Route
 from chroma_async.server.service import Service
@@ -54,7 +55,8 @@ async def preflight(service: Service, request: web.Request) -> web.Response:
 
 async def identity(service: Service, request: web.Request) -> web.Response:
     """Who the caller is."""
-    return answer(encode_identity(await service.api.identity()))
+    caller = request.get(CALLER)
+    return answer(encode_identity(await service.api.identity() if caller is None else caller.identity))
 
 
 async def reset(service: Service, request: web.Request) -> web.Response:

@@ -22,11 +22,11 @@ from tests.unit.cli.test_mounts import TABLE
     ],
 )
 def test_a_line_says_where_data_goes_and_when_it_is_lost(settings: Settings, line: str) -> None:
-    assert banner(settings, "127.0.0.1", 1, TABLE)[1] == line
+    assert banner(settings, "127.0.0.1", 1, TABLE, credentials=False)[1] == line
 
 
 def test_a_system_without_a_table_of_mounts_is_told_the_directory(tmp_path: Path) -> None:
-    assert banner(Settings(path=str(tmp_path)), "::1", 1, "")[1] == f"data is kept in {tmp_path.resolve()}"
+    assert banner(Settings(path=str(tmp_path)), "::1", 1, "", credentials=False)[1] == f"data is kept in {tmp_path.resolve()}"
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,10 @@ def test_a_system_without_a_table_of_mounts_is_told_the_directory(tmp_path: Path
     ],
 )
 def test_a_line_says_who_may_connect(host: str, who: str) -> None:
-    assert banner(Settings(), host, 1, "")[2] == f"{who} may connect, without a credential"
+    assert banner(Settings(), host, 1, "", credentials=False)[2] == f"{who} may connect, without a credential"
+    assert banner(Settings(), host, 1, "", credentials=True)[2] == f"{who} may connect, with a credential"
 
 
 def test_the_first_line_is_the_address_that_programs_wait_for() -> None:
-    said = banner(Settings(path="/data"), "::1", 8001, TABLE)[0]
+    said = banner(Settings(path="/data"), "::1", 8001, TABLE, credentials=True)[0]
     assert said == f"chroma-async {package_version()} ready at http://[::1]:8001 (data: /data)"

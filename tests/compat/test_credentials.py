@@ -1,0 +1,127 @@
+"""The official clients with a token, against a server that was started with Chroma's own variables."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import pytest
+from chromadb.api.async_fastapi import AsyncFastAPI
+from chromadb.api.shared_system_client import SharedSystemClient
+
+import chroma_async
+from chroma_async.errors import AuthorizationError
+from tests.compat.conftest import close
+from tests.compat.servers import Server, start_ours
+
+TOKEN = "test-token-of-ours"
+PROVIDER = {"CHROMA_SERVER_AUTHN_PROVIDER": "chromadb.auth.token_authn.TokenAuthenticationServerProvider"}
+OLD_PROVIDER = {
+    "CHROMA_SERVER_AUTH_PROVIDER": "chromadb.auth.token.TokenAuthServerProvider",
+    "CHROMA_SERVER_AUTH_CREDENTIALS_PROVIDER": "chromadb.auth.token.TokenConfigServerAuthCredentialsProvider",
+    "CHROMA_SERVER_AUTH_CREDENTIALS": TOKEN,
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("with-token")
+    (directory / "token").write_text(f"{TOKEN}\n")
+    running = start_ours(directory / "data", env={**PROVIDER, "CHROMA_SERVER_AUTHN_CREDENTIALS_FILE": str(directory / "token")})
+    yield running
+    assert running.stop() == 0
+    assert TOKEN not in running.log.read_text()
+
+
+@pytest.fixture
+async def forgetting() -> AsyncIterator[None]:
+    """chromadb keeps a pool of connections for each loop, and every client that was made, also when it failed to be."""
+    yield
+    for client in list(AsyncFastAPI._clients.values()):
+        await client.aclose()
+    AsyncFastAPI._clients.clear()
+    SharedSystemClient.clear_system_cache()
+
+
+def settings_of(header: str) -> chromadb.Settings:
+    return chromadb.Settings(
+        chroma_client_auth_provider="chromadb.auth.token_authn.TokenAuthClientProvider",
+        chroma_client_auth_credentials=TOKEN,
+        chroma_auth_token_transport_header=header,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"headers": {"X-Chroma-Token": TOKEN}},
+        {"headers": {"Authorization": f"Bearer {TOKEN}"}},
+        {"settings": settings_of("Authorization")},
+        {"settings": settings_of("X-Chroma-Token")},
+    ],
+    ids=["headers x-chroma-token", "headers authorization", "settings authorization", "settings x-chroma-token"],
+)
+def test_the_sync_client_works_with_a_token(server: Server, arguments: dict[str, Any]) -> None:
+    client = chromadb.HttpClient(host=server.host, port=server.port, **arguments)
+    collection = client.get_or_create_collection("guarded", embedding_function=None)
+    collection.upsert(ids=["a"], embeddings=[[1.0, 2.0]])
+    assert collection.query(query_embeddings=[[1.0, 2.0]])["ids"] == [["a"]]
+    assert client.get_user_identity().user_id == "anonymous"
+    close(client)
+
+
+@pytest.mark.usefixtures("forgetting")
+async def test_the_async_client_works_with_a_token_in_its_headers(server: Server) -> None:
+    client = await chromadb.AsyncHttpClient(server.host, server.port, headers={"Authorization": f"Bearer {TOKEN}"})
+    collection = await client.get_or_create_collection("guarded-async", embedding_function=None)
+    await collection.upsert(ids=["a"], embeddings=[[1.0, 2.0]])
+    assert await collection.count() == 1
+
+
+@pytest.mark.usefixtures("forgetting")
+@pytest.mark.parametrize("headers", [{}, {"X-Chroma-Token": "wrong"}])
+async def test_the_official_clients_say_why_they_are_refused(server: Server, headers: dict[str, str]) -> None:
+    said = "a credential is needed" if not headers else "not one that is known here"
+    with pytest.raises(Exception, match=said):
+        await chromadb.AsyncHttpClient(server.host, server.port, headers=headers)
+
+
+async def test_our_client_works_with_a_token_and_names_its_refusal(server: Server) -> None:
+    async with chroma_async.AsyncHttpClient(server.host, server.port, token=TOKEN) as client:
+        assert (await client.get_user_identity()).user_id == "anonymous"
+    with pytest.raises(AuthorizationError, match="a credential is needed"):
+        await chroma_async.AsyncHttpClient(server.host, server.port)
+
+
+async def test_the_variables_of_older_servers_mean_what_they_meant(tmp_path: Path) -> None:
+    old = start_ours(tmp_path / "data", env={**OLD_PROVIDER, "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER": "X_CHROMA_TOKEN"})
+    try:
+        async with chroma_async.AsyncHttpClient(old.host, old.port, token=TOKEN) as client:
+            assert await client.count_collections() == 0
+        with pytest.raises(AuthorizationError, match="send X-Chroma-Token"):
+            await chroma_async.AsyncHttpClient(old.host, old.port, headers={"Authorization": f"Bearer {TOKEN}"})
+    finally:
+        old.stop()
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (PROVIDER, "there are no credentials for it"),
+        ({"CHROMA_SERVER_AUTHN_PROVIDER": "my.module.Provider", "CHROMA_SERVER_AUTHN_CREDENTIALS": TOKEN}, "unknown provider"),
+        ({"CHROMA_SERVER_AUTHN_CREDENTIALS": f"users: [{{id: ann, tokens: [{TOKEN}], rôle: x}}]"}, "'rôle' is unknown"),
+        ({"CHROMA_SERVER_AUTHN_CREDENTIALS_FILE": "/nonexistent/token"}, "the file that it names cannot be read"),
+    ],
+    ids=["no credentials", "unknown provider", "unknown member", "no file"],
+)
+def test_what_cannot_be_meant_is_refused_at_start_before_a_directory_is_made(tmp_path: Path, env: dict[str, str], said: str) -> None:
+    command = [sys.executable, "-m", "chroma_async", "run", "--path", str(tmp_path / "data"), "--port", "0"]
+    ended = subprocess.run(command, env={"PATH": "/usr/bin", **env}, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert TOKEN not in ended.stderr + ended.stdout
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,63 @@
+"""docs/security.md says what the server does, and its program runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chroma_async.auth.provider import PROVIDERS, Provider
+from chroma_async.auth.tokens import read_tokens
+from chroma_async.config.settings import TABLE
+from chroma_async.server.app import ROUTES
+from chroma_async.server.docs import document_routes
+from tests.compat.servers import start_ours
+from tests.docs.markdown import ROOT, code, section, table
+
+PAGE = (ROOT / "docs" / "security.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
+
+
+def test_the_program_of_the_page_is_let_in_by_its_token(tmp_path: Path) -> None:
+    (program,) = [text for text in blocks("python") if text.startswith("# with_token.py")]
+    (token,) = set(re.findall(r"CHROMA_SERVER_AUTHN_CREDENTIALS=(\S+)", "\n".join(blocks("sh"))))
+    server = start_ours(tmp_path / "data", env={"CHROMA_SERVER_AUTHN_CREDENTIALS": token})
+    try:
+        file = tmp_path / "with_token.py"
+        file.write_text(program.replace("port=8000", f"port={server.port}"), "utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        ended = subprocess.run([sys.executable, str(file)], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        server.stop()
+    assert (ended.stdout, ended.stderr) == ("anonymous 0\n", "")
+
+
+def test_the_file_of_users_on_the_page_can_be_read() -> None:
+    (users,) = [text for text in blocks("yaml") if text.startswith("# users.yaml")]
+    indexer = read_tokens(users).caller("another-random-text")
+    assert indexer is not None
+    assert (indexer.user, indexer.tenant, list(indexer.databases)) == ("indexer", "acme", ["support"])
+
+
+def test_the_table_of_providers_is_the_one_that_is_looked_up() -> None:
+    said = {code(name)[0]: kind for name, kind in table(PAGE, "provider", "is")}
+    assert said == {name: "tokens" for name, provider in PROVIDERS.items() if provider is Provider.TOKEN}
+
+
+@pytest.mark.parametrize("variable", re.findall(r"`(CHROMA_[A-Z_]+)`", PAGE))
+def test_every_variable_on_the_page_is_one_of_a_setting(variable: str) -> None:
+    assert variable in {name for row in TABLE.values() for name in row.environment}
+
+
+def test_the_routes_that_ask_nobody_are_those_of_the_table() -> None:
+    text = section(PAGE, "What is never asked")
+    for route in (*ROUTES, *document_routes(ROUTES)):
+        said = f"`{route.path}`" in text or route.path.startswith(("/api/v1/", "/docs/"))
+        assert said == route.open, route.path
