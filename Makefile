@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-for-pyproject
+# What checks a deployment lives apart: some of it wants other releases of libraries than the clients that the tests run.
+TOOLS := $(VENV)-deployment
+TOOLS_STAMP := $(TOOLS)/.made-for-pyproject
 DATA ?= ./chroma
 PORT ?= 8000
 # How many tests run at once: as many as there are processors, unless told.
@@ -14,11 +17,13 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The files with tests that run while no other does: reading all files to find them takes longer than most of them do.
 ALONE = $(shell grep --recursive --files-with-matches --include='test_*.py' 'pytest.mark.alone' tests)
+# For the Python of the image, on every platform.
+COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header $(LOCK)
 # The tests start hundreds of processes, and each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test check format slow recall soak crash reference bench image clean
+.PHONY: all setup run test check format slow recall soak crash reference bench deployment container lock image clean
 
 all: check test  ## Style, types and tests
 
@@ -26,15 +31,20 @@ setup: $(STAMP)  ## Make $(VENV) with the package and all that its development n
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,server]'
+	touch $@
+
+$(TOOLS_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[deployment]'
 	touch $@
 
 run: setup  ## Serve on 127.0.0.1:8000, data in ./chroma
 	exec $(BIN)/chroma-async run --host 127.0.0.1 --port $(PORT) --path $(DATA)
 
 test: setup  ## Every test that takes seconds: those that measure time by themselves, after all others
-	$(PARALLEL) -m 'not slow and not reference and not alone'
-	$(PYTEST) -m 'not slow and not reference and alone' $(ALONE)
+	$(PARALLEL) -m 'not slow and not reference and not deployment and not alone'
+	$(PYTEST) -m 'not slow and not reference and not deployment and alone' $(ALONE)
 
 check: setup  ## Style and types
 	$(BIN)/ruff check
@@ -63,9 +73,20 @@ reference: setup  ## The same scenarios against the real Chroma server and this 
 bench: setup  ## This server and the real Chroma server side by side; BENCH passes options
 	$(BIN)/python -m tests.bench $(BENCH)
 
+deployment: $(TOOLS_STAMP)  ## Image file, deployment files and templates, each by the programs it is for
+	$(TOOLS)/bin/python -m pytest -m 'deployment and not container' --timeout 300 tests/deploy
+
+container: $(TOOLS_STAMP)  ## Build the image without Docker and start it; as root, with Debian's buildah and debootstrap
+	$(TOOLS)/bin/python -m pytest -m container --timeout 1800 tests/deploy
+
+lock: $(TOOLS_STAMP)  ## What the image installs, by hash; as it is where it still fits, anew with LOCK=--upgrade
+	$(COMPILE) --extra server --extra otel --extra bm25 --output-file deploy/image/requirements.lock pyproject.toml
+	$(TOOLS)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(COMPILE) --output-file deploy/image/build.lock -
+
 image:  ## The container image
 	docker build --tag chroma-async .
 
 clean:  ## Forget everything that was made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench-cache
+	rm -rf $(VENV) $(TOOLS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench-cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from chroma_async.config.settings import TABLE
 from tests.shape.source import ROOT, modules
 
 
@@ -111,7 +112,24 @@ def test_the_image_is_built_in_stages_from_bases_pinned_by_tag() -> None:
 def test_the_image_runs_the_server_itself_as_a_user_without_rights() -> None:
     stage = last_stage()
     assert stage["USER"] == ["65532:65532"]
-    assert json.loads(stage["ENTRYPOINT"][-1]) == ["chroma-async", "run", "--host", "0.0.0.0", "--path", "/data"]
+    assert json.loads(stage["ENTRYPOINT"][-1]) == ["chroma-async"]
+    assert json.loads(stage["CMD"][-1]) == ["run"]
+
+
+def test_the_image_is_set_by_variables_that_give_way_to_those_of_its_user() -> None:
+    named = set(re.findall(r"\b(CHROMA_\w+)=", " ".join(last_stage()["ENV"])))
+    assert named == {"CHROMA_ASYNC_DEFAULT_HOST", "CHROMA_ASYNC_DEFAULT_PATH", "CHROMA_ASYNC_DEFAULT_GRACE_S"}
+    assert {name.removeprefix("CHROMA_ASYNC_DEFAULT_").lower() for name in named} <= set(TABLE)
+
+
+def test_the_image_installs_what_others_made_by_hash_before_it_sees_our_source() -> None:
+    steps = [rest for word, rest in instructions() if word in ("COPY", "RUN")]
+    (locked,) = [number for number, step in enumerate(steps) if "requirements.lock" in step]
+    (source,) = [number for number, step in enumerate(steps) if step.startswith("chroma_async ")]
+    assert locked < source
+    installs = [step for line in steps for step in line.split("&&") if re.search(r"\bpip\b.* (install|wheel) ", step)]
+    assert len(installs) == 4
+    assert all("--require-hashes" in step or "--no-deps" in step for step in installs)
 
 
 def test_the_image_has_one_volume_one_port_and_a_health_check_that_needs_no_other_program() -> None:
@@ -148,7 +166,7 @@ def pytest_calls(goal: str) -> list[list[str]]:
     return [shlex.split(arguments) for _, separator, arguments in lines if separator]
 
 
-MARKS = ("slow", "reference", "alone")
+MARKS = ("slow", "reference", "deployment", "container", "alone")
 
 
 def selected(calls: list[list[str]], *marks: str) -> list[int]:
@@ -163,7 +181,7 @@ def test_each_test_runs_once_in_parallel_or_after_that_alone() -> None:
     assert ["--numprocesses" in call for call in calls] == [True, False]
     assert selected(calls) == [0]
     assert selected(calls, "alone") == [1]
-    for minutes in ("slow", "reference"):
+    for minutes in ("slow", "reference", "deployment"):
         assert selected(calls, minutes) == selected(calls, minutes, "alone") == []
 
 
@@ -205,7 +223,17 @@ def test_tests_that_look_at_a_clock_run_alone() -> None:
     assert {name for name in looking if "pytest.mark.alone" not in next((ROOT / "tests").rglob(name)).read_text("utf-8")} == set()
 
 
-CHECKED = ("check", "test", "reference")
+@pytest.mark.parametrize(("goal", "marks"), [("deployment", ["deployment"]), ("container", ["deployment", "container"])])
+def test_what_needs_other_programs_has_a_goal_of_its_own(goal: str, marks: list[str]) -> None:
+    (call,) = pytest_calls(goal)
+    assert call[-1] == "tests/deploy"
+    assert selected([call], *marks) == [0]
+    files = list((ROOT / "tests" / "deploy").glob("test_*.py"))
+    assert files
+    assert all("pytest.mark.deployment" in file.read_text("utf-8") for file in files)
+
+
+CHECKED = ("check", "test", "deployment", "reference")
 
 
 def test_the_continuous_check_starts_from_nothing_and_runs_what_a_developer_runs() -> None:

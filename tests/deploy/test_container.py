@@ -1,0 +1,80 @@
+"""The image is built from its Dockerfile and started as a container runtime would: by a user without rights, on a read-only root."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.container import USER, Image, build, started
+
+pytestmark = [pytest.mark.deployment, pytest.mark.container, pytest.mark.timeout(1800)]
+HEARTBEAT = ["curl", "-f", "http://localhost:8000/api/v2/heartbeat"]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    directory = tmp_path_factory.mktemp("buildah")
+    yield build(directory)
+    # Three times half a gigabyte, which pytest would keep for the next three runs.
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """An empty volume, as a runtime makes one of what the image has at that path."""
+    directory = tmp_path / "volume"
+    directory.mkdir(0o750)
+    os.chown(directory, USER, USER)
+    return directory
+
+
+def test_the_image_says_how_it_is_run(image: Image) -> None:
+    assert (image.entrypoint, image.command, image.volumes, image.user) == (["chroma-async"], ["run"], ["/data"], f"{USER}:{USER}")
+    assert image.healthcheck == ["CMD", "chroma-async", "healthcheck"]
+    assert image.labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_a_plain_start_serves_from_the_volume_on_every_address_and_both_health_checks_agree(image: Image, volume: Path) -> None:
+    with started(image, volumes={"/data": volume}) as container:
+        said = container.lines_until("ready at")
+        assert any("http://0.0.0.0:8000 (data: /data)" in line for line in said), said
+        assert container.execute(*image.healthcheck[1:]) == (0, "healthy\n")
+        code, body = container.execute(*HEARTBEAT, "--silent")
+        assert (code, list(json.loads(body))) == (0, ["nanosecond heartbeat"])
+        assert container.stop() == 0
+    assert {file.stat().st_uid for file in volume.iterdir()} == {USER}
+
+
+def test_settings_come_from_variables_and_the_health_check_follows_them(image: Image, volume: Path) -> None:
+    with started(image, variables={"CHROMA_ASYNC_PORT": "9000"}, volumes={"/data": volume}) as container:
+        said = container.lines_until("ready at")
+        assert "http://0.0.0.0:9000" in said[-1], said
+        assert container.execute(*image.healthcheck[1:]) == (0, "healthy\n")
+        assert container.execute(*HEARTBEAT, "--silent")[0] != 0
+
+
+def test_variables_of_chromas_images_move_the_data(image: Image, volume: Path) -> None:
+    variables = {"IS_PERSISTENT": "TRUE", "PERSIST_DIRECTORY": "/chroma/chroma"}
+    with started(image, variables=variables, volumes={"/chroma/chroma": volume}) as container:
+        said = container.lines_until("ready at")
+        assert "(data: /chroma/chroma)" in said[-1], said
+
+
+def test_flags_after_run_win_over_the_variables_of_the_image(image: Image, volume: Path) -> None:
+    with started(image, command=["run", "--path", "/data/below", "--port", "9001"], volumes={"/data": volume}) as container:
+        said = container.lines_until("ready at")
+        assert "http://0.0.0.0:9001 (data: /data/below)" in said[-1], said
+
+
+def test_the_image_has_every_extra_of_a_server_and_no_installer(image: Image, volume: Path) -> None:
+    imports = "import bcrypt, jwt, cryptography, prometheus_client, rich, opentelemetry.sdk, snowballstemmer, chroma_async.service.local"
+    with started(image, volumes={"/data": volume}) as container:
+        container.lines_until("ready at")
+        assert container.execute("python", "-c", imports) == (0, "")
+        assert container.execute("python", "-m", "pip", "--version")[0] != 0
+        assert container.execute("touch", "/opt/chroma-async/x")[0] != 0
