@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chroma_async.client.collection_writes import CollectionWrites
@@ -30,7 +31,7 @@ from chroma_async.client.validate import (
     refusing,
 )
 from chroma_async.costs import RESULT_ROW, by_cost
-from chroma_async.errors import ValidationError
+from chroma_async.errors import NotFoundError, ValidationError
 from chroma_async.plain import plain_json, walking_us
 from chroma_async.types import (
     DeleteRequest,
@@ -303,5 +304,16 @@ class AsyncCollection(CollectionWrites):
             new_name = None if name is None else check_name(name, "collection")
         api = self._client.api
         await api.modify_collection(self._scope, self.id, new_name=new_name, new_metadata=new_metadata, new_configuration=new_configuration)
-        self._info = await api.get_collection_by_id(self._scope, self.id)
+        try:
+            self._info = await api.get_collection_by_id(self._scope, self.id)
+        except NotFoundError:
+            # Deleted since; it was changed before that, and others may have seen it so.
+            self._info = replace(self._info, name=new_name or self._info.name, metadata=_replaced(self._info.metadata, new_metadata))
         self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.lane)
+
+
+def _replaced(metadata: dict[str, Any] | None, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What :meth:`AsyncCollection.modify` makes of a collection's metadata."""
+    if given is None:
+        return metadata
+    return {key: value for key, value in given.items() if value is not None} or None

@@ -286,6 +286,10 @@ class Collection:
         finally:
             self._expiring = None
 
+    def refuse(self, refusal: ChromaError) -> None:
+        """Take no more writes, and tell those that wait why."""
+        self._queue.refuse(refusal)
+
     async def aclose(self, *, flush: bool, refusal: ChromaError | None = None) -> None:
         """Finish the writes that wait (unless ``refusal`` says what to tell them), flush if asked, stop compaction. Idempotent."""
         if refusal is not None:

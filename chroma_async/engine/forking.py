@@ -12,7 +12,7 @@ from chroma_async.engine.collection import Collection
 from chroma_async.engine.context import Context
 from chroma_async.engine.recovery import forked
 from chroma_async.engine.registry import Registry
-from chroma_async.errors import InvalidArgumentError, PoisonedError
+from chroma_async.errors import PoisonedError
 from chroma_async.schema.read import SOURCE_FUNCTION
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.base.manifests import ForkCommit, TailRow
@@ -30,16 +30,13 @@ async def fork_collection(context: Context, registry: Registry, scope: Scope, id
 
 
 async def _fork(context: Context, registry: Registry, scope: Scope, id: UUID, name: str) -> CollectionRow:
-    catalog, most = context.backends.catalog, context.settings.max_forks
-    async with registry.using(scope, id) as source:
-        if await catalog.fork_count(id) >= most:
-            raise InvalidArgumentError(f"collection {id} has {most} forks, as many as there may be")
-        async with source.at_rest() as (manifest, seq):
-            row = _row_of_fork(context, source, name, seq)
-            begun = forked(manifest, row.id, seq)
-            tails = tuple(TailRow(row.id, tail.source, tail.after) for tail in begun.tails)
-            async with _held(context, row.id, tails):
-                await catalog.fork_collection(ForkCommit(row, id, begun.to_bytes(), begun.files(), tails))
+    async with registry.using(scope, id) as source, source.at_rest() as (manifest, seq):
+        row = _row_of_fork(context, source, name, seq)
+        begun = forked(manifest, row.id, seq)
+        tails = tuple(TailRow(row.id, tail.source, tail.after) for tail in begun.tails)
+        commit = ForkCommit(row, id, begun.to_bytes(), begun.files(), tails, context.settings.max_forks)
+        async with _held(context, row.id, tails):
+            await context.backends.catalog.fork_collection(commit)
     return row
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.context import Context
 from chroma_async.engine.guard import Guard
-from chroma_async.engine.write.live_row import with_facts
-from chroma_async.errors import CorruptionError
+from chroma_async.engine.write.live_row import with_facts, with_keys
+from chroma_async.errors import ChromaError, CorruptionError
 from chroma_async.format.json_columns import dump, load
 from chroma_async.format.logbatch import Facts
 from chroma_async.storage.base.collections import CollectionRow, Collections
@@ -92,12 +92,15 @@ class Registry:
     def described(self, row: CollectionRow) -> CollectionRow:
         """A row of the catalog with what the log knows besides; the caller may change what it consists of. Its seq is that of the last
         operation that counts as indexed.
+
+        What callers change is as the row says: the loaded collection hears of a change a moment later than those who read the catalog, and
+        may also know of one that was made after the row was read.
         """
         collection = self.loaded.get(row.id)
         if collection is not None:
-            now = collection.row
-            metadata, configuration, schema = map(_copied, (now.metadata, now.configuration, now.schema))
-            return replace(now, metadata=metadata, configuration=configuration, schema=schema, seq=collection.indexed_seq)
+            return replace(
+                with_keys(row, _copied(collection.row.schema["keys"])), dimension=collection.row.dimension, seq=collection.indexed_seq
+            )
         # What is unloaded has been flushed; what was not loaded yet will find in the log what an opening has found there.
         known = replace(row, seq=max(row.seq, self._logged.get(row.id, 0)))
         facts = self._facts.get(row.id)
@@ -106,6 +109,13 @@ class Registry:
     def ids(self) -> set[UUID]:
         """What is loaded or about to be."""
         return {*self.loaded, *self.loading}
+
+    def withdraw(self, id: UUID, refusal: ChromaError) -> Collection | None:
+        """As :meth:`take_out`, at once, of a collection that is loaded. It takes no more writes: ``refusal`` is what they are told."""
+        collection = self.loaded.pop(id, None)
+        if collection is not None:
+            collection.refuse(refusal)
+        return collection
 
     async def take_out(self, id: UUID) -> Collection | None:
         """A collection that the catalog has just lost, if it was loaded; nobody can load it again. It is for the caller to close."""

@@ -6,6 +6,7 @@ The files are garbage from then on. Each verb comes to its end also when its cal
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from uuid import UUID
 
 from chroma_async.engine.compaction.janitor import Janitor
@@ -35,13 +36,13 @@ class Removal:
         #: Collections that are gone and whose log could not be trimmed yet.
         self._unforgotten: set[UUID] = set()
 
-    async def delete_collection(self, scope: Scope, name: str) -> None:
-        """Delete it with its records. :raises NotFoundError: it does not exist."""
+    async def delete_collection(self, scope: Scope, key: str | UUID) -> None:
+        """Delete the collection of a name, or of an id, with its records. :raises NotFoundError: it does not exist."""
         self._guard.check()
-        await self._context.tasks.whole(self._delete_collection(scope, name), f"deletion of collection {name}")
+        await self._context.tasks.whole(self._delete_collection(scope, key), f"deletion of collection {key}")
 
-    async def _delete_collection(self, scope: Scope, name: str) -> None:
-        await self._drop(await self._context.backends.catalog.delete_collection(scope, name))
+    async def _delete_collection(self, scope: Scope, key: str | UUID) -> None:
+        await self._drop([await self._context.backends.catalog.delete_collection(scope, key)])
 
     async def delete_database(self, scope: Scope) -> None:
         """Delete it with its collections. :raises NotFoundError: it does not exist."""
@@ -49,8 +50,7 @@ class Removal:
         await self._context.tasks.whole(self._delete_database(scope), f"deletion of database {scope.database}")
 
     async def _delete_database(self, scope: Scope) -> None:
-        for id in await self._context.backends.catalog.delete_database(scope):
-            await self._drop(id)
+        await self._drop(await self._context.backends.catalog.delete_database(scope))
 
     async def reset(self) -> None:
         """Delete everything; only the default tenant and database are left, and what others create meanwhile."""
@@ -64,17 +64,20 @@ class Removal:
         # In this order: what is not known by then was deleted, what was created since is.
         found = {*before, *self._registry.ids(), *await log.collections()}
         known = set(await catalog.collection_ids())
-        for id in found - known:
-            await self._drop(id)
+        await self._drop(found - known)
         await self._janitor.sweep()
 
-    async def _drop(self, id: UUID) -> None:
-        """Unload a collection that the catalog has just lost, tell its requests so, and forget its log."""
-        self._functions.forget(id)
-        collection = await self._registry.take_out(id)
-        if collection is not None:
-            await collection.aclose(flush=False, refusal=collection_id_missing(id))
-        await self.forget(id)
+    async def _drop(self, ids: Iterable[UUID]) -> None:
+        """Unload collections that the catalog has just lost, tell their requests so, and forget their logs."""
+        # All at once, before the first is waited for: a new collection may have one's name already, and then no write may reach the old.
+        gone = {id: self._registry.withdraw(id, collection_id_missing(id)) for id in ids}
+        for id in gone:
+            self._functions.forget(id)
+        for id, withdrawn in gone.items():
+            collection = withdrawn or await self._registry.take_out(id)
+            if collection is not None:
+                await collection.aclose(flush=False, refusal=collection_id_missing(id))
+            await self.forget(id)
 
     async def forget(self, id: UUID) -> None:
         """Forget the log of a collection that is gone."""

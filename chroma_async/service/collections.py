@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from chroma_async.costs import READ_COLLECTION, by_cost, in_slices
-from chroma_async.errors import InvalidArgumentError, NotFoundError, UniqueConstraintError
+from chroma_async.errors import InvalidArgumentError, NotFoundError
 from chroma_async.schema.collection_settings import create_settings
 from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.schema.names import check_collection_name
@@ -34,6 +34,7 @@ class CollectionVerbs(Verbs):
         made = await by_cost(self._threads.run, cost_us, create_settings, metadata, configuration, schema, num_threads=threads)
         collections = self._collections
         if get_or_create:
+            # Most of the time it is there: a read does not wait for the catalog's writers.
             try:
                 return self._info(await collections.get_collection(scope, name))
             except NotFoundError:
@@ -49,14 +50,7 @@ class CollectionVerbs(Verbs):
             dimension=None,
             created_ns=self.engine.context.clock(),
         )
-        try:
-            await collections.create_collection(row)
-        except UniqueConstraintError:
-            if not get_or_create:
-                raise
-            # Another caller created it between the two steps.
-            row = await collections.get_collection(scope, name)
-        return self._info(row)
+        return self._info(await collections.create_collection(row, or_get=get_or_create))
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionInfo:
         return self._info(await self._collections.get_collection(scope, name))

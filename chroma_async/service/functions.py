@@ -42,7 +42,8 @@ class FunctionVerbs(Verbs):
         self.engine.guard.check()
         row, output = await self.engine.functions.get(scope, id, name)
         if delete_output:
-            await self.engine.removal.delete_collection(scope, output.name)
+            # By its id: since it was looked at, its name may have become another collection's.
+            await self.engine.removal.delete_collection(scope, output.id)
         else:
             await self.engine.functions.detach(row)
         return True

@@ -108,6 +108,11 @@ def manifest_fenced(collection: UUID, expected: int, stored: int) -> FencedError
     return FencedError(f"manifest of collection [{collection}] is at version {stored}, the commit expected {expected}")
 
 
+def forks_full(source: UUID, forks: int) -> InvalidArgumentError:
+    """The tree of forks takes no more."""
+    return InvalidArgumentError(f"collection {source} has {forks} forks, as many as there may be")
+
+
 def entry_taken(collection: UUID, first: Seq) -> InternalError:
     """The log holds an entry that begins at this seq."""
     return InternalError(f"the log already holds an entry of collection [{collection}] at seq {first}")

@@ -229,9 +229,42 @@ async def test_a_fork_has_the_seq_that_its_first_manifest_reaches(catalog: Catal
     await catalog.create_collection(collection(1))
     await catalog.commit_manifest(commit(1, 0, {"a"}, seq=5))
     row = collection(2, seq=7)
-    await catalog.fork_collection(ForkCommit(row, UUID(int=1), b"manifest", frozenset({"a"}), (TailRow(UUID(int=2), UUID(int=1), 5),)))
+    tails = (TailRow(UUID(int=2), UUID(int=1), 5),)
+    await catalog.fork_collection(ForkCommit(row, UUID(int=1), b"manifest", frozenset({"a"}), tails, max_forks=1))
     assert await catalog.get_collection_by_id(DEFAULT, UUID(int=2)) == row
     assert (await catalog.get_collection_by_id(DEFAULT, UUID(int=1))).seq == 5
+
+
+async def test_a_tree_takes_no_more_forks_than_it_may_have(catalog: Catalog) -> None:
+    await catalog.create_collection(collection(1))
+    for number, source in ((2, 1), (3, 2)):
+        await catalog.fork_collection(ForkCommit(collection(number), UUID(int=source), b"manifest", frozenset(), (), max_forks=2))
+    for source in (1, 2, 3):
+        with pytest.raises(InvalidArgumentError, match="has 2 forks, as many as there may be"):
+            await catalog.fork_collection(ForkCommit(collection(4), UUID(int=source), b"manifest", frozenset(), (), max_forks=2))
+        assert await catalog.fork_count(UUID(int=source)) == 2
+    with pytest.raises(NotFoundError):
+        await catalog.fork_count(UUID(int=4))
+
+
+async def test_creating_may_give_what_has_the_name_or_the_alias_already(catalog: Catalog) -> None:
+    assert await catalog.create_collection(collection(1), or_get=True) == collection(1)
+    assert await catalog.create_collection(collection(2, "name-1"), or_get=True) == collection(1)
+    await catalog.set_alias(DEFAULT, "second", UUID(int=1))
+    assert await catalog.create_collection(collection(3, "second"), or_get=True) == collection(1)
+    assert await catalog.collection_ids() == [UUID(int=1)]
+
+
+async def test_a_collection_is_deleted_by_its_id_whatever_its_name_is_by_then(catalog: Catalog) -> None:
+    await catalog.create_collection(collection(1))
+    await catalog.update_collection(DEFAULT, UUID(int=1), **(unchanged() | {"name": "renamed"}))
+    await catalog.create_collection(collection(2, "name-1"))
+    with pytest.raises(NotFoundError):
+        await catalog.delete_collection(OTHER, UUID(int=1))
+    assert await catalog.delete_collection(DEFAULT, UUID(int=1)) == UUID(int=1)
+    with pytest.raises(NotFoundError):
+        await catalog.delete_collection(DEFAULT, UUID(int=1))
+    assert await catalog.collection_ids() == [UUID(int=2)]
 
 
 async def test_a_commit_that_expects_another_version_is_fenced_and_changes_nothing(catalog: Catalog) -> None:

@@ -57,6 +57,29 @@ class JobGate:
         self._opened.set()
 
 
+def paused(monkeypatch: pytest.MonkeyPatch, target: Any, name: str, *, before: bool = False) -> tuple[asyncio.Event, asyncio.Event]:
+    """A coroutine method that waits after it has done its work, or before; the events say that it waits, and let it go. Only its first
+    call waits.
+    """
+    inner, reached, passage = getattr(target, name), asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        if not reached.is_set():
+            reached.set()
+            await asyncio.wait_for(passage.wait(), PATIENCE_S)
+
+    async def method(*arguments: Any, **named: Any) -> Any:
+        if before:
+            await wait()
+            return await inner(*arguments, **named)
+        result = await inner(*arguments, **named)
+        await wait()
+        return result
+
+    monkeypatch.setattr(target, name, method)
+    return reached, passage
+
+
 class HeldLog:
     """A log whose appends wait while it is held, and fail when told. It notes how many entries each append had."""
 

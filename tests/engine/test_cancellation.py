@@ -15,24 +15,11 @@ from chroma_async.errors import NotFoundError
 from chroma_async.service.local import open_local
 from chroma_async.types import DeleteRequest
 from tests.engine.clients import SETTINGS
+from tests.engine.gate import paused
 from tests.engine.settling import settled
 from tests.engine.store import SCOPE, Store, vectors
 
 Open = Callable[..., Awaitable[Store]]
-
-
-def paused(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> tuple[asyncio.Event, asyncio.Event]:
-    """A coroutine method that waits after it has done its work; the events say that it waits, and let it go."""
-    inner, reached, passage = getattr(target, name), asyncio.Event(), asyncio.Event()
-
-    async def method(*arguments: Any, **named: Any) -> Any:
-        result = await inner(*arguments, **named)
-        reached.set()
-        await passage.wait()
-        return result
-
-    monkeypatch.setattr(target, name, method)
-    return reached, passage
 
 
 async def cancelled(call: Awaitable[Any], reached: asyncio.Event, passage: asyncio.Event) -> None:

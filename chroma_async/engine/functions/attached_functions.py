@@ -110,7 +110,7 @@ class AttachedFunctions:
             await self._collections.get_collection_by_id(scope, id)
             held = self._attached.get(id)
             same = held is not None and (held.row.name, held.row.function) == (name, function)
-            if held is not None and same and (await self._collections.find_collection(held.row.output)).name == output:
+            if held is not None and same and await self._fills(held, output):
                 return held.row, False
             if any(other.row.output == id for other in self._attached.values()):
                 raise InvalidArgumentError("cannot attach function to an output collection")
@@ -135,13 +135,23 @@ class AttachedFunctions:
                 self._attached[id] = _Attached(row, source.seq)
             return row, True
 
+    async def _fills(self, held: _Attached, output: str) -> bool:
+        """Whether its output collection has that name. One that was just deleted has none: it takes the function with it."""
+        try:
+            return (await self._collections.find_collection(held.row.output)).name == output
+        except NotFoundError:
+            return False
+
     async def get(self, scope: Scope, id: UUID, name: str) -> tuple[FunctionRow, CollectionRow]:
         """The function and its output collection. :raises NotFoundError: no such collection in this scope, or it has no such function."""
         await self._collections.get_collection_by_id(scope, id)
         held = self._attached.get(id)
         if held is None or held.row.name != name:
             raise refusals.function_missing(name)
-        return held.row, await self._collections.find_collection(held.row.output)
+        try:
+            return held.row, await self._collections.find_collection(held.row.output)
+        except NotFoundError:  # deleted just now, and the function with it
+            raise refusals.function_missing(name) from None
 
     async def detach(self, row: FunctionRow) -> None:
         """Bring the output up to date, then let it be an ordinary collection. Does nothing for one that is gone."""
@@ -159,7 +169,7 @@ class AttachedFunctions:
             except ChromaError as error:
                 logger.warning("function %s is detached without a last run: %s", row.name, error)
             await self._store.detach_function(row.id)
-            self.forget(row.collection)
+            self._drop(held)
 
     async def finish(self) -> None:
         """Bring every output up to date now."""
@@ -169,6 +179,11 @@ class AttachedFunctions:
                     await self._run(held)
             except NotFoundError:
                 continue  # deleted since
+
+    def _drop(self, held: _Attached) -> None:
+        """It is detached, or gone. Another may have been attached to its collection since the catalog lost it."""
+        if self._attached.get(held.row.collection) is held:
+            del self._attached[held.row.collection]
 
     def forget(self, id: UUID) -> None:
         """A collection is gone, and with it the functions that read or fill it."""
@@ -207,7 +222,10 @@ class AttachedFunctions:
         try:
             async with held.lock:
                 await self._run(held)
-        except (NotFoundError, ClosedError) as error:
+        except NotFoundError as error:
+            logger.info("function %s ended: %s", held.row.name, error)
+            self._drop(held)
+        except ClosedError as error:
             logger.info("function %s stopped: %s", held.row.name, error)
         except Exception as error:
             logger.exception("function %s of collection %s failed", held.row.name, held.row.collection)

@@ -10,6 +10,7 @@ from chroma_async.format.logbatch import Facts
 from chroma_async.schema.collection_settings import update_settings
 from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
+from chroma_async.schema.read import EMBEDDING_KEY
 from chroma_async.storage.base.collections import CollectionRow, Collections
 from chroma_async.types import Json, Scalar, Scope
 
@@ -18,6 +19,11 @@ def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:
     """A catalog row with what the log says besides."""
     dimension = row.dimension if facts.dimension is None else facts.dimension
     return replace(row, dimension=dimension, schema=discover(row.schema, facts.keys))
+
+
+def with_keys(row: CollectionRow, keys: dict[str, Json]) -> CollectionRow:
+    """A catalog row with the keys of a live row's schema, which writes discover. What callers change, the embedding's, is as it says."""
+    return replace(row, schema={**row.schema, "keys": {**keys, EMBEDDING_KEY: row.schema["keys"][EMBEDDING_KEY]}})
 
 
 class LiveRow:

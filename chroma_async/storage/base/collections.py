@@ -36,9 +36,10 @@ class Collections(Protocol):
     :raises CorruptionError: of any method that gives rows: one is not what was written; names the collection.
     """
 
-    async def create_collection(self, row: CollectionRow) -> None:
-        """
-        :raises UniqueConstraintError: the database has a collection of that name.
+    async def create_collection(self, row: CollectionRow, *, or_get: bool = False) -> CollectionRow:
+        """The new collection; with ``or_get`` the one that has its name or is found by it as an alias, if there is one.
+
+        :raises UniqueConstraintError: the database has a collection or an alias of that name.
         :raises InvalidArgumentError: the database does not exist ("Database [x] does not exist").
         """
 
@@ -74,8 +75,8 @@ class Collections(Protocol):
         :raises UniqueConstraintError: the new name is another collection's.
         """
 
-    async def delete_collection(self, scope: Scope, name: str) -> UUID:
-        """Delete row and manifest; the id it had. An alias is no name here.
+    async def delete_collection(self, scope: Scope, key: str | UUID) -> UUID:
+        """Delete row and manifest of the collection of a name, or of an id; the id it had. An alias is no name here.
 
         :raises NotFoundError: it does not exist.
         :raises UniqueConstraintError: an alias stands for it.

@@ -47,7 +47,7 @@ class TailRow:
 @dataclass(frozen=True, slots=True)
 class ForkCommit:
     """A new collection that shares the files of another: its row (with the seq of its manifest), its first manifest, and what it reads of
-    others' logs.
+    others' logs. The tree that it joins has ``max_forks`` forks at the most.
     """
 
     row: CollectionRow
@@ -55,6 +55,7 @@ class ForkCommit:
     body: bytes
     files: frozenset[str]
     tails: tuple[TailRow, ...]
+    max_forks: int
 
 
 class Manifests(Protocol):
@@ -82,7 +83,11 @@ class Manifests(Protocol):
 
         :raises UniqueConstraintError: the database has a collection of that name.
         :raises NotFoundError: the source is gone.
+        :raises InvalidArgumentError: the tree of forks is full.
         """
 
     async def fork_count(self, collection: UUID) -> int:
-        """How many forks there are in the whole tree that the collection belongs to, whichever of them it is."""
+        """How many forks there are in the whole tree that the collection belongs to, whichever of them it is.
+
+        :raises NotFoundError: the collection is gone.
+        """

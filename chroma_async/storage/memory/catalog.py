@@ -135,9 +135,18 @@ class MemoryCatalog:
     def _named(self, scope: Scope, name: str) -> _Stored | None:
         return next((stored for stored in self._collections.values() if stored.row.name == name and stored.scope == scope), None)
 
-    async def create_collection(self, row: CollectionRow) -> None:
+    def _found(self, scope: Scope, name: str) -> _Stored | None:
+        """By its name or by an alias."""
+        stored = self._named(scope, name)
+        if stored is None and (scope, name) in self._aliases:
+            stored = self._collections[self._aliases[scope, name]]
+        return stored
+
+    async def create_collection(self, row: CollectionRow, *, or_get: bool = False) -> CollectionRow:
         self._check_open()
         scope = Scope(row.tenant, row.database)
+        if or_get and (held := self._found(scope, row.name)) is not None:
+            return held.read()
         if scope not in self._databases:
             raise refusals.database_missing_at_create(row.database)
         if self._named(scope, row.name) is not None:
@@ -147,12 +156,11 @@ class MemoryCatalog:
         if row.id in self._collections:
             raise refusals.collection_id_taken(row.id)
         self._collections[row.id] = _Stored.of(row)
+        return row
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
         self._check_open()
-        stored = self._named(scope, name)
-        if stored is None and (scope, name) in self._aliases:
-            stored = self._collections[self._aliases[scope, name]]
+        stored = self._found(scope, name)
         if stored is None:
             raise refusals.collection_missing(name)
         return stored.read()
@@ -209,14 +217,14 @@ class MemoryCatalog:
             stored.schema = json.dumps(schema)
         return stored.read()
 
-    async def delete_collection(self, scope: Scope, name: str) -> UUID:
+    async def delete_collection(self, scope: Scope, key: str | UUID) -> UUID:
         self._check_open()
-        stored = self._named(scope, name)
+        stored = self._named(scope, key) if isinstance(key, str) else self._scoped(scope, key)
         if stored is None:
-            raise refusals.collection_missing(name)
+            raise refusals.collection_missing(str(key))
         for (_, alias), target in self._aliases.items():
             if target == stored.row.id:
-                raise refusals.aliased(name, alias)
+                raise refusals.aliased(stored.row.name, alias)
         del self._collections[stored.row.id]
         self._forget_functions()
         return stored.row.id
@@ -295,6 +303,9 @@ class MemoryCatalog:
         source = self._collections.get(commit.source)
         if source is None:
             raise refusals.collection_id_missing(commit.source)
+        forks = await self.fork_count(commit.source)
+        if forks >= commit.max_forks:
+            raise refusals.forks_full(commit.source, forks)
         await self.create_collection(commit.row)
         stored = self._collections[commit.row.id]
         stored.manifest, stored.files = ManifestRow(1, commit.body), commit.files
@@ -303,7 +314,9 @@ class MemoryCatalog:
     async def fork_count(self, collection: UUID) -> int:
         self._check_open()
         stored = self._collections.get(collection)
-        root = collection if stored is None else stored.root or collection
+        if stored is None:
+            raise refusals.collection_id_missing(collection)
+        root = stored.root or collection
         return sum(other.root == root for other in self._collections.values())
 
     async def tails(self) -> list[TailRow]:

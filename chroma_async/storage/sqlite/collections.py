@@ -21,18 +21,29 @@ from chroma_async.storage.sqlite.collection_rows import (
 from chroma_async.storage.sqlite.connection import CatalogPart, Row, Statements, window
 from chroma_async.types import Alias, Json, Scalar, Scope
 
+_ALIASED = f"SELECT collection FROM aliases WHERE {SCOPED} AND name = ?"
+#: By its name or by an alias: the scope and the name, twice.
+_FOUND = f"SELECT {ROW} FROM collections WHERE {SCOPED} AND (name = ? OR id = ({_ALIASED}))"
+
 
 class SqliteCollections(CatalogPart):
     """:class:`~chroma_async.storage.base.collections.Collections` in SQLite."""
 
-    async def create_collection(self, row: CollectionRow) -> None:
-        await self._connection.write(lambda step: insert_collection(step, row))
+    async def create_collection(self, row: CollectionRow, *, or_get: bool = False) -> CollectionRow:
+        place = (row.tenant, row.database, row.name)
+
+        async def work(step: Statements) -> CollectionRow:
+            held = await step.row(_FOUND, (*place, *place)) if or_get else None
+            if held is not None:
+                return self._read(held)
+            await insert_collection(step, row)
+            return row
+
+        return await self._connection.write(work)
 
     async def get_collection(self, scope: Scope, name: str) -> CollectionRow:
-        aliased = f"SELECT collection FROM aliases WHERE {SCOPED} AND name = ?"
-        sql = f"SELECT {ROW} FROM collections WHERE {SCOPED} AND (name = ? OR id = ({aliased}))"
         place = (scope.tenant, scope.database, name)
-        return self._read(await self._one(sql, (*place, *place), refusals.collection_missing(name)))
+        return self._read(await self._one(_FOUND, (*place, *place), refusals.collection_missing(name)))
 
     async def get_collection_by_id(self, scope: Scope, id: UUID) -> CollectionRow:
         sql = f"SELECT {ROW} FROM collections WHERE {SCOPED} AND id = ?"
@@ -92,14 +103,18 @@ class SqliteCollections(CatalogPart):
 
         return await self._connection.write(work)
 
-    async def delete_collection(self, scope: Scope, name: str) -> UUID:
+    async def delete_collection(self, scope: Scope, key: str | UUID) -> UUID:
+        column, value = ("name", key) if isinstance(key, str) else ("id", key.bytes)
+
         async def work(step: Statements) -> UUID:
-            row = await step.row(f"SELECT id FROM collections WHERE {SCOPED} AND name = ?", (scope.tenant, scope.database, name))
+            sql = f"SELECT id, name FROM collections WHERE {SCOPED} AND {column} = ?"
+            row = await step.row(sql, (scope.tenant, scope.database, value))
             if row is None:
-                raise refusals.collection_missing(name)
-            await _refuse_aliased(step, row[0], name)
-            await step.rows("DELETE FROM collections WHERE id = ?", row)
-            return UUID(bytes=row[0])
+                raise refusals.collection_missing(key) if isinstance(key, str) else refusals.collection_id_missing(key)
+            id, name = row
+            await _refuse_aliased(step, id, name)
+            await step.rows("DELETE FROM collections WHERE id = ?", (id,))
+            return UUID(bytes=id)
 
         return await self._connection.write(work)
 

@@ -57,6 +57,9 @@ class SqliteManifests(CatalogPart):
             source = await step.row("SELECT ifnull(root, id) FROM collections WHERE id = ?", (commit.source.bytes,))
             if source is None:
                 raise refusals.collection_id_missing(commit.source)
+            ((forks,),) = await step.rows("SELECT count(*) FROM collections WHERE root = ?", source)
+            if forks >= commit.max_forks:
+                raise refusals.forks_full(commit.source, forks)
             await insert_collection(step, row)
             await step.rows("UPDATE collections SET root = ? WHERE id = ?", (source[0], key))
             await _put_manifest(step, key, 1, commit.body, row.seq)
@@ -67,8 +70,8 @@ class SqliteManifests(CatalogPart):
         await self._connection.write(work)
 
     async def fork_count(self, collection: UUID) -> int:
-        sql = "SELECT count(*) FROM collections WHERE root = (SELECT ifnull(root, id) FROM collections WHERE id = ?)"
-        ((count,),) = await self._connection.read(sql, (collection.bytes,))
+        sql = "SELECT (SELECT count(*) FROM collections WHERE root = ifnull(held.root, held.id)) FROM collections held WHERE held.id = ?"
+        (count,) = await self._one(sql, (collection.bytes,), refusals.collection_id_missing(collection))
         return int(count)
 
     async def collection_ids(self) -> list[UUID]:
