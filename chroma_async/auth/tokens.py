@@ -24,6 +24,9 @@ class Tokens:
         """:param callers: SHA-256 of a token -> whose it is."""
         self._callers = callers
 
+    def __bool__(self) -> bool:
+        return bool(self._callers)
+
     def caller(self, token: str) -> Caller | None:
         """Whose token it is, or ``None``. Takes the same time for all that are no token, however much of one they are."""
         digest = sha256(token.encode()).digest()

@@ -13,17 +13,17 @@ from chroma_async.config.settings import Settings
 _FORGETFUL = {"overlay": "this container is removed", "tmpfs": "the system restarts", "ramfs": "the system restarts"}
 
 
-def banner(settings: Settings, host: str, port: int, mountinfo: str, *, credentials: bool) -> list[str]:
+def banner(settings: Settings, host: str, port: int, mountinfo: str, *, credentials: bool, initial_token: Path | None = None) -> list[str]:
     """The lines; the first one, ``… ready at http://…``, is for programs too.
 
     :param host: the address that was bound, and ``port`` with it.
     :param mountinfo: see :func:`chroma_async.cli.mounts.mountinfo`.
-    :param credentials: whether callers are asked for one.
+    :param credentials: whether callers are asked for one. :param initial_token: the file with the first one.
     """
     name = f"[{host}]" if ":" in host else host
     place = str(Path(settings.path).resolve()) if settings.is_persistent else "memory only"
     ready = f"chroma-async {package_version()} ready at http://{name}:{port} (data: {place})"
-    return [ready, _where_data_goes(settings, mountinfo), _who_may_connect(host, credentials=credentials)]
+    return [ready, _where_data_goes(settings, mountinfo), _who_may_connect(host, credentials=credentials, initial_token=initial_token)]
 
 
 def _where_data_goes(settings: Settings, mountinfo: str) -> str:
@@ -40,6 +40,7 @@ def _where_data_goes(settings: Settings, mountinfo: str) -> str:
     return kept if end is None else f"{kept}: it is lost when {end}"
 
 
-def _who_may_connect(host: str, *, credentials: bool) -> str:
+def _who_may_connect(host: str, *, credentials: bool, initial_token: Path | None) -> str:
     who = "programs on this machine" if ip_address(host.partition("%")[0]).is_loopback else "all who reach this address"
-    return f"{who} may connect, {'with' if credentials else 'without'} a credential"
+    first = "" if initial_token is None else f"; the first one is in {initial_token}"
+    return f"{who} may connect, {'with' if credentials else 'without'} a credential{first}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
 
 from chroma_async.auth.authentication import authentication_from
+from chroma_async.auth.keys import Keys
 from chroma_async.cli import options
 from chroma_async.config.loading import Examination, examine
 from chroma_async.config.page import configuration_page
@@ -57,7 +59,7 @@ def docs() -> None:
 def _credential_faults(found: Examination) -> list[SettingsError]:
     """What is wrong with the credentials, which takes more than one setting to see."""
     try:
-        authentication_from(Settings(**found.values))
+        authentication_from(Settings(**found.values), Keys((), time.time))
     except SettingsError as error:
         return [error]
     return []

@@ -9,16 +9,19 @@ from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from chroma_async.auth.authentication import Authentication, authentication_from
-from chroma_async.cli import options, store
+from chroma_async.auth.authentication import Guard
+from chroma_async.cli import access, options, store
 from chroma_async.cli.banner import banner
 from chroma_async.cli.logs import write_logs
 from chroma_async.cli.mounts import mountinfo
-from chroma_async.config.settings import Settings, SettingsError
+from chroma_async.config.settings import Settings
+
+if TYPE_CHECKING:
+    from chroma_async.service.local import LocalAPI
 
 logger = logging.getLogger(__name__)
 
@@ -39,18 +42,10 @@ def run(config_argument: Path | None, config_path: Path | None, **flags: object)
     write_logs(settings)
     for line in found.notices:
         logger.warning(line)
-    _run_loop(_serve(settings, _authentication(settings)))
+    _run_loop(_serve(settings, access.guard_from(settings)))
 
 
-def _authentication(settings: Settings) -> Authentication | None:
-    """What the settings say about credentials. :raises click.ClickException: they cannot be used (exit code 1)."""
-    try:
-        return authentication_from(settings)
-    except SettingsError as error:
-        raise click.ClickException(error.message()) from error
-
-
-async def _serve(settings: Settings, authentication: Authentication | None) -> None:
+async def _serve(settings: Settings, guard: Guard | None) -> None:
     """Open, listen, say so, stop when told to.
 
     :raises click.ClickException: the directory or the address cannot be had.
@@ -67,16 +62,22 @@ async def _serve(settings: Settings, authentication: Authentication | None) -> N
             # The address first: what cannot be served leaves no directory behind.
             with _listening(settings):
                 sockets = await stack.enter_async_context(bound(settings.host, settings.port))
+            access.refuse_exposure(sockets, guard, settings)
             stack.push_async_callback(bodies.aclose)
-            opening = partial(stack.enter_async_context, store.opened(settings, serving=True))
+
+            async def opening() -> LocalAPI:
+                api = await stack.enter_async_context(store.opened(settings, serving=True))
+                await access.make_initial_token(guard, settings, bodies.run)
+                return api
+
             with _listening(settings):
-                ready = partial(_announce, settings, authentication is not None)
-                await serve(opening, settings, bodies.run, sockets, ready, authentication=authentication)
+                await serve(opening, settings, bodies.run, sockets, partial(_announce, settings, guard), guard=guard)
     click.echo("stopped")
 
 
-def _announce(settings: Settings, credentials: bool, host: str, port: int) -> None:
-    for line in banner(settings, host, port, mountinfo(), credentials=credentials):
+def _announce(settings: Settings, guard: Guard | None, host: str, port: int) -> None:
+    first = None if guard is None else access.initial_token(settings)
+    for line in banner(settings, host, port, mountinfo(), credentials=guard is not None, initial_token=first):
         click.echo(line)
 
 

@@ -101,6 +101,16 @@ class SecuritySettings:
         variables=("CHROMA_AUTH_TOKEN_TRANSPORT_HEADER", "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER"),
         choices=("any", "authorization", "x-chroma-token", "x_chroma_token"),
     )
+    allow_unauthenticated: bool = setting(
+        False,
+        "Whether a server that asks for no credential may listen on other addresses than the loopback ones.",
+        flag="YES",
+        variables=("CHROMA_ALLOW_UNAUTHENTICATED",),
+    )
+    make_initial_token: bool = setting(
+        False,
+        "Whether a first start without any credential makes a token, and leaves it in the file ``initial-token`` of the data directory.",
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from functools import partial
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.auth.authentication import Authentication, authentication_from
+from chroma_async.auth.authentication import Guard, authentication_from
+from chroma_async.auth.keys import Keys
 from chroma_async.config.settings import Settings
 from chroma_async.server.authentication import authenticated
 from chroma_async.server.connection_log import ConnectionLog
@@ -53,23 +54,24 @@ def create_app(
     settings: Settings,
     run: Run,
     clock: Callable[[], int] = time.monotonic_ns,
-    authentication: Authentication | None = None,
+    guard: Guard | None = None,
 ) -> web.Application:
     """The application. It neither opens nor closes ``api``.
 
     :param api: ``None`` while it is being opened; then it is put into the application's service.
     :param run: calls a function in a thread (:class:`chroma_async.threads.Run`); used for bodies and answers too long for the loop.
     :param clock: nanoseconds, for the durations in the access log.
-    :param authentication: asks requests for credentials; what ``settings`` say of that, unless it is given.
+    :param guard: asks requests for credentials; unless it is given, ``settings`` say which there are.
     :raises SettingsError: the settings for that cannot be used.
     """
     service = Service(api, settings, run, clock)
     routes = (*ROUTES, *document_routes(ROUTES))
     handlers = {partial(traced(route), service): route for route in routes}
     middlewares = [envelope(service, handlers)]
-    authentication = authentication or authentication_from(settings)
-    if authentication is not None:
-        middlewares.append(authenticated(authentication, handlers))
+    if guard is None and (authentication := authentication_from(settings, Keys((), time.time))).can_let_in:
+        guard = Guard(authentication)
+    if guard is not None:
+        middlewares.append(authenticated(guard, handlers))
     app = web.Application(
         middlewares=middlewares,
         # Bodies are decompressed by this package (bounded, and off the loop); the access log is the middleware's.

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from chroma_async.auth.authentication import Authentication
+from chroma_async.auth.authentication import Guard
 from chroma_async.auth.caller import Caller
 from chroma_async.server.route import Route
 
@@ -16,7 +16,7 @@ from chroma_async.server.route import Route
 CALLER = web.RequestKey("caller", Caller)
 
 
-def authenticated(authentication: Authentication, routes: Mapping[Any, Route]) -> Middleware:
+def authenticated(guard: Guard, routes: Mapping[Any, Route]) -> Middleware:
     """Requests without a good credential come to no handler but the open ones: unknown paths and wrong methods are not told from others.
 
     :param routes: the routes by their handlers, as the router knows these.
@@ -28,7 +28,7 @@ def authenticated(authentication: Authentication, routes: Mapping[Any, Route]) -
         if route is None or not route.open:
             headers = request.headers
             shown = headers.getall("Authorization", ()), headers.getall("X-Chroma-Token", ())
-            request[CALLER] = await authentication.caller(*shown)
+            request[CALLER] = await guard.authentication.caller(*shown)
         return await handler(request)
 
     return asked

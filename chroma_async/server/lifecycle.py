@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.auth.authentication import Authentication
+from chroma_async.auth.authentication import Guard
 from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
 from chroma_async.server.connection import Runner
@@ -46,7 +46,7 @@ async def serve(
     ready: Callable[[str, int], None],
     stop: StopRequest | None = None,
     clock: Callable[[], int] = time.monotonic_ns,
-    authentication: Authentication | None = None,
+    guard: Guard | None = None,
 ) -> None:
     """Serve what ``opening`` opens at bound ``sockets`` until told to stop; then return, so that the caller can close it.
 
@@ -59,7 +59,7 @@ async def serve(
     :raises OSError: another program listens at one of the addresses since they were bound; nothing was opened.
     """
     stop = stop or StopRequest()
-    app = create_app(None, settings, run, clock, authentication)
+    app = create_app(None, settings, run, clock, guard)
     service = app[SERVICE]
     runner = Runner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
     await runner.setup()

@@ -15,6 +15,8 @@ from tests.deploy.container import USER, Image, build, started
 pytestmark = [pytest.mark.deployment, pytest.mark.container, pytest.mark.timeout(1800)]
 HEARTBEAT = ["curl", "-f", "http://localhost:8000/api/v2/heartbeat"]
 
+IDENTITY = "http://localhost:8000/api/v2/auth/identity"
+
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
@@ -46,6 +48,10 @@ def test_a_plain_start_serves_from_the_volume_on_every_address_and_both_health_c
         assert container.execute(*image.healthcheck[1:]) == (0, "healthy\n")
         code, body = container.execute(*HEARTBEAT, "--silent")
         assert (code, list(json.loads(body))) == (0, ["nanosecond heartbeat"])
+        assert container.execute("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", IDENTITY) == (0, "401")
+        token = (volume / "initial-token").read_text().strip()
+        code, body = container.execute("curl", "-s", "-H", f"Authorization: Bearer {token}", IDENTITY)
+        assert (code, json.loads(body)["user_id"]) == (0, "initial")
         assert container.stop() == 0
     assert {file.stat().st_uid for file in volume.iterdir()} == {USER}
 

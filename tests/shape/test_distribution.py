@@ -118,7 +118,7 @@ def test_the_image_runs_the_server_itself_as_a_user_without_rights() -> None:
 
 def test_the_image_is_set_by_variables_that_give_way_to_those_of_its_user() -> None:
     named = set(re.findall(r"\b(CHROMA_\w+)=", " ".join(last_stage()["ENV"])))
-    assert named == {"CHROMA_ASYNC_DEFAULT_HOST", "CHROMA_ASYNC_DEFAULT_PATH", "CHROMA_ASYNC_DEFAULT_GRACE_S"}
+    assert named == {f"CHROMA_ASYNC_DEFAULT_{name}" for name in ("HOST", "PATH", "GRACE_S", "MAKE_INITIAL_TOKEN")}
     assert {name.removeprefix("CHROMA_ASYNC_DEFAULT_").lower() for name in named} <= set(TABLE)
 
 

@@ -1,0 +1,81 @@
+"""Who may connect to the server that is about to start: credentials and keys, the first token, and what must not be exposed."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from chroma_async.auth.authentication import Authentication, Guard, authentication_from
+from chroma_async.auth.key_file import INITIAL_TOKEN, make_initial_key, read_keys
+from chroma_async.auth.keys import Keys
+from chroma_async.config.settings import Settings, SettingsError
+from chroma_async.threads import Run
+
+logger = logging.getLogger(__name__)
+
+
+def guard_from(settings: Settings) -> Guard | None:
+    """What asks callers; ``None``: nobody does. Until :func:`make_initial_token` it may know of no credential, and let nobody in.
+
+    :raises click.ClickException: credentials or keys cannot be used (exit code 1).
+    """
+    authentication = authentication_of(settings)
+    is_open = not authentication.can_let_in and not _makes_token(settings)
+    # Who goes without credentials on purpose is not held to the key that a start before that made.
+    was_opened = settings.allow_unauthenticated and not authentication.tokens and authentication.keys.is_initial_only
+    return None if is_open or was_opened else Guard(authentication)
+
+
+def authentication_of(settings: Settings) -> Authentication:
+    """What settings and the keys of the data directory say. :raises click.ClickException: they cannot be used."""
+    try:
+        keys = read_keys(Path(settings.path)) if settings.is_persistent else ()
+        return authentication_from(settings, Keys(keys, time.time))
+    except SettingsError as error:
+        raise click.ClickException(error.message()) from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def refuse_exposure(sockets: Sequence[socket.socket], guard: Guard | None, settings: Settings) -> None:
+    """:raises click.ClickException: all who reach an address could connect, nobody asks them, and nobody said that this is meant."""
+    addresses = [str(each.getsockname()[0]) for each in sockets]
+    exposed = [address for address in addresses if not ip_address(address.partition("%")[0]).is_loopback]
+    if exposed and guard is None and not settings.allow_unauthenticated:
+        raise click.ClickException(
+            f"all who reach {exposed[0]} could read, change and delete everything, as there are no credentials. Three ways on: set one, "
+            "CHROMA_SERVER_AUTHN_CREDENTIALS=<token>; or listen on this machine only, --host 127.0.0.1; or say that this is meant, "
+            "--allow-unauthenticated (CHROMA_ALLOW_UNAUTHENTICATED=1)"
+        )
+
+
+async def make_initial_token(guard: Guard | None, settings: Settings, run: Run) -> None:
+    """Make the first credential of a data directory that is now open, if there is to be one.
+
+    :raises click.ClickException: its files cannot be written.
+    """
+    if guard is None or guard.authentication.can_let_in:
+        return
+    directory = Path(settings.path)
+    try:
+        await run(make_initial_key, directory, time.time())
+    except OSError as error:
+        raise click.ClickException(f"no token can be written to {directory}: {error.strerror or error}") from error
+    guard.authentication = await run(authentication_of, settings)
+    logger.warning("no credential is configured, so a token was made; it is in the file %s", directory / INITIAL_TOKEN)
+
+
+def initial_token(settings: Settings) -> Path | None:
+    """The file with the first token, if it is still there."""
+    file = Path(settings.path).resolve() / INITIAL_TOKEN
+    return file if settings.is_persistent and file.is_file() else None
+
+
+def _makes_token(settings: Settings) -> bool:
+    return settings.make_initial_token and not settings.allow_unauthenticated and settings.is_persistent
