@@ -129,7 +129,7 @@ def _compile(source: str) -> regex.Pattern[str]:
     try:
         return regex.compile(_translated(source).text, flags=regex.VERSION1, cache_pattern=False)
     except RecursionError:
-        raise InvalidArgumentError("the regex nests too deep") from None
+        raise InvalidArgumentError(f"the regex of {len(source)} characters nests too deep; use fewer groups inside one another") from None
 
 
 # Many short patterns are remembered and few long ones: a compiled pattern of 10,000 characters takes some 3 MB.

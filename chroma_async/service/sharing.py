@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from chroma_async.config.settings import Settings
+from chroma_async.config.settings import TABLE, Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.errors import ClosedError, ValidationError, WrongLoopError
 
@@ -119,7 +120,10 @@ async def share_engine(path: str | None, settings: Settings, *, refuse_when_full
             await asyncio.wait([shared.closing])
             continue
         elif shared.settings != settings:
-            raise ValidationError(f"{location} is open in this process with different settings")
+            different = ", ".join(_differences(shared.settings, settings))
+            raise ValidationError(
+                f"{location} is open in this process with different settings: {different}; give the same, or close the other"
+            )
         break
     shared.holders += 1
     try:
@@ -130,6 +134,14 @@ async def share_engine(path: str | None, settings: Settings, *, refuse_when_full
         # The last one to go away closes what nobody would ever close.
         shared.let_go()
         raise
+
+
+def _differences(held: Settings, given: Settings) -> Iterator[str]:
+    """What differs, as it was given and as the store was opened with; secrets masked."""
+    for row in TABLE.values():
+        opened, asked = getattr(held, row.name), getattr(given, row.name)
+        if opened != asked:
+            yield f"{row.name}={row.masked(asked)!r} (opened with {row.masked(opened)!r})"
 
 
 async def _open(location: str, settings: Settings, refuse_when_full: bool, left: _Shared | None) -> Engine:

@@ -47,7 +47,7 @@ async def test_opening_while_the_last_client_closes_waits_for_it(tmp_path: Path)
 
 async def test_other_settings_for_an_open_path_are_refused(tmp_path: Path) -> None:
     api = await open_local(str(tmp_path), SETTINGS)
-    with pytest.raises(ValidationError, match="different settings"):
+    with pytest.raises(ValidationError, match=r"different settings: .*=.* \(opened with .*\); give the same, or close the other"):
         await open_local(str(tmp_path), replace(SETTINGS, allow_reset=True))
     await api.aclose()
     await (await open_local(str(tmp_path), replace(SETTINGS, allow_reset=True))).aclose()

@@ -30,8 +30,10 @@ def query(version: Version, request: NearestRequest, filter: Filter | None, ids:
     :raises InvalidArgumentError: ``ids`` names an absent id and there is no filter (Chroma's "Error finding id"),
         or a query holds a number that is not finite.
     """
-    if not np.isfinite(request.queries).all():
-        raise InvalidArgumentError("query_embeddings contains NaN or infinity")
+    finite = np.isfinite(request.queries)
+    if not finite.all():
+        row, place = np.argwhere(~finite)[0]
+        raise InvalidArgumentError(f"query_embeddings: row {row} is not finite at index {place}: {request.queries[row, place]}")
     if version.dimension is None:
         return [_empty(request.include) for _ in request.queries]
     check_dimension(version, request.queries)
