@@ -69,3 +69,24 @@ def test_what_holds_a_decision_is_there(record: Path) -> None:
     held = section(record.read_text("utf-8"), "Held by")
     for path in [name for name in code(held) if "/" in name]:
         assert (ROOT / path).exists(), path
+
+
+def moved() -> list[str]:
+    """The new names, with a module in front, that the table of moved names gives."""
+    table = (DIRECTORY / "moved-names.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    return sorted({name for row in rows for name in code(row[-1]) if re.fullmatch(r"[a-z_]+(\.\w+)+(\(\))?", name)})
+
+
+def test_the_new_names_are_found() -> None:
+    assert len(moved()) > 140
+
+
+@pytest.mark.parametrize("name", moved())
+def test_a_name_that_moved_is_where_the_table_says(name: str) -> None:
+    steps = name.removesuffix("()").split(".")
+    known = {module.name for module in modules()}
+    place = next(count for count in range(len(steps), 0, -1) if ".".join(("chroma_async", *steps[:count])) in known)
+    found = importlib.import_module(".".join(("chroma_async", *steps[:place])))
+    for member in steps[place:]:
+        found = getattr(found, member)
