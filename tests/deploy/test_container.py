@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.container import USER, Image, build, started
+from tests.deploy.container import USER, Container, Image, build, started
 
 pytestmark = [pytest.mark.deployment, pytest.mark.container, pytest.mark.timeout(1800)]
 HEARTBEAT = ["curl", "-f", "http://localhost:8000/api/v2/heartbeat"]
@@ -54,6 +54,37 @@ def test_a_plain_start_serves_from_the_volume_on_every_address_and_both_health_c
         assert (code, json.loads(body)["user_id"]) == (0, "initial")
         assert container.stop() == 0
     assert {file.stat().st_uid for file in volume.iterdir()} == {USER}
+
+
+def identity(container: Container, *headers: str) -> tuple[str, str]:
+    """Status and body of a route that wants a credential."""
+    options = [option for header in headers for option in ("--header", header)]
+    _, said = container.execute("curl", "--silent", "--write-out", "\n%{http_code}", *options, "http://localhost:8000/api/v2/auth/identity")
+    body, _, status = said.rpartition("\n")
+    return status, body
+
+
+def test_a_first_start_makes_a_token_and_says_where_it_is(image: Image, volume: Path) -> None:
+    file = volume / "initial-token"
+    with started(image, volumes={"/data": volume}) as container:
+        container.lines_until("ready at")
+        assert file.stat().st_mode & 0o777 == 0o600
+        status, refusal = identity(container)
+        assert status in ("401", "403")
+        assert "initial-token" in refusal
+        token = file.read_text("utf-8").strip()
+        assert identity(container, f"Authorization: Bearer {token}")[0] == "200"
+        assert container.stop() == 0
+    with started(image, volumes={"/data": volume}) as container:
+        container.lines_until("ready at")
+        assert identity(container, f"X-Chroma-Token: {token}")[0] == "200", "it lasts"
+
+
+def test_one_variable_keeps_a_network_without_tokens_as_it_was(image: Image, volume: Path) -> None:
+    with started(image, variables={"CHROMA_ALLOW_UNAUTHENTICATED": "1"}, volumes={"/data": volume}) as container:
+        container.lines_until("ready at")
+        assert identity(container)[0] == "200"
+        assert not (volume / "initial-token").exists()
 
 
 def test_settings_come_from_variables_and_the_health_check_follows_them(image: Image, volume: Path) -> None:

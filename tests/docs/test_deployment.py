@@ -14,6 +14,8 @@ from tests.docs.markdown import ROOT
 
 PAGES = sorted((ROOT / "docs" / "deployment").glob("*.md"))
 VARIABLES = {variable for row in TABLE.values() for variable in row.variables} | {f"{DEFAULT_PREFIX}{name.upper()}" for name in TABLE}
+#: What the compose file takes from the shell.
+VARIABLES |= set(re.findall(r"\$\{(\w+)", (ROOT / "deploy" / "compose.yaml").read_text("utf-8")))
 
 
 def unknown_variables(text: str) -> set[str]:
