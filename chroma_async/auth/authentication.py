@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from chroma_async.auth.caller import Caller
 from chroma_async.auth.credential import Password, TokenHeader, read_credential
 from chroma_async.auth.keys import Keys
+from chroma_async.auth.permission import Permission
+from chroma_async.auth.policy import Policy
 from chroma_async.auth.provider import Provider, provider_named
 from chroma_async.auth.tokens import Tokens, read_tokens
-from chroma_async.config.setting import SettingsError
+from chroma_async.config.setting import MASK, SettingsError
 from chroma_async.config.settings import Settings
-from chroma_async.errors import AuthorizationError
+from chroma_async.errors import AuthorizationError, ChromaAuthError
 
 #: Said to those who show nothing, where the only key is the one that a first start made.
 INITIAL_HINT = "; the file initial-token in the server's data directory holds the first one"
@@ -50,10 +52,23 @@ class Authentication:
 
 
 class Guard:
-    """The authentication of a server, which may be replaced while it serves."""
+    """Who may come in, and what they may do there; both may be replaced while a server serves."""
 
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, policy: Policy) -> None:
         self.authentication = authentication
+        self.policy = policy
+
+    async def permission(self, authorization: Sequence[str], chroma_token: Sequence[str], actions: Sequence[str]) -> Permission:
+        """What the sender of a request may do; see :meth:`Authentication.caller`.
+
+        :param actions: those that the request may be about.
+        :raises AuthorizationError: the sender is not known. :raises ChromaAuthError: none of the actions is allowed to it anywhere.
+        """
+        caller = await self.authentication.caller(authorization, chroma_token)
+        permission = self.policy.permission(caller)
+        if not permission.somewhere(actions):
+            raise ChromaAuthError(f"{caller.user!r:.200} may not do {' or '.join(actions) or 'this'}")
+        return permission
 
 
 def authentication_from(settings: Settings, keys: Keys) -> Authentication:
@@ -74,4 +89,4 @@ def authentication_from(settings: Settings, keys: Keys) -> Authentication:
     try:
         return Authentication(read_tokens(settings.auth_credentials), keys, header)
     except ValueError as error:
-        raise SettingsError("auth_credentials", "********", "settings", str(error)) from None
+        raise SettingsError("auth_credentials", MASK, "settings", str(error)) from None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from chroma_async.types import Identity
 
 #: Stands for every tenant, and for every database.
 EVERY = "*"
@@ -18,13 +15,8 @@ class Caller:
     user: str
     role: str | None = None
     tenant: str = EVERY
-    databases: Sequence[str] = (EVERY,)
-
-    @property
-    def identity(self) -> Identity:
-        """What the caller is told of itself."""
-        return Identity(self.user, self.tenant, self.databases)
+    databases: tuple[str, ...] = (EVERY,)
 
 
 #: Whoever shows a token that stands for no particular user.
-ANONYMOUS = Caller("anonymous")
+ANONYMOUS = Caller("anonymous", "anonymous")

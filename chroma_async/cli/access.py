@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from chroma_async.auth.authentication import Authentication, Guard, authentication_from
+from chroma_async.auth.authentication import Guard, authentication_from
 from chroma_async.auth.key_file import INITIAL_TOKEN, make_initial_key, read_keys
 from chroma_async.auth.keys import Keys
+from chroma_async.auth.policy import policy_from
 from chroma_async.config.settings import Settings, SettingsError
 from chroma_async.threads import Run
 
@@ -25,18 +26,21 @@ def guard_from(settings: Settings) -> Guard | None:
 
     :raises click.ClickException: credentials or keys cannot be used (exit code 1).
     """
-    authentication = authentication_of(settings)
+    guard = _guard(settings)
+    authentication = guard.authentication
+    if settings.authz_config and not (authentication.can_let_in or _makes_token(settings)):
+        raise click.ClickException("authz_config gives roles, and there are no credentials by which their users could be known")
     is_open = not authentication.can_let_in and not _makes_token(settings)
     # Who goes without credentials on purpose is not held to the key that a start before that made.
     was_opened = settings.allow_unauthenticated and not authentication.tokens and authentication.keys.is_initial_only
-    return None if is_open or was_opened else Guard(authentication)
+    return None if is_open or was_opened else guard
 
 
-def authentication_of(settings: Settings) -> Authentication:
+def _guard(settings: Settings) -> Guard:
     """What settings and the keys of the data directory say. :raises click.ClickException: they cannot be used."""
     try:
         keys = read_keys(Path(settings.path)) if settings.is_persistent else ()
-        return authentication_from(settings, Keys(keys, time.time))
+        return Guard(authentication_from(settings, Keys(keys, time.time)), policy_from(settings))
     except SettingsError as error:
         raise click.ClickException(error.message()) from error
     except ValueError as error:
@@ -67,7 +71,7 @@ async def make_initial_token(guard: Guard | None, settings: Settings, run: Run) 
         await run(make_initial_key, directory, time.time())
     except OSError as error:
         raise click.ClickException(f"no token can be written to {directory}: {error.strerror or error}") from error
-    guard.authentication = await run(authentication_of, settings)
+    guard.authentication = (await run(_guard, settings)).authentication
     logger.warning("no credential is configured, so a token was made; it is in the file %s", directory / INITIAL_TOKEN)
 
 

@@ -11,6 +11,7 @@ import click
 
 from chroma_async.auth.authentication import authentication_from
 from chroma_async.auth.keys import Keys
+from chroma_async.auth.policy import policy_from
 from chroma_async.cli import options
 from chroma_async.config.loading import Examination, examine
 from chroma_async.config.page import configuration_page
@@ -59,7 +60,9 @@ def docs() -> None:
 def _credential_faults(found: Examination) -> list[SettingsError]:
     """What is wrong with the credentials, which takes more than one setting to see."""
     try:
-        authentication_from(Settings(**found.values), Keys((), time.time))
+        settings = Settings(**found.values)
+        authentication_from(settings, Keys((), time.time))
+        policy_from(settings)
     except SettingsError as error:
         return [error]
     return []

@@ -29,7 +29,7 @@ VARIABLES_WITHOUT_EFFECT = frozenset({
 #: Variables that clients read, and that a server leaves alone without a word.
 CLIENT_VARIABLES = re.compile(
     r"CHROMA_(HOST|SSL|TENANT|DATABASE|(\w+_)?API_KEY|SERVER_(HOST|HEADERS|SSL_ENABLED|SSL_VERIFY|API_DEFAULT_PATH)"
-    r"|CLIENT_\w+|HTTP_\w+|ASYNC_CLIENT_\w+)"
+    r"|OVERWRITE_SINGLETON_TENANT_DATABASE_ACCESS_FROM_AUTH|CLIENT_\w+|HTTP_\w+|ASYNC_CLIENT_\w+)"
 )
 
 

@@ -61,11 +61,12 @@ def _read(file: Path) -> Mapping[str, Any]:
 
         return tomllib.loads(text)
     if file.suffix in (".yaml", ".yml"):
-        return _read_yaml(text)
+        return read_yaml(text)
     raise ValueError("its name must end in .toml, .yaml or .yml")
 
 
-def _read_yaml(text: str) -> Mapping[str, Any]:
+def read_yaml(text: str) -> Mapping[str, Any]:
+    """The mapping that a text in YAML is. :raises ValueError: it is none, or has a key twice; quotes the text."""
     # Only a server that is given such a file needs a YAML parser.
     import yaml
 

@@ -101,6 +101,17 @@ class SecuritySettings:
         variables=("CHROMA_AUTH_TOKEN_TRANSPORT_HEADER", "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER"),
         choices=("any", "authorization", "x-chroma-token", "x_chroma_token"),
     )
+    authz_provider: str = setting(
+        "",
+        "How callers are allowed what they do: ``rbac``, or one of Chroma's class paths with that meaning. A configuration alone is one.",
+        variables=("CHROMA_SERVER_AUTHZ_PROVIDER",),
+    )
+    authz_config: str = setting(
+        "",
+        "Roles and the users that have them, as YAML in the form of Chroma's simple RBAC. Without it every caller may do everything.",
+        variables=("CHROMA_SERVER_AUTHZ_CONFIG",),
+        secret=True,
+    )
     allow_unauthenticated: bool = setting(
         False,
         "Whether a server that asks for no credential may listen on other addresses than the loopback ones.",

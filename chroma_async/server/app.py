@@ -12,8 +12,9 @@ from aiohttp import web
 from chroma_async.api import ChromaAPI
 from chroma_async.auth.authentication import Guard, authentication_from
 from chroma_async.auth.keys import Keys
+from chroma_async.auth.policy import policy_from
 from chroma_async.config.settings import Settings
-from chroma_async.server.authentication import authenticated
+from chroma_async.server.authentication import authenticated, authorized
 from chroma_async.server.connection_log import ConnectionLog
 from chroma_async.server.docs import document_routes
 from chroma_async.server.middleware import envelope
@@ -66,10 +67,12 @@ def create_app(
     """
     service = Service(api, settings, run, clock)
     routes = (*ROUTES, *document_routes(ROUTES))
+    if guard is None and (authentication := authentication_from(settings, Keys((), time.time))).can_let_in:
+        guard = Guard(authentication, policy_from(settings))
+    if guard is not None:
+        routes = tuple(map(authorized, routes))
     handlers = {partial(traced(route), service): route for route in routes}
     middlewares = [envelope(service, handlers)]
-    if guard is None and (authentication := authentication_from(settings, Keys((), time.time))).can_let_in:
-        guard = Guard(authentication)
     if guard is not None:
         middlewares.append(authenticated(guard, handlers))
     app = web.Application(

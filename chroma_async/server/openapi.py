@@ -27,6 +27,8 @@ _HEADERS: dict[str, str] = {"x-chroma-counts": "With any value: answer how many 
 
 #: What any route may answer: something failed that no request can mend.
 _ANY = frozenset({500})
+#: What routes that ask for a credential answer to those who have none, and to those who may not do this.
+_GUARDED = frozenset({401, 403})
 #: What reading a body may end in besides 400 and 422: too long, or not said to be JSON.
 _BODY = frozenset({413, 415})
 #: What a server that is full answers, probes excepted.
@@ -35,7 +37,8 @@ _FULL = frozenset({429})
 
 def statuses(route: Route) -> list[int]:
     """Every status that a failure of the route may have, ascending."""
-    return sorted({*route.errors, *_ANY, *(_BODY if route.body is not None else ()), *(() if route.probe else _FULL)})
+    guarded, body, full = () if route.open else _GUARDED, () if route.body is None else _BODY, () if route.probe else _FULL
+    return sorted({*route.errors, *_ANY, *guarded, *body, *full})
 
 
 def openapi(routes: Iterable[Route]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Route:
 
     ``body`` and ``result`` name component schemas (:mod:`.schemas`); ``query`` and ``headers`` are what it reads besides.
     ``errors`` are the statuses that its failures may have, but for those of any route (:func:`.openapi.statuses`).
+    ``actions``: a caller may come in to whom one of them is allowed anywhere; the verb behind decides the rest.
     ``open`` routes need no credentials. ``probe`` routes are answered also when the server is full. ``listed`` routes are in the OpenAPI
     document.
     """
@@ -39,6 +40,7 @@ class Route:
     errors: tuple[int, ...] = ()
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
     open: bool = False
     probe: bool = False
     listed: bool = True

@@ -32,7 +32,17 @@ async def delete_alias(service: Service, request: web.Request) -> web.Response:
 
 
 ALIAS_ROUTES = (
-    Route("GET", _ALIASES, "list_aliases", "List aliases by name", "Collections", list_aliases, "Aliases", errors=(400, 401)),
+    Route(
+        "GET",
+        _ALIASES,
+        "list_aliases",
+        "List aliases by name",
+        "Collections",
+        list_aliases,
+        "Aliases",
+        errors=(400,),
+        actions=("db:list_collections",),
+    ),
     Route(
         "PUT",
         _ALIASES + "/{alias}",
@@ -42,7 +52,8 @@ ALIAS_ROUTES = (
         set_alias,
         "Empty",
         body="SetAlias",
-        errors=(400, 401, 404, 409, 422, 503),
+        errors=(400, 404, 409, 422, 503),
+        actions=("collection:update_collection",),
     ),
     Route(
         "DELETE",
@@ -52,6 +63,7 @@ ALIAS_ROUTES = (
         "Collections",
         delete_alias,
         "Empty",
-        errors=(400, 401, 404, 503),
+        errors=(400, 404, 503),
+        actions=("collection:update_collection",),
     ),
 )

@@ -76,7 +76,8 @@ COLLECTION_ROUTES = (
         create_collection,
         "Collection",
         body="CreateCollection",
-        errors=(400, 401, 409, 422, 503),
+        errors=(400, 409, 422, 503),
+        actions=("db:create_collection", "db:get_or_create_collection"),
     ),
     Route(
         "GET",
@@ -86,8 +87,9 @@ COLLECTION_ROUTES = (
         "Collections",
         list_collections,
         "Collections",
-        errors=(400, 401),
+        errors=(400,),
         query=("limit", "offset"),
+        actions=("db:list_collections",),
     ),
     Route(
         "GET",
@@ -97,7 +99,8 @@ COLLECTION_ROUTES = (
         "Collections",
         count_collections,
         "Count",
-        errors=(400, 401),
+        errors=(400,),
+        actions=("db:count_collections",),
     ),
     Route(
         "GET",
@@ -107,7 +110,8 @@ COLLECTION_ROUTES = (
         "Collections",
         get_collection_by_id,
         "Collection",
-        errors=(400, 401, 404),
+        errors=(400, 404),
+        actions=("collection:get_collection",),
     ),
     Route(
         "GET",
@@ -117,7 +121,8 @@ COLLECTION_ROUTES = (
         "Collections",
         get_collection,
         "Collection",
-        errors=(400, 401, 404),
+        errors=(400, 404),
+        actions=("collection:get_collection",),
     ),
     Route(
         "PUT",
@@ -128,7 +133,8 @@ COLLECTION_ROUTES = (
         modify_collection,
         "Empty",
         body="ModifyCollection",
-        errors=(400, 401, 404, 409, 422, 503),
+        errors=(400, 404, 409, 422, 503),
+        actions=("collection:update_collection",),
     ),
     Route(
         "DELETE",
@@ -138,6 +144,7 @@ COLLECTION_ROUTES = (
         "Collections",
         delete_collection,
         "Empty",
-        errors=(400, 401, 404, 409, 503),
+        errors=(400, 404, 409, 503),
+        actions=("collection:delete_collection",),
     ),
 )

@@ -47,7 +47,8 @@ FUNCTION_ROUTES = (
         attach,
         "Attachment",
         body="AttachFunction",
-        errors=(400, 401, 404, 409, 422, 503),
+        errors=(400, 404, 409, 422, 503),
+        actions=("collection:create_attached_function",),
     ),
     Route(
         "GET",
@@ -57,7 +58,8 @@ FUNCTION_ROUTES = (
         "Functions",
         get_function,
         "AttachedFunction",
-        errors=(400, 401, 404),
+        errors=(400, 404),
+        actions=("collection:get_collection",),
     ),
     Route(
         "POST",
@@ -68,6 +70,7 @@ FUNCTION_ROUTES = (
         detach,
         "DetachResult",
         body="DetachFunction",
-        errors=(400, 401, 404, 409, 422, 503),
+        errors=(400, 404, 409, 422, 503),
+        actions=("collection:remove_attached_function",),
     ),
 )

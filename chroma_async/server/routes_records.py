@@ -93,7 +93,7 @@ def _read_level(request: web.Request) -> ReadLevel:
 #: A client that sends it, with any value, is told how many records were inserted and updated.
 COUNTS_HEADER = "x-chroma-counts"
 
-_ERRORS = (400, 401, 404, 422)
+_ERRORS = (400, 404, 422)
 #: The disk is full, or what is durable is in doubt.
 _WRITE_ERRORS = (*_ERRORS, 503)
 
@@ -109,6 +109,7 @@ RECORD_ROUTES = (
         body="Query",
         errors=_ERRORS,
         query=("limit", "offset"),
+        actions=("collection:query",),
     ),
     Route(
         "POST",
@@ -120,6 +121,7 @@ RECORD_ROUTES = (
         "SearchResult",
         body="Search",
         errors=_ERRORS,
+        actions=("collection:search",),
     ),
     Route(
         "POST",
@@ -131,6 +133,7 @@ RECORD_ROUTES = (
         "GetResult",
         body="Get",
         errors=_ERRORS,
+        actions=("collection:get",),
     ),
     Route(
         "POST",
@@ -143,6 +146,7 @@ RECORD_ROUTES = (
         body="WriteRecords",
         errors=_WRITE_ERRORS,
         headers=(COUNTS_HEADER,),
+        actions=("collection:upsert",),
     ),
     Route(
         "POST",
@@ -156,6 +160,7 @@ RECORD_ROUTES = (
         status=201,
         errors=_WRITE_ERRORS,
         headers=(COUNTS_HEADER,),
+        actions=("collection:add",),
     ),
     Route(
         "POST",
@@ -167,6 +172,7 @@ RECORD_ROUTES = (
         "Count",
         body="CountRecords",
         errors=_ERRORS,
+        actions=("collection:count",),
     ),
     Route(
         "GET",
@@ -176,8 +182,9 @@ RECORD_ROUTES = (
         "Records",
         count,
         "Count",
-        errors=(400, 401, 404),
+        errors=(400, 404),
         query=("read_level",),
+        actions=("collection:count",),
     ),
     Route(
         "POST",
@@ -190,6 +197,7 @@ RECORD_ROUTES = (
         body="UpdateRecords",
         errors=_WRITE_ERRORS,
         headers=(COUNTS_HEADER,),
+        actions=("collection:update",),
     ),
     Route(
         "POST",
@@ -201,5 +209,6 @@ RECORD_ROUTES = (
         "DeleteResult",
         body="Delete",
         errors=_WRITE_ERRORS,
+        actions=("collection:delete",),
     ),
 )

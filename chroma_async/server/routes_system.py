@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from chroma_async.auth.action import KNOWN_CALLER
 from chroma_async.errors import UnimplementedError
-from chroma_async.server.authentication import CALLER
 from chroma_async.server.exchange import answer, json_value
 from chroma_async.server.route import ROOT, Route
 from chroma_async.server.service import Service
@@ -55,8 +55,7 @@ async def preflight(service: Service, request: web.Request) -> web.Response:
 
 async def identity(service: Service, request: web.Request) -> web.Response:
     """Who the caller is."""
-    caller = request.get(CALLER)
-    return answer(encode_identity(await service.api.identity() if caller is None else caller.identity))
+    return answer(encode_identity(await service.api.identity()))
 
 
 async def reset(service: Service, request: web.Request) -> web.Response:
@@ -108,8 +107,17 @@ SYSTEM_ROUTES = (
         "Preflight",
         open=True,
     ),
-    Route("GET", ROOT + "/auth/identity", "get_user_identity", "Learn who the caller is", "System", identity, "Identity", errors=(401,)),
-    Route("POST", ROOT + "/reset", "reset", "Delete everything", "System", reset, "Boolean", errors=(401, 403, 503)),
+    Route(
+        "GET",
+        ROOT + "/auth/identity",
+        "get_user_identity",
+        "Learn who the caller is",
+        "System",
+        identity,
+        "Identity",
+        actions=(KNOWN_CALLER,),
+    ),
+    Route("POST", ROOT + "/reset", "reset", "Delete everything", "System", reset, "Boolean", errors=(403, 503), actions=("system:reset",)),
     *(
         Route(
             method, "/api/v1/{rest:.+}", f"v1_{method.lower()}", "API v1 is gone", "System", first_version, "Error", listed=False, open=True

@@ -41,7 +41,8 @@ TRANSACTION_ROUTES = (
         conditional_get,
         "ConditionalGetResult",
         body="ConditionalGet",
-        errors=(400, 401, 404, 412, 422),
+        errors=(400, 404, 412, 422),
+        actions=("collection:get",),
     ),
     Route(
         "POST",
@@ -52,6 +53,7 @@ TRANSACTION_ROUTES = (
         conditional_commit,
         "CommitOutcome",
         body="ConditionalCommit",
-        errors=(400, 401, 404, 409, 412, 422, 503),
+        errors=(400, 404, 409, 412, 422, 503),
+        actions=("collection:add", "collection:delete", "collection:update", "collection:upsert"),
     ),
 )

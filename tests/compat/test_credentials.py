@@ -41,6 +41,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def forgetting() -> AsyncIterator[None]:
     """chromadb keeps a pool of connections for each loop, and every client that was made, also when it failed to be."""
     yield
+    await forget()
+
+
+async def forget() -> None:
+    """Until then all of chromadb's clients in a loop send the headers of the first."""
     for client in list(AsyncFastAPI._clients.values()):
         await client.aclose()
     AsyncFastAPI._clients.clear()
@@ -97,6 +102,59 @@ async def test_our_client_works_with_a_token_and_names_its_refusal(server: Serve
         await chroma_async.AsyncHttpClient(server.host, server.port)
 
 
+ROLES = """
+roles_mapping:
+  writer: {actions: ["tenant:get_tenant", "db:get_database", "db:get_or_create_collection", "collection:*"]}
+  reader: {actions: ["tenant:get_tenant", "db:get_database", "collection:get_collection", "collection:query"]}
+users: [{id: walt, role: writer}, {id: rita, role: reader}, {id: root, role: admin}]
+"""
+USERS = """
+users:
+  - {id: walt, tokens: [walts-token], tenant: acme, databases: [prod]}
+  - {id: rita, tokens: [ritas-token], tenant: acme, databases: [prod]}
+  - {id: root, tokens: [roots-token]}
+"""
+
+
+@pytest.mark.usefixtures("forgetting")
+async def test_users_with_roles_work_through_the_official_clients_where_they_belong(tmp_path: Path) -> None:
+    (tmp_path / "users.yaml").write_text(USERS)
+    (tmp_path / "roles.yaml").write_text(ROLES.replace("mapping:", "mapping:\n  admin: {actions: ['*']}"))
+    env = {
+        **PROVIDER,
+        "CHROMA_SERVER_AUTHN_CREDENTIALS_FILE": str(tmp_path / "users.yaml"),
+        "CHROMA_SERVER_AUTHZ_PROVIDER": "chromadb.auth.simple_rbac_authz.SimpleRBACAuthorizationProvider",
+        "CHROMA_SERVER_AUTHZ_CONFIG_FILE": str(tmp_path / "roles.yaml"),
+    }
+    server = start_ours(tmp_path / "data", env=env)
+
+    async def connect(user: str) -> Any:
+        await forget()
+        return await chromadb.AsyncHttpClient(server.host, server.port, headers={"X-Chroma-Token": f"{user}s-token"})
+
+    try:
+        async with chroma_async.AsyncHttpClient(server.host, server.port, token="roots-token") as root:
+            await root.admin.create_tenant("acme")
+            await root.admin.create_database("prod", "acme")
+            walt = await connect("walt")
+            mine = await walt.get_or_create_collection("mine", embedding_function=None)
+            await mine.add(ids=["a"], embeddings=[[1.0, 2.0]])
+            with pytest.raises(chromadb.errors.ChromaError, match="'walt' may not do system:reset"):
+                await walt.reset()
+            rita = await connect("rita")
+            theirs = await rita.get_collection("mine", embedding_function=None)
+            assert (await theirs.query(query_embeddings=[[1.0, 2.0]]))["ids"] == [["a"]]
+            with pytest.raises(chromadb.errors.ChromaError, match="'rita' may not do collection:add"):
+                await theirs.add(ids=["b"], embeddings=[[1.0, 2.0]])
+            identity = await rita.get_user_identity()
+            assert (identity.user_id, identity.tenant, list(identity.databases)) == ("rita", "acme", ["prod"])
+            assert await root.count_collections() == 0
+            await root.set_tenant("acme", "prod")
+            assert [collection.name for collection in await root.list_collections()] == ["mine"]
+    finally:
+        server.stop()
+
+
 async def test_the_variables_of_older_servers_mean_what_they_meant(tmp_path: Path) -> None:
     old = start_ours(tmp_path / "data", env={**OLD_PROVIDER, "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER": "X_CHROMA_TOKEN"})
     try:
@@ -115,8 +173,13 @@ async def test_the_variables_of_older_servers_mean_what_they_meant(tmp_path: Pat
         ({"CHROMA_SERVER_AUTHN_PROVIDER": "my.module.Provider", "CHROMA_SERVER_AUTHN_CREDENTIALS": TOKEN}, "unknown provider"),
         ({"CHROMA_SERVER_AUTHN_CREDENTIALS": f"users: [{{id: ann, tokens: [{TOKEN}], rôle: x}}]"}, "'rôle' is unknown"),
         ({"CHROMA_SERVER_AUTHN_CREDENTIALS_FILE": "/nonexistent/token"}, "the file that it names cannot be read"),
+        ({"CHROMA_SERVER_AUTHZ_CONFIG": "roles_mapping: {a: {actions: ['*']}}"}, "there are no credentials by which their users"),
+        (
+            {"CHROMA_SERVER_AUTHN_CREDENTIALS": TOKEN, "CHROMA_SERVER_AUTHZ_CONFIG": f"roles_mapping: {{a: {{actions: [gett]}}}} #{TOKEN}"},
+            "'gett' is no action",
+        ),
     ],
-    ids=["no credentials", "unknown provider", "unknown member", "no file"],
+    ids=["no credentials", "unknown provider", "unknown member", "no file", "roles alone", "unknown action"],
 )
 def test_what_cannot_be_meant_is_refused_at_start_before_a_directory_is_made(tmp_path: Path, env: dict[str, str], said: str) -> None:
     command = [sys.executable, "-m", "chroma_async", "run", "--path", str(tmp_path / "data"), "--port", "0"]

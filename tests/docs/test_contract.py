@@ -75,7 +75,7 @@ def test_a_row_says_what_its_route_reads_and_answers(route: Route) -> None:
     elif route.operation in PROBES:
         assert said == set(route.errors)
     else:
-        assert said == set(route.errors) - OF_ANY_ROUTE - {401, 503}
+        assert said == set(route.errors) - OF_ANY_ROUTE - {503}
     for name in route.query:
         assert f"`{name}`" in remark
 
@@ -85,6 +85,7 @@ def test_the_failures_of_any_route_are_those_of_every_route(route: Route) -> Non
     having = set(statuses(route))
     assert 500 in having
     assert (429 in having) != route.probe
+    assert ({401, 403} <= having) != route.open
     assert ({413, 415, 422} <= having) == (route.body is not None)
     if route.listed and route.operation not in PROBES:
         assert (503 in having) == (route.method != "GET" and route.operation not in READS)
@@ -92,7 +93,7 @@ def test_the_failures_of_any_route_are_those_of_every_route(route: Route) -> Non
 
 def test_the_failures_of_any_route_are_in_their_table() -> None:
     said = {int(status) for row in table(CONTRACT, "status", "when") for status in row[0].split(", ")}
-    assert said == OF_ANY_ROUTE | {503}
+    assert said == OF_ANY_ROUTE | {401, 403, 503}
 
 
 # -------------------------------------------------------------------------------------------------------------------- bodies and answers

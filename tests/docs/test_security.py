@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from chroma_async.auth.action import ACTIONS
+from chroma_async.auth.caller import Caller
+from chroma_async.auth.policy import read_policy
 from chroma_async.auth.provider import PROVIDERS, Provider
 from chroma_async.auth.tokens import read_tokens
 from chroma_async.config.settings import TABLE
 from chroma_async.server.app import ROUTES
 from chroma_async.server.docs import document_routes
+from chroma_async.types import Scope
 from tests.compat.servers import start_ours
 from tests.docs.markdown import ROOT, code, section, table
 
@@ -61,3 +65,12 @@ def test_the_routes_that_ask_nobody_are_those_of_the_table() -> None:
     for route in (*ROUTES, *document_routes(ROUTES)):
         said = f"`{route.path}`" in text or route.path.startswith(("/api/v1/", "/docs/"))
         assert said == route.open, route.path
+
+
+def test_the_roles_on_the_page_can_be_read_and_the_table_of_actions_has_them_all() -> None:
+    (roles,) = [text for text in blocks("yaml") if text.startswith("# roles.yaml")]
+    policy = read_policy(roles)
+    assert policy.permission(Caller("ann")).on_system("system:reset")
+    assert policy.permission(Caller("x", "support")).on_collection("collection:query", Scope("acme", "prod-1"), "any")
+    listed = {name for _, names in table(PAGE, "on", "actions") for name in code(names)}
+    assert listed == ACTIONS
