@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from chroma_async.cli.mounts import mountinfo
+from chroma_async.cli.older_volume import with_older_volume
 from chroma_async.config.loading import Resolution, resolve_settings
 from chroma_async.config.setting import Setting, SettingsError
 from chroma_async.config.settings import TABLE, Settings
@@ -48,7 +50,7 @@ def _flag(row: Setting) -> Callable[[Command], Command]:
 def resolution(flags: Mapping[str, object], config_path: Path | None) -> Resolution:
     """Settings from flags, the process's environment and a file. :raises click.ClickException: one cannot be used (exit code 1)."""
     try:
-        return resolve_settings(flags, os.environ, config_path)
+        return with_older_volume(resolve_settings(flags, os.environ, config_path), mountinfo())
     except SettingsError as error:
         raise click.ClickException(error.message()) from error
 

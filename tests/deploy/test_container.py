@@ -102,6 +102,41 @@ def test_variables_of_chromas_images_move_the_data(image: Image, volume: Path) -
         assert "(data: /chroma/chroma)" in said[-1], said
 
 
+def test_a_volume_where_older_images_of_chroma_kept_data_is_used_when_it_is_the_only_one(
+    image: Image, volume: Path, tmp_path: Path
+) -> None:
+    # What Docker makes of VOLUME when nobody names one.
+    nameless = tmp_path / ("0a" * 32) / "_data"
+    nameless.mkdir(parents=True)
+    os.chown(nameless, USER, USER)
+    for volumes in ({"/chroma/chroma": volume}, {"/chroma/chroma": volume, "/data": nameless}):
+        with started(image, volumes=volumes) as container:
+            said = container.lines_until("ready at")
+            assert any("where a volume is mounted and older images of Chroma kept it" in line for line in said), said
+            assert "(data: /chroma/chroma)" in said[-1]
+            assert container.execute(*image.healthcheck[1:]) == (0, "healthy\n")
+            assert container.stop() == 0
+    assert list(nameless.iterdir()) == []
+
+
+def test_files_of_chromas_own_in_that_volume_are_refused_with_what_to_do(image: Image, volume: Path) -> None:
+    (volume / "chroma.sqlite3").write_bytes(b"SQLite format 3\0")
+    with started(image, volumes={"/chroma/chroma": volume}) as container:
+        said = "\n".join(container.lines_until("copy the collections over"))
+        assert "/chroma/chroma is a data directory of Chroma itself" in said
+        assert container.process.wait(30) == 1
+    assert [file.name for file in volume.iterdir()] == ["chroma.sqlite3"]
+
+
+def test_a_directory_that_belongs_to_somebody_else_is_refused_with_the_user_who_needs_it(image: Image, tmp_path: Path) -> None:
+    directory = tmp_path / "of-root"
+    directory.mkdir(0o755)
+    with started(image, volumes={"/data": directory}) as container:
+        said = "\n".join(container.lines_until("runs as user"))
+        assert f"this process runs as user {USER}" in said
+        assert container.process.wait(30) == 1
+
+
 def test_flags_after_run_win_over_the_variables_of_the_image(image: Image, volume: Path) -> None:
     with started(image, command=["run", "--path", "/data/below", "--port", "9001"], volumes={"/data": volume}) as container:
         said = container.lines_until("ready at")

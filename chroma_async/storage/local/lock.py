@@ -88,7 +88,7 @@ class LocalLease:
                 # Not through a link: what that leads to is not ours to write.
                 descriptor = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except OSError as error:
-                raise StoreError(f"{self._directory} cannot be written: {error.strerror or error}") from error
+                raise StoreError(f"{self._directory} cannot be written: {_why(error)}") from error
             try:
                 self._lock(descriptor)
                 self._introduce(descriptor)
@@ -198,7 +198,7 @@ def check_directory(directory: Path) -> None:
     except NotADirectoryError:
         raise ForeignDirectoryError(f"{directory} is not a directory; name another one with --path") from None
     except OSError as error:
-        raise StoreError(f"{directory} cannot be read: {error.strerror or error}") from error
+        raise StoreError(f"{directory} cannot be read: {_why(error)}") from error
     for name in (LOCK, FORMAT, FORMAT_TEMPORARY):
         if name in names and not _is_plain(directory / name):
             raise ForeignDirectoryError(f"{directory / name} is no file that chroma_async made; nothing was touched. {_ELSEWHERE}")
@@ -218,6 +218,12 @@ def check_directory(directory: Path) -> None:
         )
     else:
         _check_begun(directory, names)
+
+
+def _why(error: OSError) -> str:
+    """The system's reason; where it is one of rights, also whose they would have to be: a container's user has no name elsewhere."""
+    reason = error.strerror or str(error)
+    return f"{reason} (this process runs as user {os.geteuid()})" if isinstance(error, PermissionError) else reason
 
 
 def _is_plain(path: Path) -> bool:
