@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chroma_async.embedding.bm25 import ChromaBm25EmbeddingFunction
     from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction
     from chroma_async.embedding.registry import register_embedding_function, register_sparse_embedding_function
+    from chroma_async.encryption.encryption import Encryption
     from chroma_async.errors import ChromaError, IgnoredArgumentWarning
     from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel, SparseVector
 
@@ -58,6 +59,7 @@ __all__ = [
     "DataLoader",
     "DeleteResult",
     "EmbeddingFunction",
+    "Encryption",
     "FloatInvertedIndexConfig",
     "FtsIndexConfig",
     "Function",
@@ -123,6 +125,7 @@ _HOMES = {
     "embedding.bm25": ("ChromaBm25EmbeddingFunction",),
     "embedding.protocol": ("EmbeddingFunction", "SparseEmbeddingFunction"),
     "embedding.registry": ("register_embedding_function", "register_sparse_embedding_function"),
+    "encryption.encryption": ("Encryption",),
     "errors": ("ChromaError", "IgnoredArgumentWarning"),
     "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel", "SparseVector"),
 }

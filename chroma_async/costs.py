@@ -72,6 +72,8 @@ CHECK_ARGUMENT, WALK_VALUE, WALK_NUMBER = 0.1, 0.7, 0.05
 CONVERT_NUMBER, CHECK_SPARSE_VECTOR = 0.02, 30.0
 #: Making a record of an answer one of a result.
 RESULT_ROW = 0.3
+#: Encrypting or decrypting a document or a field, and each of its characters.
+ENCRYPT_VALUE, ENCRYPT_CHARACTER = 4.0, 0.01
 
 
 async def by_cost(run: Run, cost_us: float, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

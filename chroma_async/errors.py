@@ -38,6 +38,7 @@
     │   ├── EmbeddingUnavailableError        no answer, or "not now"; retry later
     │   ├── EmbeddingAnswerError             the answer was not one vector per text
     │   └── ModelMissingError                the model is not on this machine; says how to get it
+    ├── EncryptionError                  a value is not what was encrypted, or its key is missing (client side only)
     └── TransportError                   no answer came (client side only)
         ├── ConnectError                 could not connect; retry is safe
         ├── RequestTimeoutError          also a TimeoutError; the request may have been carried out
@@ -298,6 +299,12 @@ class EmbeddingAnswerError(EmbeddingError):
 
 class ModelMissingError(EmbeddingError):
     """A model, or the library that runs it, is not on this machine. Nothing is fetched unasked; the message says how to get it."""
+
+
+class EncryptionError(ChromaError):
+    """A stored value does not open: it was changed or moved, it is not encrypted at all, or its key is not there. Client side only."""
+
+    status = 500
 
 
 class TransportError(ChromaError):

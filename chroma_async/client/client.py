@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import UUID
 
 from chroma_async.api import ChromaAPI
@@ -32,6 +32,9 @@ from chroma_async.errors import ValidationTypeError
 from chroma_async.plain import shown, walking_us
 from chroma_async.threads import Lane
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
+
+if TYPE_CHECKING:
+    from chroma_async.encryption.encryption import Encryption
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +64,14 @@ class AsyncClient:
         database: str = DEFAULT_DATABASE,
         settings: Any = None,
         lane: Lane | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
         self.tenant = tenant
         self.database = database
         self.lane = lane or Lane("client", WORKERS)
         self.functions = FunctionPool()
         self._settings = settings
-        self._api = api
+        self._api = api if encryption is None else _encrypted(api, encryption, self.lane)
         self._max_batch_size: int | None = None
         self._loop_guard = LoopGuard(f"this {type(self).__name__}")
         self.admin = AsyncAdminClient(api, self._loop_guard)
@@ -294,3 +298,14 @@ class AsyncClient:
             check_conflict(info, function)
             self.functions.adopt(function)
         return AsyncCollection(self, info, function, data_loader)
+
+
+def _encrypted(api: ChromaAPI, encryption: Any, lane: Lane) -> ChromaAPI:
+    """:raises ValidationTypeError: ``encryption`` is none."""
+    # Imported when it is first used: it needs an extra of its own.
+    from chroma_async.encryption.encrypted_api import EncryptedAPI
+    from chroma_async.encryption.encryption import Encryption
+
+    if not isinstance(encryption, Encryption):
+        raise ValidationTypeError(f"encryption: expected an Encryption or None, got {shown(encryption)}")
+    return cast("ChromaAPI", EncryptedAPI(api, encryption, lane))

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroma_async.client.client import AsyncClient
 from chroma_async.client.opening import Opening
@@ -19,33 +19,47 @@ from chroma_async.errors import ValidationTypeError
 from chroma_async.service.local import open_local
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT
 
+if TYPE_CHECKING:
+    from chroma_async.encryption.encryption import Encryption
+
 
 def AsyncPersistentClient(  # noqa: N802 - chromadb's name
-    path: str | Path = "./chroma", settings: Any = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE
+    path: str | Path = "./chroma",
+    settings: Any = None,
+    tenant: str = DEFAULT_TENANT,
+    database: str = DEFAULT_DATABASE,
+    *,
+    encryption: Encryption | None = None,
 ) -> Opening:
     """A client of the store in the directory ``path``, which is made when missing: ``await`` it, or enter it with ``async with``.
 
-    ``settings`` is :class:`~chroma_async.config.settings.Settings`, or chromadb's, of which ``allow_reset`` is read.
+    ``settings`` is :class:`~chroma_async.config.settings.Settings`, or chromadb's, of which ``allow_reset`` is read. With an ``encryption``
+    (:class:`~chroma_async.encryption.encryption.Encryption`), its collections write encrypted what that names.
 
     On opening: :class:`~chroma_async.errors.LockedError` when another process owns it, :class:`~chroma_async.errors.ForeignDirectoryError`
     when it holds another program's files, ValidationError when it is open here with other settings.
     """
-    return _opening(str(path), settings, tenant, database)
+    return _opening(str(path), settings, tenant, database, encryption)
 
 
 def AsyncEphemeralClient(  # noqa: N802 - chromadb's name
-    settings: Any = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE
+    settings: Any = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE, *, encryption: Encryption | None = None
 ) -> Opening:
     """A client of a new store in memory: ``await`` it, or enter it with ``async with``. Its data ends with it."""
-    return _opening(None, settings, tenant, database)
+    return _opening(None, settings, tenant, database, encryption)
 
 
-def _opening(path: str | None, settings: Any, tenant: str, database: str) -> Opening:
+def _opening(path: str | None, settings: Any, tenant: str, database: str, encryption: Encryption | None) -> Opening:
     own = _own_settings(path, settings)
     shown = own if settings is None else settings
 
     async def make() -> AsyncClient:
-        return AsyncClient(await open_local(path, own), tenant=tenant, database=database, settings=shown)
+        api = await open_local(path, own)
+        try:
+            return AsyncClient(api, tenant=tenant, database=database, settings=shown, encryption=encryption)
+        except BaseException:
+            await api.aclose()
+            raise
 
     return Opening(make)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -54,6 +54,9 @@ from chroma_async.wire import collections as names
 from chroma_async.wire import functions, requests, responses, transactions
 from chroma_async.wire.answers import decode_acknowledgement
 from chroma_async.wire.responses import encoding_us
+
+if TYPE_CHECKING:
+    from chroma_async.encryption.encryption import Encryption
 
 T = TypeVar("T")
 
@@ -345,6 +348,7 @@ def AsyncHttpClient(  # noqa: N802 - chromadb's name
     ssl_verify: bool | str | Path | None = None,
     client_settings: ClientSettings | None = None,
     connect: bool = True,
+    encryption: Encryption | None = None,
 ) -> Opening:
     """A client of a server: ``await`` it, or enter it with ``async with``.
 
@@ -354,6 +358,7 @@ def AsyncHttpClient(  # noqa: N802 - chromadb's name
     :param ssl_verify: ``False`` trusts anyone; a path names a file or folder of certificates to trust. Default: the system's authorities.
     :param client_settings: timeouts, pool and retries; ``None`` for a timeout there waits for ever.
     :param connect: ask at once who the caller is and whether tenant and database exist.
+    :param encryption: its collections write encrypted what that names (:class:`~chroma_async.encryption.encryption.Encryption`).
     :raises ValidationError: no URL can be made of the arguments.
     """
     address = resolve_address(
@@ -370,7 +375,8 @@ def AsyncHttpClient(  # noqa: N802 - chromadb's name
     async def make() -> AsyncClient:
         lane = Lane("client", WORKERS)
         api = HttpAPI(address, lane=lane)
-        return AsyncClient(api, tenant=tenant, database=database, settings=settings or address.settings, lane=lane)
+        shown = settings or address.settings
+        return AsyncClient(api, tenant=tenant, database=database, settings=shown, lane=lane, encryption=encryption)
 
     return Opening(make, connect=connect)
 

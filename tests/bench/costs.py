@@ -24,9 +24,11 @@ import orjson
 
 from chroma_async import costs
 from chroma_async.client.filters import check_where
+from chroma_async.client.metadata import check_metadata
 from chroma_async.client.record_arguments import columns
 from chroma_async.client.results import get_result
-from chroma_async.client.validate import check_embeddings, check_metadata
+from chroma_async.client.validate import check_embeddings
+from chroma_async.encryption.encryption import Encryption
 from chroma_async.engine.snapshot.memtable import Memtable
 from chroma_async.engine.snapshot.version import Version
 from chroma_async.engine.write.request import Write, check_batch
@@ -81,7 +83,7 @@ class Measure:
 
 async def measures(api: LocalAPI) -> list[Measure]:
     """All of them. :param api: an empty store."""
-    return [*_of_requests(), *await _of_collections(api)]
+    return [*_of_requests(), *await _of_collections(api), *await _of_encryption()]
 
 
 def _of_requests() -> Iterator[Measure]:
@@ -181,6 +183,22 @@ async def _of_collections(api: LocalAPI) -> list[Measure]:
         Measure("write collections", {"WRITE_COLLECTION": COLLECTIONS}, lambda: encode_collections(infos)),
         Measure("read collections", {"READ_COLLECTION": COLLECTIONS}, listed),
         Measure("tick collections", {"TICK_COLLECTION": COLLECTIONS}, tick),
+    ]
+
+
+async def _of_encryption() -> list[Measure]:
+    async def run(work: Any, *args: Any) -> Any:
+        return work(*args)
+
+    encryption = Encryption({"k": bytes(32)}, "k", fields=["n"])
+    await encryption.ready(run)
+    values = RecordBatch([str(row) for row in range(100)], None, metadatas=[{"n": row} for row in range(100)])
+    texts = RecordBatch(values.ids, None, documents=["x" * 1000] * 100)
+    sealed = encryption.sealed(texts)
+    rows = Rows(sealed.ids, documents=sealed.documents)
+    return [
+        Measure("encrypt values", {"ENCRYPT_VALUE": 100}, lambda: encryption.sealed(values)),
+        Measure("decrypt documents", {"ENCRYPT_VALUE": 100, "ENCRYPT_CHARACTER": 100_000}, lambda: encryption.opened(rows)),
     ]
 
 
