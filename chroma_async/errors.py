@@ -151,9 +151,10 @@ class UnsupportedMediaTypeError(ChromaError):
 
 
 class AuthorizationError(ChromaError):
-    """The caller is not known."""
+    """The caller is not known. ``challenge`` says how callers show who they are, as HTTP has it."""
 
     status = 401
+    challenge = "Bearer"
 
 
 class ChromaAuthError(ChromaError):

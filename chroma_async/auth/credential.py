@@ -32,6 +32,11 @@ class Token:
 
     text: str = field(repr=False)
 
+    @property
+    def whole(self) -> str:
+        """All that tells it from others."""
+        return self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Password:
@@ -39,6 +44,11 @@ class Password:
 
     user: str
     text: str = field(repr=False)
+
+    @property
+    def whole(self) -> str:
+        """All that tells it from others."""
+        return f"{self.user}:{self.text}"
 
 
 def read_credential(authorization: Sequence[str], chroma_token: Sequence[str], header: TokenHeader, *, passwords: bool) -> Token | Password:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
-from chroma_async.auth.authentication import Guard, authentication_from
+from chroma_async.auth.attempts import attempts_from
+from chroma_async.auth.authentication import authentication_from
+from chroma_async.auth.guard import Guard
 from chroma_async.auth.key_file import INITIAL_TOKEN, make_initial_key, read_keys
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
@@ -21,26 +23,28 @@ from chroma_async.threads import Run
 logger = logging.getLogger(__name__)
 
 
-def guard_from(settings: Settings) -> Guard | None:
+def guard_from(settings: Settings, run: Run) -> Guard | None:
     """What asks callers; ``None``: nobody does. Until :func:`make_initial_token` it may know of no credential, and let nobody in.
 
+    :param run: a way to a thread, for passwords.
     :raises click.ClickException: credentials or keys cannot be used (exit code 1).
     """
-    guard = _guard(settings)
+    guard = _guard(settings, run)
     authentication = guard.authentication
     if settings.authz_config and not (authentication.can_let_in or _makes_token(settings)):
         raise click.ClickException("authz_config gives roles, and there are no credentials by which their users could be known")
     is_open = not authentication.can_let_in and not _makes_token(settings)
     # Who goes without credentials on purpose is not held to the key that a start before that made.
-    was_opened = settings.allow_unauthenticated and not authentication.tokens and authentication.keys.is_initial_only
+    was_opened = settings.allow_unauthenticated and authentication.is_initial_only
     return None if is_open or was_opened else guard
 
 
-def _guard(settings: Settings) -> Guard:
+def _guard(settings: Settings, run: Run) -> Guard:
     """What settings and the keys of the data directory say. :raises click.ClickException: they cannot be used."""
     try:
         keys = read_keys(Path(settings.path)) if settings.is_persistent else ()
-        return Guard(authentication_from(settings, Keys(keys, time.time)), policy_from(settings))
+        authentication = authentication_from(settings, Keys(keys, time.time), run)
+        return Guard(authentication, policy_from(settings), attempts_from(settings))
     except SettingsError as error:
         raise click.ClickException(error.message()) from error
     except ValueError as error:
@@ -71,8 +75,25 @@ async def make_initial_token(guard: Guard | None, settings: Settings, run: Run) 
         await run(make_initial_key, directory, time.time())
     except OSError as error:
         raise click.ClickException(f"no token can be written to {directory}: {error.strerror or error}") from error
-    guard.authentication = (await run(_guard, settings)).authentication
+    guard.authentication = (await run(_guard, settings, run)).authentication
     logger.warning("no credential is configured, so a token was made; it is in the file %s", directory / INITIAL_TOKEN)
+
+
+async def reload(guard: Guard, resolve: Callable[[], Settings], run: Run) -> None:
+    """Read credentials, keys and roles again. What cannot be used, or would leave nobody to ask for, changes nothing and is logged.
+
+    :param resolve: reads settings anew, and the files that they name.
+    """
+    try:
+        fresh = await run(lambda: _guard(resolve(), run))
+    except click.ClickException as error:
+        logger.error("credentials and roles stay as they are: %s", error.message)
+        return
+    if not fresh.authentication.can_let_in:
+        logger.error("credentials and roles stay as they are: there would be no credential; start again to serve without")
+        return
+    guard.authentication, guard.policy = fresh.authentication, fresh.policy
+    logger.info("credentials and roles were read again")
 
 
 def initial_token(settings: Settings) -> Path | None:

@@ -16,6 +16,7 @@ from chroma_async.cli import options
 from chroma_async.config.loading import Examination, examine
 from chroma_async.config.page import configuration_page
 from chroma_async.config.settings import TABLE, Settings, SettingsError
+from chroma_async.threads import Lane
 
 
 @click.group()
@@ -61,7 +62,7 @@ def _credential_faults(found: Examination) -> list[SettingsError]:
     """What is wrong with the credentials, which takes more than one setting to see."""
     try:
         settings = Settings(**found.values)
-        authentication_from(settings, Keys((), time.time))
+        authentication_from(settings, Keys((), time.time), Lane("password", 1).run)
         policy_from(settings)
     except SettingsError as error:
         return [error]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chroma_async.auth.authentication import Guard
+from chroma_async.auth.guard import Guard
 from chroma_async.cli import access, options, store
 from chroma_async.cli.banner import banner
+from chroma_async.cli.hangup import on_hangup
 from chroma_async.cli.logs import write_logs
 from chroma_async.cli.mounts import mountinfo
 from chroma_async.config.settings import Settings
+from chroma_async.threads import Lane
 
 if TYPE_CHECKING:
     from chroma_async.service.local import LocalAPI
@@ -42,10 +44,17 @@ def run(config_argument: Path | None, config_path: Path | None, **flags: object)
     write_logs(settings)
     for line in found.notices:
         logger.warning(line)
-    _run_loop(_serve(settings, access.guard_from(settings)))
+    passwords = Lane("password", settings.query_threads)
+    guard = access.guard_from(settings, passwords.run)
+
+    async def reload() -> None:
+        if guard is not None:
+            await access.reload(guard, lambda: options.settings_from(flags, config_argument or config_path), passwords.run)
+
+    _run_loop(_serve(settings, guard, passwords, reload))
 
 
-async def _serve(settings: Settings, guard: Guard | None) -> None:
+async def _serve(settings: Settings, guard: Guard | None, passwords: Lane, reload: Callable[[], Awaitable[None]]) -> None:
     """Open, listen, say so, stop when told to.
 
     :raises click.ClickException: the directory or the address cannot be had.
@@ -53,7 +62,6 @@ async def _serve(settings: Settings, guard: Guard | None) -> None:
     from chroma_async.cli.telemetry import tracing
     from chroma_async.server.lifecycle import serve
     from chroma_async.server.listening import bound
-    from chroma_async.threads import Lane
 
     # Large bodies are parsed apart from the engine's own threads: a queue of uploads must not hold up the queries behind it.
     bodies = Lane("body", settings.query_threads)
@@ -64,6 +72,8 @@ async def _serve(settings: Settings, guard: Guard | None) -> None:
                 sockets = await stack.enter_async_context(bound(settings.host, settings.port))
             access.refuse_exposure(sockets, guard, settings)
             stack.push_async_callback(bodies.aclose)
+            stack.push_async_callback(passwords.aclose)
+            stack.enter_context(on_hangup(reload))
 
             async def opening() -> LocalAPI:
                 api = await stack.enter_async_context(store.opened(settings, serving=True))

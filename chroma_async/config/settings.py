@@ -81,12 +81,13 @@ class SecuritySettings:
 
     auth_provider: str = setting(
         "",
-        "What the credentials are: ``token``, or one of Chroma's class paths with that meaning. Credentials alone are tokens.",
+        "What the credentials are: ``token``, ``basic``, or a class path of Chroma's that means one of them. Credentials alone are tokens.",
         variables=("CHROMA_SERVER_AUTHN_PROVIDER", "CHROMA_SERVER_AUTH_PROVIDER"),
     )
     auth_credentials: str = setting(
         "",
-        "Tokens, one a line; or Chroma's YAML of users, each with ``id``, ``tokens``, ``role``, ``tenant`` and ``databases``.",
+        "Tokens, one a line; or Chroma's YAML of users, each with ``id``, ``tokens``, ``role``, ``tenant`` and ``databases``; "
+        "or for ``basic`` the lines of an htpasswd file with bcrypt hashes.",
         variables=("CHROMA_SERVER_AUTHN_CREDENTIALS", "CHROMA_SERVER_AUTH_CREDENTIALS"),
         secret=True,
     )
@@ -101,6 +102,10 @@ class SecuritySettings:
         variables=("CHROMA_AUTH_TOKEN_TRANSPORT_HEADER", "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER"),
         choices=("any", "authorization", "x-chroma-token", "x_chroma_token"),
     )
+    failed_attempts: int = setting(
+        10, "Wrong credentials of one address that are looked at without a wait; then 429 until its time is over."
+    )
+    failed_attempt_s: float = setting(5.0, "Time after which one more is looked at.")
     authz_provider: str = setting(
         "",
         "How callers are allowed what they do: ``rbac``, or one of Chroma's class paths with that meaning. A configuration alone is one.",

@@ -10,7 +10,9 @@ from functools import partial
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.auth.authentication import Guard, authentication_from
+from chroma_async.auth.attempts import attempts_from
+from chroma_async.auth.authentication import authentication_from
+from chroma_async.auth.guard import Guard
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
 from chroma_async.config.settings import Settings
@@ -67,8 +69,8 @@ def create_app(
     """
     service = Service(api, settings, run, clock)
     routes = (*ROUTES, *document_routes(ROUTES))
-    if guard is None and (authentication := authentication_from(settings, Keys((), time.time))).can_let_in:
-        guard = Guard(authentication, policy_from(settings))
+    if guard is None and (authentication := authentication_from(settings, Keys((), time.time), run)).can_let_in:
+        guard = Guard(authentication, policy_from(settings), attempts_from(settings))
     if guard is not None:
         routes = tuple(map(authorized, routes))
     handlers = {partial(traced(route), service): route for route in routes}

@@ -11,8 +11,8 @@ from aiohttp.typedefs import Handler as AnyHandler
 from aiohttp.typedefs import Middleware
 
 from chroma_async.auth.action import KNOWN_CALLER
-from chroma_async.auth.authentication import Guard
 from chroma_async.auth.authorized_api import AuthorizedAPI
+from chroma_async.auth.guard import Guard
 from chroma_async.auth.permission import Permission
 from chroma_async.server.route import Route
 from chroma_async.server.service import Service
@@ -33,7 +33,8 @@ def authenticated(guard: Guard, routes: Mapping[Any, Route]) -> Middleware:
         if route is None or not route.open:
             headers = request.headers
             shown = headers.getall("Authorization", ()), headers.getall("X-Chroma-Token", ())
-            request[PERMISSION] = await guard.permission(*shown, (KNOWN_CALLER,) if route is None else route.actions)
+            actions = (KNOWN_CALLER,) if route is None else route.actions
+            request[PERMISSION] = await guard.permission(*shown, actions, request.remote or "")
         return await handler(request)
 
     return asked

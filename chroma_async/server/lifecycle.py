@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
-from chroma_async.auth.authentication import Guard
+from chroma_async.auth.guard import Guard
 from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app
 from chroma_async.server.connection import Runner

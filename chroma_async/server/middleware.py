@@ -116,7 +116,7 @@ def failure(request: web.Request, error: ChromaError) -> web.Response:
     """The answer that stands for ``error``."""
     response = _error_answer(request, error.code(), error.wire_name, error.message())
     if isinstance(error, AuthorizationError):
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, RateLimitError | UnavailableError):
         wait_s = RETRY_AFTER_S if error.retry_after_s is None else max(0, math.ceil(error.retry_after_s))
         response.headers["Retry-After"] = str(wait_s)

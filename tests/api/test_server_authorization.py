@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 
 from chroma_async.auth.action import ACTIONS, KNOWN_CALLER
-from chroma_async.auth.authentication import Guard, authentication_from
+from chroma_async.auth.attempts import attempts_from
+from chroma_async.auth.authentication import authentication_from
+from chroma_async.auth.guard import Guard
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.permission import EVERYTHING, Grant, Names
 from chroma_async.auth.policy import Policy
@@ -93,7 +95,9 @@ async def serving(api: LocalAPI, grants: dict[str, Grant]) -> AsyncIterator[aioh
     """A server where each name is the token of a user who has that grant."""
     users = [f"{{id: {name}, role: {name}, tokens: [{name}]}}" for name in grants]
     settings = Settings(is_persistent=False, allow_reset=True, auth_credentials=f"users: [{', '.join(users)}]")
-    guard = Guard(authentication_from(settings, Keys((), lambda: 0.0)), Policy({name: (grant,) for name, grant in grants.items()}, {}))
+    authentication = authentication_from(settings, Keys((), lambda: 0.0), asyncio.to_thread)
+    policy = Policy({name: (grant,) for name, grant in grants.items()}, {})
+    guard = Guard(authentication, policy, attempts_from(settings))
     runner = web.AppRunner(create_app(api, settings, asyncio.to_thread, guard=guard))
     await runner.setup()
     try:

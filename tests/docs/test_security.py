@@ -52,7 +52,8 @@ def test_the_file_of_users_on_the_page_can_be_read() -> None:
 
 def test_the_table_of_providers_is_the_one_that_is_looked_up() -> None:
     said = {code(name)[0]: kind for name, kind in table(PAGE, "provider", "is")}
-    assert said == {name: "tokens" for name, provider in PROVIDERS.items() if provider is Provider.TOKEN}
+    kinds = {Provider.TOKEN: "tokens", Provider.BASIC: "passwords"}
+    assert said == {name: kinds[provider] for name, provider in PROVIDERS.items()}
 
 
 @pytest.mark.parametrize("variable", re.findall(r"`(CHROMA_[A-Z_]+)`", PAGE))

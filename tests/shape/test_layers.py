@@ -18,7 +18,7 @@ IMPORTS: dict[str, set[str]] = {
     "embedding": {"types", "errors", "threads"},
     "api": {"types"},
     "wire": {"costs", "types", "errors"},
-    "auth": {"costs", "types", "errors", "config", "api"},
+    "auth": {"costs", "threads", "types", "errors", "config", "api"},
     "server": {"costs", "threads", "types", "errors", "config", "auth", "api", "wire"},
     "format": {"types", "errors"},
     "plain": {"costs", "types", "errors"},

@@ -1,0 +1,62 @@
+"""What stands between a request and what it asks for: who sends it, how often it was wrong, and what it may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chroma_async.auth.attempts import Attempts
+from chroma_async.auth.authentication import Authentication
+from chroma_async.auth.caller import Caller
+from chroma_async.auth.credential import Password, Token, read_credential
+from chroma_async.auth.permission import Permission
+from chroma_async.auth.policy import Policy
+from chroma_async.errors import AuthorizationError, ChromaAuthError
+
+#: Said to those who show nothing that counts, where the only key is the one that a first start made.
+INITIAL_HINT = "; the file initial-token in the server's data directory holds the first one"
+
+
+class Guard:
+    """The guard of a server. ``authentication`` and ``policy`` may be replaced while it serves."""
+
+    def __init__(self, authentication: Authentication, policy: Policy, attempts: Attempts) -> None:
+        self.authentication = authentication
+        self.policy = policy
+        self._attempts = attempts
+
+    async def permission(
+        self, authorization: Sequence[str], chroma_token: Sequence[str], actions: Sequence[str], address: str
+    ) -> Permission:
+        """What the sender of a request may do.
+
+        :param authorization: the values of the header ``Authorization``, and ``chroma_token`` those of ``X-Chroma-Token``.
+        :param actions: those that the request may be about. :param address: where it comes from.
+        :raises AuthorizationError: the sender is not known; in the same words for all credentials that are well formed.
+        :raises RateLimitError: too many who were not known came from the same address.
+        :raises ChromaAuthError: none of the actions is allowed to it anywhere.
+        """
+        authentication = self.authentication
+        try:
+            shown = read_credential(authorization, chroma_token, authentication.header, passwords=authentication.passwords is not None)
+        except AuthorizationError as error:
+            raise self._unknown(error.message()) from None
+        self._attempts.check(address, shown.whole)
+        caller = await self._caller(shown, address)
+        permission = self.policy.permission(caller)
+        if not permission.somewhere(actions):
+            raise ChromaAuthError(f"{caller.user!r:.200} may not do {' or '.join(actions)}")
+        return permission
+
+    async def _caller(self, shown: Token | Password, address: str) -> Caller:
+        found = await self.authentication.caller(shown)
+        if found is None:
+            self._attempts.failed(address)
+            raise self._unknown("the credential is not one that is known here")
+        self._attempts.succeeded(address, shown.whole)
+        return found
+
+    def _unknown(self, reason: str) -> AuthorizationError:
+        error = AuthorizationError(reason + (INITIAL_HINT if self.authentication.is_initial_only else ""))
+        if self.authentication.passwords is not None:
+            error.challenge = 'Basic realm="chroma-async", charset="UTF-8"'
+        return error
