@@ -7,9 +7,10 @@ so clients and tests need not know which one they hold. Every method raises :cla
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from chroma_async.statistics import StoreStatistics
 from chroma_async.types import (
     Alias,
     Attachment,
@@ -208,3 +209,14 @@ class ChromaAPI(Protocol):
 
     async def aclose(self) -> None:
         """Idempotent."""
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """What a store of this process tells besides: how it is."""
+
+    async def statistics(self) -> StoreStatistics | None:
+        """As of now; ``None`` where there are none. Looks at each loaded collection, so not for every request.
+
+        :raises ClosedError: it was closed.
+        """

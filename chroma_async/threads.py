@@ -27,15 +27,18 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from chroma_async.errors import ClosedError, InternalError, UnavailableError
+from chroma_async.measures import Histogram
+from chroma_async.statistics import LaneStatistics
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +107,7 @@ class _Job:
     work: Callable[[], object] | None
     loop: asyncio.AbstractEventLoop
     waiter: asyncio.Future[Any] | None
+    asked_s: float
     result: object = None
     error: BaseException | None = None
 
@@ -129,6 +133,8 @@ class Lane:
         self._started = 0
         #: Jobs that are not done.
         self._left = 0
+        #: Seconds until jobs began.
+        self._waits = Histogram()
         self._closed = False
         #: Done when the last worker of the closed lane has ended.
         self._drained: Future[None] = Future()
@@ -141,8 +147,13 @@ class Lane:
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
-        self._hand_over(_Job(partial(work, *args, **kwargs), loop, waiter))
+        self._hand_over(_Job(partial(work, *args, **kwargs), loop, waiter, perf_counter()))
         return await waiter
+
+    def statistics(self) -> LaneStatistics:
+        """How many jobs there are, and how long jobs have waited for a worker."""
+        with self._lock:
+            return LaneStatistics(self._name, self._workers, self._left, self._waits.copy())
 
     async def aclose(self, patience_s: float | None = None) -> bool:
         """Wait for what has begun, then end the workers. Idempotent.
@@ -193,10 +204,12 @@ class Lane:
         """What a worker does until no job has come for a while."""
         _prepare(self._name, self._initializer)
         while (job := self._next()) is not None:
+            waited_s = perf_counter() - job.asked_s
             _do(job)
             # It counts as done before its waiter knows: what that asks for next finds a worker that is as good as free.
             with self._lock:
                 self._left -= 1
+                self._waits.observe(waited_s)
             _tell(job)
             job = None
 
@@ -317,6 +330,10 @@ class Threads:
         thread = SerialThread(name)
         self._lanes.append(thread)
         return thread
+
+    def statistics(self) -> Iterator[LaneStatistics]:
+        """Of each lane."""
+        return (lane.statistics() for lane in self._lanes)
 
     async def aclose(self) -> None:
         """End all threads once they are done. Idempotent."""

@@ -10,10 +10,11 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from chroma_async.api import ChromaAPI
+from chroma_async.api import ChromaAPI, Inspectable
 from chroma_async.auth.permission import Permission
 from chroma_async.costs import in_slices
 from chroma_async.errors import ChromaAuthError, NotFoundError
+from chroma_async.statistics import StoreStatistics
 from chroma_async.types import (
     Alias,
     Attachment,
@@ -76,6 +77,11 @@ class AuthorizedAPI:
     async def reset(self) -> bool:
         self._require(self._permission.on_system("system:reset"), "system:reset")
         return await self._api.reset()
+
+    async def statistics(self) -> StoreStatistics | None:
+        """Names collections of all tenants, so only who may see the whole server is told."""
+        self._require(self._permission.on_system("system:metrics"), "system:metrics")
+        return await self._api.statistics() if isinstance(self._api, Inspectable) else None
 
     async def aclose(self) -> None:
         """Nothing: the API belongs to all callers."""

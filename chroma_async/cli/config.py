@@ -32,8 +32,9 @@ def show(origin: bool, config_path: Path | None) -> None:
     found = options.resolution({}, config_path)
     for name, row in TABLE.items():
         value = getattr(found.settings, name)
-        # What is masked must not be taken for the value by those who use the output as a file.
-        line = f"{'# ' if row.masked(value) is not value else ''}{name} = {_toml(row.masked(value))}"
+        # What is masked must not be taken for the value by those who use the output as a file; and such a file knows no value for none.
+        said = "" if value is None else _toml(row.masked(value))
+        line = f"{'# ' if value is None or row.masked(value) is not value else ''}{name} = {said}"
         click.echo(f"{line}  # {found.origins[name]}" if origin else line)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,16 +63,15 @@ async def _serve(settings: Settings, guard: Guard | None, passwords: Lane, reloa
     """
     from chroma_async.cli.telemetry import tracing
     from chroma_async.server.lifecycle import serve
-    from chroma_async.server.listening import bound
 
     # Large bodies are parsed apart from the engine's own threads: a queue of uploads must not hold up the queries behind it.
     bodies = Lane("body", settings.query_threads)
     with tracing(settings):
         async with AsyncExitStack() as stack:
             # The address first: what cannot be served leaves no directory behind.
-            with _listening(settings):
-                sockets = await stack.enter_async_context(bound(settings.host, settings.port))
+            sockets = await _bound(stack, settings.host, settings.port)
             access.refuse_exposure(sockets, guard, settings)
+            at_metrics = await _bound_for_metrics(stack, settings)
             stack.push_async_callback(bodies.aclose)
             stack.push_async_callback(passwords.aclose)
             stack.enter_context(on_hangup(reload))
@@ -80,9 +81,30 @@ async def _serve(settings: Settings, guard: Guard | None, passwords: Lane, reloa
                 await access.make_initial_token(guard, settings, bodies.run)
                 return api
 
-            with _listening(settings):
-                await serve(opening, settings, bodies.run, sockets, partial(_announce, settings, guard), guard=guard)
+            ready = partial(_announce, settings, guard)
+            with _listening(settings.host, settings.port):
+                await serve(opening, settings, bodies.run, sockets, ready, guard=guard, metrics_sockets=at_metrics)
     click.echo("stopped")
+
+
+async def _bound(stack: AsyncExitStack, host: str, port: int) -> list[socket.socket]:
+    """Sockets of an address, until the stack ends. :raises click.ClickException: it cannot be had."""
+    from chroma_async.server.listening import bound
+
+    with _listening(host, port):
+        return await stack.enter_async_context(bound(host, port))
+
+
+async def _bound_for_metrics(stack: AsyncExitStack, settings: Settings) -> list[socket.socket]:
+    """The same for metrics, if they have a port. :raises click.ClickException: it cannot be had, or nothing can be served there."""
+    if settings.metrics_port is None:
+        return []
+    if find_spec("prometheus_client") is None:
+        raise click.ClickException(f"metrics_port = {settings.metrics_port}: metrics need prometheus-client: install chroma-async[server]")
+    sockets = await _bound(stack, settings.metrics_host, settings.metrics_port)
+    host, port = sockets[0].getsockname()[:2]
+    logger.info("metrics are served", extra={"fields": {"address": host, "port": port}})
+    return sockets
 
 
 def _announce(settings: Settings, guard: Guard | None, host: str, port: int) -> None:
@@ -92,12 +114,12 @@ def _announce(settings: Settings, guard: Guard | None, host: str, port: int) -> 
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[None]:
+def _listening(host: str, port: int) -> Iterator[None]:
     """Turns the system's errors about addresses into a message. :raises click.ClickException: the address cannot be had (exit code 1)."""
     try:
         yield
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {settings.host}:{settings.port}: {_listen_reason(error)}") from error
+        raise click.ClickException(f"cannot listen on {host}:{port}: {_listen_reason(error)}") from error
 
 
 def _listen_reason(error: OSError) -> str:

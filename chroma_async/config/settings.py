@@ -227,8 +227,22 @@ class ResourceSettings:
 
 @dataclass(frozen=True)
 class TelemetrySettings:
-    """Telemetry: where spans go."""
+    """Telemetry: metrics, and where spans go."""
 
+    metrics_port: int | None = setting(
+        None,
+        "Port for ``/metrics`` alone, without a credential; unset leaves it at the server's own port.",
+        at_least=0,
+        at_most=65535,
+    )
+    metrics_host: str = setting("127.0.0.1", "Address of ``metrics_port``.")
+    metrics_open: bool = setting(False, "Whether ``/metrics`` at the server's own port is answered without a credential.")
+    metrics_collections: int = setting(
+        20,
+        "Loaded collections with metrics of their own, the largest first; the others are summed up as ``other``.",
+        at_least=0,
+        at_most=200,
+    )
     otel_endpoint: str = setting(
         "",
         "Address of an OTLP collector that spans are sent to; empty for none. Needs the OpenTelemetry SDK installed.",

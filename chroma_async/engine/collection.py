@@ -27,6 +27,7 @@ from chroma_async.engine.write.transaction import ReadTokens
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.format.manifest import Manifest
 from chroma_async.rust_regex.patterns import Budget
+from chroma_async.statistics import CollectionStatistics
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.threads import Run
 from chroma_async.types import Floats, IncludeField, IndexingStatus, Json, ReadLevel, Scalar, Scope, Seq, Space
@@ -175,6 +176,27 @@ class Collection:
             mapped = sum(map(self._context.backends.segments.is_mapped, files))
             self._measured = manifest, sum(file.bytes for file in files), mapped
         return self._measured[1:]
+
+    def statistics(self) -> CollectionStatistics:
+        """What it holds at this moment."""
+        version, row = self.live.version, self.row
+        positions, (requests, request_bytes) = sum(part.rows for part in version.parts), self._queue.waiting
+        file_bytes = self._files()[0]
+        return CollectionStatistics(
+            id=row.id,
+            scope=self.scope,
+            name=row.name,
+            rows=version.count,
+            dead_rows=positions - version.count,
+            unindexed_rows=sum(segment.rows - segment.covers for segment in self.live.segments),
+            segments=len(self.live.segments),
+            memory_bytes=self.bytes - file_bytes,
+            file_bytes=file_bytes,
+            lag_rows=version.seq - self.live.manifest.flushed_seq,
+            lag_s=self.compactor.lag_s(),
+            queue_requests=requests,
+            queue_bytes=request_bytes,
+        )
 
     @property
     def worth_flushing(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from chroma_async.config.settings import Settings
 from chroma_async.engine.read.search_plan import PlanSettings
@@ -12,8 +12,12 @@ from chroma_async.engine.snapshot.segment import SegmentOpener
 from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
+from chroma_async.measures import Work
 from chroma_async.storage.base.backends import Backends
 from chroma_async.threads import Threads
+
+#: The kinds of background work that are counted.
+WORK = ("flush", "merge", "vacuum", "index", "text_index")
 
 
 @dataclass(frozen=True)
@@ -39,3 +43,5 @@ class Context:
     refuse_when_full: bool = False
     #: Whether flush and maintenance start by themselves; off, they run when asked.
     automatic: bool = True
+    #: What became of background work, by kind.
+    work: Mapping[str, Work] = field(default_factory=lambda: {kind: Work() for kind in WORK})

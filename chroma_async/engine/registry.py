@@ -49,6 +49,7 @@ class Registry:
     :ivar context: what those share that are loaded from now on.
     :ivar loaded: those that are in memory, the longest unused first.
     :ivar loading: those that are about to be.
+    :ivar damaged: those that could not be loaded when they were last asked for, as a file or an entry of the log is damaged.
     """
 
     def __init__(self, context: Context, guard: Guard, facts: Mapping[UUID, Facts], logged: Mapping[UUID, Seq]) -> None:
@@ -58,6 +59,7 @@ class Registry:
         """
         self.loaded: OrderedDict[UUID, Collection] = OrderedDict()
         self.loading: dict[UUID, asyncio.Task[Collection]] = {}
+        self.damaged: set[UUID] = set()
         self.context = context
         self._guard = guard
         self._collections: Collections = context.backends.catalog
@@ -128,6 +130,7 @@ class Registry:
         """The log has nothing more to say of a collection."""
         self._facts.pop(id, None)
         self._logged.pop(id, None)
+        self.damaged.discard(id)
 
     async def settled(self) -> None:
         """Until nothing is being loaded."""
@@ -152,6 +155,7 @@ class Registry:
                 await collection.aclose(flush=False)
                 raise
             self.loaded[row.id] = collection
+            self.damaged.discard(row.id)
             return collection
         finally:
             del self.loading[row.id]
@@ -162,6 +166,7 @@ class Registry:
         except CorruptionError:
             # Files that are missing are those of a collection that was just deleted.
             await self._collections.find_collection(row.id)
+            self.damaged.add(row.id)
             raise
 
 

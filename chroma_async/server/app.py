@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -19,6 +20,8 @@ from chroma_async.config.settings import Settings
 from chroma_async.server.authentication import authenticated, authorized
 from chroma_async.server.connection_log import ConnectionLog
 from chroma_async.server.docs import document_routes
+from chroma_async.server.loop_lag import watch_loop
+from chroma_async.server.metrics import METRICS_ROUTE
 from chroma_async.server.middleware import envelope
 from chroma_async.server.route import Route
 from chroma_async.server.routes_aliases import ALIAS_ROUTES
@@ -37,6 +40,7 @@ from chroma_async.threads import Run
 ROUTES: tuple[Route, ...] = (
     *RECORD_ROUTES,
     *SYSTEM_ROUTES,
+    METRICS_ROUTE,
     *COLLECTION_ROUTES,
     *TENANT_ROUTES,
     *FORK_ROUTES,
@@ -47,6 +51,9 @@ ROUTES: tuple[Route, ...] = (
 
 #: Longest request line and header. Names of tenants have no bound, and proxies add large cookies and tokens.
 HEAD_LINE_BYTES = 64 * 1024
+
+#: What is served at the port of the metrics, if they have one.
+METRICS_PORT_PATHS = frozenset({METRICS_ROUTE.path, "/livez", "/readyz"})
 
 #: aiohttp's own pattern for a placeholder leaves out braces, which ids and names may hold.
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -68,11 +75,13 @@ def create_app(
     :raises SettingsError: the settings for that cannot be used.
     """
     service = Service(api, settings, run, clock)
-    routes = (*ROUTES, *document_routes(ROUTES))
+    routes = [_as_set(route, settings) for route in (*ROUTES, *document_routes(ROUTES))]
+    if settings.metrics_port is not None:
+        routes = [route for route in routes if route.path != METRICS_ROUTE.path]
     if guard is None and (authentication := authentication_from(settings, Keys((), time.time), run)).can_let_in:
         guard = Guard(authentication, policy_from(settings), attempts_from(settings))
     if guard is not None:
-        routes = tuple(map(authorized, routes))
+        routes = list(map(authorized, routes))
     handlers = {partial(traced(route), service): route for route in routes}
     middlewares = [envelope(service, handlers)]
     if guard is not None:
@@ -89,6 +98,7 @@ def create_app(
         },
     )
     app[SERVICE] = service
+    app.cleanup_ctx.append(watch_loop)
     for handler, route in handlers.items():
         path = _PLACEHOLDER.sub(r"{\1:[^/]+}", route.path)
         if route.method == "GET":
@@ -96,3 +106,18 @@ def create_app(
         else:
             app.router.add_route(route.method, path, handler)
     return app
+
+
+def create_metrics_app(service: Service) -> web.Application:
+    """The metrics alone, for a port of their own, and the probes. Nobody is asked for a credential there."""
+    routes = [route for route in (METRICS_ROUTE, *SYSTEM_ROUTES) if route.path in METRICS_PORT_PATHS]
+    handlers = {partial(route.handler, service): route for route in routes}
+    app = web.Application(middlewares=[envelope(service, handlers)], handler_args={"access_log": None, "logger": ConnectionLog()})
+    for handler, route in handlers.items():
+        app.router.add_get(route.path, handler)
+    return app
+
+
+def _as_set(route: Route, settings: Settings) -> Route:
+    """A route as settings change it: the metrics may be open to all."""
+    return replace(route, open=True, actions=()) if route.path == METRICS_ROUTE.path and settings.metrics_open else route

@@ -15,7 +15,7 @@ from aiohttp import web
 from chroma_async.api import ChromaAPI
 from chroma_async.auth.guard import Guard
 from chroma_async.config.settings import Settings
-from chroma_async.server.app import create_app
+from chroma_async.server.app import create_app, create_metrics_app
 from chroma_async.server.connection import Runner
 from chroma_async.server.service import SERVICE
 from chroma_async.threads import Run
@@ -47,11 +47,13 @@ async def serve(
     stop: StopRequest | None = None,
     clock: Callable[[], int] = time.monotonic_ns,
     guard: Guard | None = None,
+    metrics_sockets: Sequence[socket.socket] = (),
 ) -> None:
     """Serve what ``opening`` opens at bound ``sockets`` until told to stop; then return, so that the caller can close it.
 
     Connections are accepted before it is called: meanwhile ``/livez`` answers, ``/readyz`` says why not yet, and all else is a 503.
-    ``ready`` is called with the first address and its port once requests are served.
+    ``metrics_sockets`` answer for metrics and probes, as long as the server is there. ``ready`` is called with the first address and its
+    port once requests are served.
     SIGTERM and SIGINT, or ``stop``, end it: ``/readyz`` says so for ``settings.drain_delay_s``, in which all is served as before; then no
     more connections, requests in flight may finish within ``settings.grace_s``, and are cut off after that; a second signal cuts them off
     at once. Nothing is acknowledged that was not done. A signal that comes while the store is being opened ends the process.
@@ -62,10 +64,12 @@ async def serve(
     app = create_app(None, settings, run, clock, guard)
     service = app[SERVICE]
     runner = Runner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
+    metrics = Runner(create_metrics_app(service), shutdown_timeout=_CLOSE_S)
     await runner.setup()
     try:
-        for each in sockets:
-            await web.SockSite(runner, each).start()
+        await metrics.setup()
+        for owner, each in (*((runner, each) for each in sockets), *((metrics, each) for each in metrics_sockets)):
+            await web.SockSite(owner, each).start()
         service.store = await opening()
         with _signals(stop):
             host, port = runner.addresses[0][:2]
@@ -78,6 +82,7 @@ async def serve(
             await _drain(runner, app, settings.grace_s, stop.insisted)
     finally:
         await runner.cleanup()
+        await metrics.cleanup()
 
 
 async def _told(insisted: asyncio.Event, delay_s: float) -> None:

@@ -40,7 +40,7 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
     """
     probes = frozenset(route.path for route in routes.values() if route.probe)
     max_in_flight = service.settings.max_in_flight
-    in_flight = service.in_flight
+    in_flight, traffic = service.in_flight, service.traffic
     origins = frozenset(service.settings.cors_allow_origins)
 
     async def handled(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -72,15 +72,23 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = service.clock()
+        route = routes.get(request.match_info.handler)
+        operation = access_log.UNMATCHED if route is None else route.operation
         if origins and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response: web.StreamResponse = web.Response(headers={"Server": SERVER_NAME})
         else:
-            response = await handled(request, handler)
+            try:
+                response = await handled(request, handler)
+            except BaseException:
+                traffic.left(operation)
+                raise
         if origins:
             _allow_origin(request, response, origins)
         response.headers[REQUEST_ID_HEADER] = request_id(request)
+        took_s = (service.clock() - started) / 1e9
+        traffic.answered(operation, response.status, took_s, request.content_length or 0, response.content_length or 0)
         if access_log.enabled():
-            access_log.log_request(request, routes.get(request.match_info.handler), response, (service.clock() - started) / 1e9)
+            access_log.log_request(request, route, response, took_s)
         return response
 
     return around

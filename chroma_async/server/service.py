@@ -11,6 +11,7 @@ from aiohttp import web
 from chroma_async.api import ChromaAPI
 from chroma_async.config.settings import Settings
 from chroma_async.errors import UnavailableError
+from chroma_async.server.traffic import Traffic
 from chroma_async.threads import Run
 
 
@@ -27,6 +28,7 @@ class Service:
     clock: Callable[[], int]
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     draining: bool = False
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def api(self) -> ChromaAPI:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from chroma_async.config.settings import Settings
 from chroma_async.engine.admin.check_store import Finding, check_store
 from chroma_async.engine.admin.compact_store import Step, compact_store
+from chroma_async.engine.inspection import inspect
 from chroma_async.errors import ResetDisabledError, StoreError
 from chroma_async.service.collections import CollectionVerbs
 from chroma_async.service.functions import FunctionVerbs
@@ -14,6 +15,7 @@ from chroma_async.service.records import RecordVerbs
 from chroma_async.service.searches import SearchVerbs
 from chroma_async.service.sharing import share_engine
 from chroma_async.service.tenancy import TenancyVerbs
+from chroma_async.statistics import StoreStatistics
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Health, Identity, Preflight
 
 #: What Chroma's servers answer, whatever their release.
@@ -52,6 +54,10 @@ class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, Function
             raise ResetDisabledError("Reset is disabled by config")
         await self.engine.removal.reset()
         return True
+
+    async def statistics(self) -> StoreStatistics:
+        """See :meth:`chroma_async.api.Inspectable.statistics`."""
+        return await inspect(self.engine)
 
     def check(self) -> AsyncIterator[Finding]:
         """Read every stored byte and say what is wrong: checksums, invariants, and each graph against exact search on a sample."""

@@ -93,3 +93,12 @@ async def test_a_closed_log_says_so_and_closes_again(log: Log) -> None:
         await log.append([entry(A, 2)])
     with pytest.raises(ClosedError):
         await log.read(A, 0)
+
+
+async def test_its_size_grows_with_what_it_holds_and_each_sync_is_timed(log: Log) -> None:
+    before = await log.size_bytes()
+    await log.append([entry(A, 1)])
+    after = await log.size_bytes()
+    assert after >= before + 10_000
+    assert 0 <= log.syncs.sum < 60
+    assert log.syncs.count in (0, 1)

@@ -24,7 +24,7 @@ from chroma_async.engine.context import Context
 from chroma_async.engine.write.live_row import LiveRow
 from chroma_async.engine.write.live_state import LiveState
 from chroma_async.errors import ChromaError
-from chroma_async.types import IndexingStatus
+from chroma_async.types import IndexingStatus, Seq
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ class Compactor:
         self.throttle = Throttle(live, context, self.committer, self.flush_lane, self.jobs, self.pace, maintenance_retry)
         self.watermark = Watermark(live, self.pace, context.settings)
         self._dirty_since_s: float | None = context.monotonic() if live.dirty else None
+        #: Since when the oldest write of each frozen memtable waits, by the memtable's last operation.
+        self._frozen_since_s: dict[Seq, float] = {}
 
     # ----------------------------------------------------------------------------------------------------------- told by the writer
 
@@ -69,7 +71,10 @@ class Compactor:
 
     def freeze(self) -> None:
         """Set the active memtable aside to be flushed. Called within the turn."""
-        self._live.freeze()
+        since_s = self._context.monotonic() if self._dirty_since_s is None else self._dirty_since_s
+        frozen = self._live.freeze()
+        waiting = {each.seq for each in self._live.frozen}
+        self._frozen_since_s = {seq: since for seq, since in self._frozen_since_s.items() if seq in waiting} | {frozen.seq: since_s}
         self._dirty_since_s = None
 
     # ------------------------------------------------------------------------------------------------------------- told by the clock
@@ -85,6 +90,13 @@ class Compactor:
         waiting = unindexed_rows(self.jobs.states(), self._context.settings)
         unindexed = min(total, total - self.watermark.indexed + waiting)
         return IndexingStatus(num_indexed_ops=total - unindexed, num_unindexed_ops=unindexed)
+
+    def lag_s(self) -> float:
+        """For how long the oldest write waits that is in the log alone; 0 when there is none."""
+        if not self._live.dirty and not self._live.frozen:
+            return 0.0
+        oldest_s = self._frozen_since_s.get(self._live.frozen[0].seq) if self._live.frozen else self._dirty_since_s
+        return 0.0 if oldest_s is None else max(0.0, self._context.monotonic() - oldest_s)
 
     async def tick(self) -> None:
         """Flush what is idle or old; look for maintenance to do. Called about twice a second."""

@@ -97,6 +97,7 @@ class FlushLane:
                 self._trouble = None
         except Exception as error:
             self._retry.failed(error)
+            self._context.work["flush"].failures += 1
             self._trouble = kept(error if isinstance(error, ChromaError) else UnavailableError(f"flush failed: {error!r}"))
         finally:
             self._task = None
@@ -107,11 +108,12 @@ class FlushLane:
     async def flush_oldest(self) -> None:
         """Write the oldest frozen memtable as a chunk, commit it, and let the log forget what it holds. One call at a time."""
         context, live = self._context, self._live
-        frozen = live.frozen[0]
+        frozen, began_s = live.frozen[0], context.monotonic()
         with context.store.making() as making:
             flushed = await context.threads.flush(write_memtable, making, context.new_key(), frozen.view, live.dimension or 0)
             change = partial(self._with_chunk, frozen, flushed, making)
             await self._committer.commit(change, partial(live.install_flush, frozen, flushed))
+        context.work["flush"].done(context.monotonic() - began_s, frozen.view.rows)
         await context.retention.release(live.manifest.collection)
         await context.retention.trim(live.manifest.collection, live.manifest.flushed_seq)
         self._moved.set()

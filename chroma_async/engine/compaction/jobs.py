@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from chroma_async.engine.compaction.commit import Committer
 from chroma_async.engine.compaction.compaction_policy import ChunkState, IndexGraph, IndexText, Job, Merge, SegmentState, Vacuum
 from chroma_async.engine.compaction.flush import with_alive
 from chroma_async.engine.compaction.index_options import index_options
-from chroma_async.engine.compaction.indexing import GraphJob, build_graph, build_trigrams
+from chroma_async.engine.compaction.indexing import GraphJob, Stopped, build_graph, build_trigrams
 from chroma_async.engine.compaction.merge import write_merged
 from chroma_async.engine.compaction.pace import Pace
 from chroma_async.engine.compaction.vacuum import write_vacuumed
@@ -25,6 +26,10 @@ from chroma_async.engine.write.live_state import LiveState
 from chroma_async.format.bitmap import Bitmap
 from chroma_async.format.manifest import GraphEntry, Manifest, SegmentEntry, TrigramEntry
 
+logger = logging.getLogger(__name__)
+
+#: What each job counts as.
+_KINDS: dict[type[Job], str] = {Merge: "merge", Vacuum: "vacuum", IndexGraph: "index", IndexText: "text_index"}
 #: Told (what is being done, done, to do); may be called in a worker thread.
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -76,6 +81,21 @@ class Jobs:
         segment = self._segment(job.segment)
         if segment is None:
             return False
+        work, began_s = self._context.work[_KINDS[type(job)]], self._context.monotonic()
+        try:
+            changed = await self._done(job, segment, progress)
+        except Stopped:
+            raise
+        except Exception:
+            work.failures += 1
+            raise
+        took_s = self._context.monotonic() - began_s
+        work.done(took_s, segment.rows)
+        fields = {"collection": str(self._row.row.id), "rows": segment.rows, "duration_s": round(took_s, 3)}
+        logger.info("%s done", _KINDS[type(job)].replace("_", " "), extra={"fields": fields})
+        return changed
+
+    async def _done(self, job: Job, segment: Segment, progress: Progress | None) -> bool:
         with self._context.store.making() as making:
             match job:
                 case Merge():

@@ -57,6 +57,9 @@ class FilterCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[tuple[int, Filter, bool], tuple[int, CachedFilter]] = OrderedDict()
         self.bytes = 0
+        #: How often an answer was there, and how often not.
+        self.hits = 0
+        self.misses = 0
 
     def get(self, owner: int, filter: Filter, approximate: bool) -> CachedFilter | None:
         """What was kept for that owner and filter.
@@ -69,7 +72,9 @@ class FilterCache:
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
+                self.misses += 1
                 return None
+            self.hits += 1
             self._entries.move_to_end(key)
             return entry[1]
 

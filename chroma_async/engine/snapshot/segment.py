@@ -279,7 +279,8 @@ class SegmentOpener:
     def __init__(self, store: PinningStore, filter_cache: FilterCache, *, verify: bool) -> None:
         """:param verify: read every byte of a file when it is opened."""
         self._store = store
-        self._filter_cache = filter_cache
+        #: What all segments that it opens remember filters in.
+        self.filter_cache = filter_cache
         self._verify = verify
         self._chunks: WeakValueDictionary[ChunkEntry, Chunk] = WeakValueDictionary()
         self._graphs: WeakValueDictionary[FileRef, Graph] = WeakValueDictionary()
@@ -298,7 +299,7 @@ class SegmentOpener:
             alive=self._open_alive(entry),
             graph=graph,
             trigrams=tuple(self._open_trigrams(entry)),
-            filter_cache=self._filter_cache,
+            filter_cache=self.filter_cache,
             held=tuple(self._store.open(file) for file in held if file is not None),
         )
 

@@ -78,6 +78,11 @@ class CommitQueue:
         """Whether a write waits or is under way."""
         return bool(self._queue) or self._task is not None
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Requests that wait, and their bytes."""
+        return len(self._queue), self._bytes
+
     def refuse(self, error: ChromaError) -> None:
         """Refuse what waits and all that comes: the collection is gone, or closed."""
         self._refusal = error

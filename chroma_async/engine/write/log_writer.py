@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 
 from chroma_async.engine.tasks import Tasks
 from chroma_async.errors import ClosedError, PoisonedError
+from chroma_async.measures import Histogram
 from chroma_async.storage.base.lease import WriterLease
 from chroma_async.storage.base.log import Log, LogEntry
 from chroma_async.storage.poison import Poison
@@ -29,6 +31,10 @@ class LogWriter:
         self._rests = asyncio.Event()
         self._closed = False
         self._poison = poison
+        #: Seconds of each append, the way to its thread included; and what was appended since the opening.
+        self.appends = Histogram()
+        self.rows = 0
+        self.bytes = 0
 
     @property
     def poisoned(self) -> str | None:
@@ -96,7 +102,12 @@ class LogWriter:
         try:
             self._poison.check()  # what waited meanwhile comes too late
             self._lease.check()
+            began_s = perf_counter()
             await self._log.append(entries)
+            self.appends.observe(perf_counter() - began_s)
+            for entry in entries:
+                self.rows += entry.last - entry.first + 1
+                self.bytes += len(entry.body)
         except PoisonedError as error:
             self.poison(error)
             raise

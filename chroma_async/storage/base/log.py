@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from chroma_async.measures import Histogram
 from chroma_async.types import Seq
 
 #: The largest body of an entry: what SQLite takes as one value by default (SQLITE_MAX_LENGTH), less room for the rest of its row.
@@ -36,7 +37,12 @@ class LogInventory(Protocol):
 
 
 class Log(LogInventory, Protocol):
-    """The write-ahead log of a store, shared by its collections. One writer calls ``append``, one call at a time."""
+    """The write-ahead log of a store, shared by its collections. One writer calls ``append``, one call at a time.
+
+    :ivar syncs: how long the commit of each append took, which is its sync; empty where nothing is synced.
+    """
+
+    syncs: Histogram
 
     async def append(self, entries: Sequence[LogEntry]) -> None:
         """All entries in one transaction with one sync. Durable and readable when it returns; on an error none of them is.
@@ -53,6 +59,9 @@ class Log(LogInventory, Protocol):
 
     async def trim(self, collection: UUID, upto: Seq) -> None:
         """Forget entries with ``last <= upto``. Need not be durable when it returns: replay of a flushed entry is harmless."""
+
+    async def size_bytes(self) -> int:
+        """What it takes on the disk now, or in memory where that is its place."""
 
     async def aclose(self) -> None:
         """Finish what is appending, checkpoint, release. Idempotent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from chroma_async.measures import Histogram
 from chroma_async.storage import refusals
 from chroma_async.storage.base.log import LogEntry
 from chroma_async.types import Seq
@@ -14,6 +15,7 @@ class MemoryLog:
     """:class:`~chroma_async.storage.base.log.Log` in memory. No method suspends, so each is one atomic step."""
 
     def __init__(self) -> None:
+        self.syncs = Histogram()
         self._entries: dict[UUID, dict[Seq, LogEntry]] = {}
         self._closed = False
 
@@ -61,6 +63,9 @@ class MemoryLog:
             del entries[first]
         if not entries:
             self._entries.pop(collection, None)
+
+    async def size_bytes(self) -> int:
+        return sum(len(entry.body) for entries in self._entries.values() for entry in entries.values())
 
     async def aclose(self) -> None:
         self._closed = True

@@ -29,6 +29,7 @@ class SqliteLog:
 
     def __init__(self, file: LogFile, thread: SerialThread, backfill: Backfill, beside: SerialThread) -> None:
         self._file = file
+        self.syncs = file.syncs
         self._thread = thread
         self._backfill = backfill
         self._beside = beside
@@ -128,6 +129,10 @@ class SqliteLog:
             pass
         if not self._closing and await self._thread.run(self._file.growth) >= 1:
             self._begin_checkpoint()
+
+    async def size_bytes(self) -> int:
+        self._check_open()
+        return await self._thread.run(self._file.size_bytes)
 
     async def aclose(self) -> None:
         self._closing = True

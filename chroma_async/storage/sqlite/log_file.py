@@ -17,10 +17,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from chroma_async.errors import CorruptionError, PoisonedError, StoreError
+from chroma_async.measures import Histogram
 from chroma_async.storage import refusals
 from chroma_async.storage.base.log import LogEntry
 from chroma_async.storage.poison import Poison
@@ -81,6 +83,8 @@ class LogFile:
         self._wal_bytes = wal_bytes
         self._spare_bytes = spare_bytes
         self._poison = poison
+        #: Seconds of each commit of an append: SQLite syncs there.
+        self.syncs = Histogram()
         self._wal = path.with_name(path.name + "-wal")
         #: Size of SQLite's write-ahead file after the last checkpoint; above zero when a foreign reader kept it from being cut.
         self._wal_floor = 0
@@ -160,6 +164,7 @@ class LogFile:
         except BaseException:
             self._roll_back()
             raise
+        began_s = perf_counter()
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -168,6 +173,7 @@ class LogFile:
                 self._poison.begin(fault.message())
             self._roll_back()
             raise fault from error
+        self.syncs.observe(perf_counter() - began_s)
 
     def _roll_back(self) -> None:
         """Leave no transaction open. SQLite may have rolled back by itself; if it cannot, no later write may follow."""
@@ -256,6 +262,10 @@ class LogFile:
             return self._wal.stat().st_size
         except OSError:  # no error may follow a commit that succeeded; a checkpoint can wait
             return 0
+
+    def size_bytes(self) -> int:
+        """Of the file and of SQLite's write-ahead file beside it."""
+        return self.path.stat().st_size + self._wal_size()
 
     def growth(self) -> float:
         """See :meth:`append`; from 1.0 on a checkpoint is due."""

@@ -52,6 +52,7 @@ def test_config_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
     assert 'path = "/data"  # ' + f"{file}, persist_path" in result.output
     assert "port = 81  # environment, CHROMA_PORT" in result.output
     assert "memtable_rows = 8192  # default" in result.output
+    assert "# metrics_port =   # default" in result.output
     assert tomllib.loads(result.output)["port"] == 81
 
 
