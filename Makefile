@@ -23,7 +23,7 @@ COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.13 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test check format slow recall soak crash reference bench deployment container lock image clean
+.PHONY: all setup run test check format slow recall soak crash reference bench deployment container lock licences audit image clean
 
 all: check test  ## Style, types and tests
 
@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml
 
 $(TOOLS_STAMP): pyproject.toml
 	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[deployment]'
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[deployment,server,otel,bm25]'
 	touch $@
 
 run: setup  ## Serve on 127.0.0.1:8000, data in ./chroma
@@ -46,10 +46,11 @@ test: setup  ## Every test that takes seconds: those that measure time by themse
 	$(PARALLEL) -m 'not slow and not reference and not deployment and not alone'
 	$(PYTEST) -m 'not slow and not reference and not deployment and alone' $(ALONE)
 
-check: setup  ## Style and types
+check: setup  ## Style, types, and what a linter of security knows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive chroma_async
 
 format: setup  ## Rewrite the source in the project's style
 	$(BIN)/ruff check --fix
@@ -83,6 +84,12 @@ lock: $(TOOLS_STAMP)  ## What the image installs, by hash; as it is where it sti
 	$(COMPILE) --extra server --extra otel --extra bm25 --output-file deploy/image/requirements.lock pyproject.toml
 	$(TOOLS)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(COMPILE) --output-file deploy/image/build.lock -
+
+licences: $(TOOLS_STAMP)  ## Write down the licences of what the image holds
+	$(TOOLS)/bin/python deploy/image/licences.py > docs/licences.md
+
+audit: $(TOOLS_STAMP)  ## Known vulnerabilities of what the image holds; needs the network, and fails when it could not ask
+	$(TOOLS)/bin/python deploy/image/audit.py $(TOOLS)/bin/pip-audit
 
 image:  ## The container image
 	docker build --tag chroma-async .

@@ -12,7 +12,11 @@ import click
 from chroma_async.cli import options
 
 #: Addresses that mean "every interface" to a server; to a client they mean nothing, the loopback does.
-EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+EVERY_INTERFACE = {
+    "0.0.0.0": "127.0.0.1",  # nosec B104 # asked, not bound
+    "::": "::1",
+    "": "127.0.0.1",
+}
 
 
 @click.command()

@@ -92,7 +92,7 @@ class HttpAPI:
     """
 
     def __init__(self, address: Address, *, lane: Lane, rng: random.Random | None = None) -> None:
-        self._transport = Transport(address, rng=rng or random.Random())
+        self._transport = Transport(address, rng=rng or random.Random())  # nosec B311 # for the wait before a retry
         self._lane = lane
         self._preflight: Preflight | None = None
 

@@ -83,7 +83,7 @@ def read_yaml(text: str) -> Mapping[str, Any]:
             return super().construct_mapping(node, deep)
 
     try:
-        content = yaml.load(text, UniqueKeys)
+        content = yaml.load(text, UniqueKeys)  # nosec B506 # a SafeLoader
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML: {error}") from error
     if content is None or isinstance(content, dict):

@@ -69,6 +69,11 @@ def test_what_builds_the_image_is_locked_too() -> None:
     assert faults(re.findall(r'"([^"]+)"', requires), locked("build.lock")) == []
 
 
+def test_the_page_of_licences_lists_what_is_locked() -> None:
+    rows = re.findall(r"^\| ([a-z0-9._-]+) \|", (ROOT / "docs" / "licences.md").read_text("utf-8"), re.M)
+    assert rows[1:] == sorted(locked("requirements.lock")), "make licences"
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "build.lock"])
 def test_a_lock_holds_releases_with_hashes_and_nothing_else(name: str) -> None:
     text = (LOCKS / name).read_text("utf-8")
