@@ -18,6 +18,7 @@ from chroma_async.auth.key_file import INITIAL_TOKEN, make_initial_key, read_key
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
 from chroma_async.config.settings import Settings, SettingsError
+from chroma_async.server.tls import Certificates, certificates_from
 from chroma_async.threads import Run
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,14 @@ def refuse_exposure(sockets: Sequence[socket.socket], guard: Guard | None, setti
         )
 
 
+def certificates(settings: Settings) -> Certificates | None:
+    """What connections are encrypted with; ``None``: nothing. :raises click.ClickException: a file cannot be used (exit code 1)."""
+    try:
+        return certificates_from(settings)
+    except SettingsError as error:
+        raise click.ClickException(error.message()) from error
+
+
 async def make_initial_token(guard: Guard | None, settings: Settings, run: Run) -> None:
     """Make the first credential of a data directory that is now open, if there is to be one.
 
@@ -94,6 +103,16 @@ async def reload(guard: Guard, resolve: Callable[[], Settings], run: Run) -> Non
         return
     guard.authentication, guard.policy = fresh.authentication, fresh.policy
     logger.info("credentials and roles were read again")
+
+
+async def reload_certificates(certificates: Certificates, run: Run) -> None:
+    """Read the files of TLS again. What cannot be used changes nothing and is logged."""
+    try:
+        await run(certificates.reload)
+    except SettingsError as error:
+        logger.error("certificates stay as they are: %s", error.message())
+    else:
+        logger.info("certificates were read again")
 
 
 def initial_token(settings: Settings) -> Path | None:

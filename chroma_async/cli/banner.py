@@ -14,7 +14,7 @@ _FORGETFUL = {"overlay": "this container is removed", "tmpfs": "the system resta
 
 
 def banner(settings: Settings, host: str, port: int, mountinfo: str, *, credentials: bool, initial_token: Path | None = None) -> list[str]:
-    """The lines; the first one, ``… ready at http://…``, is for programs too.
+    """The lines; the first one, ``… ready at http://…`` or ``https://…``, is for programs too.
 
     :param host: the address that was bound, and ``port`` with it.
     :param mountinfo: see :func:`chroma_async.cli.mounts.mountinfo`.
@@ -22,7 +22,8 @@ def banner(settings: Settings, host: str, port: int, mountinfo: str, *, credenti
     """
     name = f"[{host}]" if ":" in host else host
     place = str(Path(settings.path).resolve()) if settings.is_persistent else "memory only"
-    ready = f"chroma-async {package_version()} ready at http://{name}:{port} (data: {place})"
+    scheme = "https" if settings.tls_cert else "http"
+    ready = f"chroma-async {package_version()} ready at {scheme}://{name}:{port} (data: {place})"
     return [ready, _where_data_goes(settings, mountinfo), _who_may_connect(host, credentials=credentials, initial_token=initial_token)]
 
 

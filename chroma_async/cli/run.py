@@ -25,6 +25,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.threads import Lane
 
 if TYPE_CHECKING:
+    from chroma_async.server.tls import Certificates
     from chroma_async.service.local import LocalAPI
 
 logger = logging.getLogger(__name__)
@@ -47,16 +48,20 @@ def run(config_argument: Path | None, config_path: Path | None, **flags: object)
     for line in found.notices:
         logger.warning(line)
     passwords = Lane("password", settings.query_threads)
-    guard = access.guard_from(settings, passwords.run)
+    guard, certificates = access.guard_from(settings, passwords.run), access.certificates(settings)
 
     async def reload() -> None:
+        if certificates is not None:
+            await access.reload_certificates(certificates, passwords.run)
         if guard is not None:
             await access.reload(guard, lambda: options.settings_from(flags, config_argument or config_path), passwords.run)
 
-    _run_loop(_serve(settings, guard, passwords, reload))
+    _run_loop(_serve(settings, guard, certificates, passwords, reload))
 
 
-async def _serve(settings: Settings, guard: Guard | None, passwords: Lane, reload: Callable[[], Awaitable[None]]) -> None:
+async def _serve(
+    settings: Settings, guard: Guard | None, certificates: Certificates | None, passwords: Lane, reload: Callable[[], Awaitable[None]]
+) -> None:
     """Open, listen, say so, stop when told to.
 
     :raises click.ClickException: the directory or the address cannot be had.
@@ -81,9 +86,9 @@ async def _serve(settings: Settings, guard: Guard | None, passwords: Lane, reloa
                 await access.make_initial_token(guard, settings, bodies.run)
                 return api
 
-            ready = partial(_announce, settings, guard)
+            ready, tls = partial(_announce, settings, guard), None if certificates is None else certificates.context
             with _listening(settings.host, settings.port):
-                await serve(opening, settings, bodies.run, sockets, ready, guard=guard, metrics_sockets=at_metrics)
+                await serve(opening, settings, bodies.run, sockets, ready, guard=guard, tls=tls, metrics_sockets=at_metrics)
     click.echo("stopped")
 
 

@@ -130,6 +130,21 @@ class SecuritySettings:
 
 
 @dataclass(frozen=True)
+class TLSSettings:
+    """TLS: how connections are encrypted. The files are read again at SIGHUP."""
+
+    tls_cert: str = setting(
+        "",
+        "File (PEM) with the server's certificate and those that lead to its authority; without one the server speaks plain HTTP.",
+        flag="FILE",
+    )
+    tls_key: str = setting("", "File (PEM) with its key, without a password; empty when it is in the file of the certificate.", flag="FILE")
+    tls_client_ca: str = setting(
+        "", "File (PEM) with the authority whose certificates clients must have; empty: they need none.", flag="FILE"
+    )
+
+
+@dataclass(frozen=True)
 class StorageSettings:
     """Storage: where data is kept."""
 
@@ -255,7 +270,9 @@ class TelemetrySettings:
 
 
 @dataclass(frozen=True)
-class Settings(ServerSettings, SecuritySettings, StorageSettings, WritingSettings, IndexingSettings, ResourceSettings, TelemetrySettings):
+class Settings(
+    ServerSettings, SecuritySettings, TLSSettings, StorageSettings, WritingSettings, IndexingSettings, ResourceSettings, TelemetrySettings
+):
     """A store and its server. Sizes in bytes, times in seconds, shares from 0 to 1."""
 
     def __post_init__(self) -> None:

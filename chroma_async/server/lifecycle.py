@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,6 +49,7 @@ async def serve(
     clock: Callable[[], int] = time.monotonic_ns,
     guard: Guard | None = None,
     metrics_sockets: Sequence[socket.socket] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve what ``opening`` opens at bound ``sockets`` until told to stop; then return, so that the caller can close it.
 
@@ -58,6 +60,7 @@ async def serve(
     more connections, requests in flight may finish within ``settings.grace_s``, and are cut off after that; a second signal cuts them off
     at once. Nothing is acknowledged that was not done. A signal that comes while the store is being opened ends the process.
 
+    :param tls: encrypts the connections; ``None``: plain HTTP.
     :raises OSError: another program listens at one of the addresses since they were bound; nothing was opened.
     """
     stop = stop or StopRequest()
@@ -68,8 +71,10 @@ async def serve(
     await runner.setup()
     try:
         await metrics.setup()
-        for owner, each in (*((runner, each) for each in sockets), *((metrics, each) for each in metrics_sockets)):
-            await web.SockSite(owner, each).start()
+        for each in sockets:
+            await web.SockSite(runner, each, ssl_context=tls).start()
+        for each in metrics_sockets:
+            await web.SockSite(metrics, each).start()
         service.store = await opening()
         with _signals(stop):
             host, port = runner.addresses[0][:2]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REFERENCE_RELEASE = "1.5.9"
-READY = re.compile(r"ready at http://(\S+):(\d+)")
+READY = re.compile(r"ready at (https?)://(\S+):(\d+)")
 
 
 @dataclass
@@ -29,10 +29,19 @@ class Server:
     host: str
     port: int
     log: Path
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    def wait_for_log(self, words: str, timeout_s: float = 20.0) -> None:
+        """Until the log holds ``words``. :raises TimeoutError: it does not, in time."""
+        deadline = time.monotonic() + timeout_s
+        while words not in self.log.read_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the log has no {words!r}: {self.log.read_text()}")
+            time.sleep(0.01)
 
     def stop(self, timeout_s: float = 60.0) -> int:
         """Ask it to stop; its exit code."""
@@ -73,7 +82,7 @@ def start_ours(directory: Path, *, arguments: Sequence[str] = (), env: Mapping[s
     for line in process.stdout:
         found = READY.search(line)
         if found:
-            return Server(process, found[1], int(found[2]), log)
+            return Server(process, found[2], int(found[3]), log, found[1])
     process.stdout.close()
     raise RuntimeError(f"exit code {process.wait()}: {log.read_text()}")
 
