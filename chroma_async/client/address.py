@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl as tls
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from chroma_async.errors import ValidationError, ValidationTypeError
 
 API_PATH = "/api/v2"
 TOKEN_HEADER = "x-chroma-token"
+#: Where a token is sent, by the names that settings have for it.
+_TOKEN_HEADERS = {"": "Authorization", "authorization": "Authorization", "x-chroma-token": "X-Chroma-Token"}
 #: What the factory's port is when nobody gives one.
 _DEFAULT_PORT = 8000
 
@@ -130,8 +133,8 @@ def _url(host: str, port: int, secure: bool, path: str) -> URL:
 
 
 def _credentials(settings: Any) -> dict[str, str]:
-    """Chroma's client auth providers, known by the last part of their dotted names; nothing is imported by name."""
-    provider = str(getattr(settings, "chroma_client_auth_provider", None) or "").rsplit(".", 1)[-1]
+    """What chromadb's settings say about credentials."""
+    provider = str(getattr(settings, "chroma_client_auth_provider", None) or "")
     secret = getattr(settings, "chroma_client_auth_credentials", None)
     # A pydantic secret shows itself only when asked by this name.
     reveal = getattr(secret, "get_secret_value", None)
@@ -141,13 +144,29 @@ def _credentials(settings: Any) -> dict[str, str]:
     if not provider or not credentials:
         given, missing = ("provider", "credentials") if provider else ("credentials", "provider")
         raise ValidationError(f"settings have chroma_client_auth_{given} and no chroma_client_auth_{missing}, so nothing would be sent")
-    if provider == "BasicAuthClientProvider":
+    header = getattr(settings, "chroma_auth_token_transport_header", None)
+    return auth_headers(provider, credentials, str(header.value if isinstance(header, Enum) else header or ""))
+
+
+def auth_headers(provider: str, credentials: str, token_header: str) -> dict[str, str]:
+    """The header that shows credentials, as Chroma's client provider of that name does; nothing is imported by name.
+
+    :param provider: a class path, of which the last part counts. :param token_header: ``""`` is Chroma's default, ``Authorization``.
+    :raises ValidationError: provider or header are unknown, or the credentials cannot be sent; no part of them is shown.
+    """
+    kind = provider.rsplit(".", 1)[-1]
+    if kind == "BasicAuthClientProvider":
+        if ":" not in credentials:
+            raise ValidationError("the credentials for BasicAuthClientProvider are user:password; there is no colon in these")
         return {"Authorization": _basic(credentials)}
-    if provider == "TokenAuthClientProvider":
-        header = getattr(settings, "chroma_auth_token_transport_header", None)
-        name = str(header.value if isinstance(header, Enum) else header or "Authorization")
-        return {name: f"Bearer {credentials}" if name.lower() == "authorization" else credentials}
-    raise ValidationError(f"chroma_client_auth_provider {provider!r} is not known here; pass headers or token")
+    if kind != "TokenAuthClientProvider":
+        raise ValidationError(f"chroma_client_auth_provider {kind!r} is not known here; pass headers or token")
+    name = _TOKEN_HEADERS.get(token_header.lower().replace("_", "-"))
+    if name is None:
+        raise ValidationError(f"chroma_auth_token_transport_header: Authorization or X-Chroma-Token is expected, got {token_header!r:.80}")
+    if re.fullmatch(r"[!-~]+", credentials) is None:
+        raise ValidationError("a token has ASCII letters, digits and punctuation, and no spaces; these credentials have others")
+    return {name: f"Bearer {credentials}" if name == "Authorization" else credentials}
 
 
 def _basic(credentials: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 from chroma_async.client.address import Address, resolve_address
 from chroma_async.client.client import WORKERS, AsyncClient
+from chroma_async.client.environment import connection_from
 from chroma_async.client.opening import Opening
 from chroma_async.client.transport import Transport
 from chroma_async.client.write_pieces import write_in_pieces
@@ -335,50 +337,65 @@ class HttpAPI:
         await self._transport.aclose()
 
 
-def AsyncHttpClient(  # noqa: N802 - chromadb's name
-    host: str = "localhost",
-    port: int = 8000,
-    ssl: bool = False,
-    headers: Mapping[str, str] | None = None,
-    settings: Any = None,
-    tenant: str = DEFAULT_TENANT,
-    database: str = DEFAULT_DATABASE,
-    *,
-    token: str | None = None,
-    ssl_verify: bool | str | Path | None = None,
-    client_settings: ClientSettings | None = None,
-    connect: bool = True,
-    encryption: Encryption | None = None,
-) -> Opening:
-    """A client of a server: ``await`` it, or enter it with ``async with``.
+class AsyncHttpClient(Opening):
+    """A client of a server: ``await`` it, or enter it with ``async with``."""
 
-    :param host: a name or address, or a URL (``https://h/prefix``), which then also says port and TLS.
-    :param settings: chromadb's Settings, or :class:`~chroma_async.config.settings.ClientSettings`.
-    :param token: sent as ``x-chroma-token``.
-    :param ssl_verify: ``False`` trusts anyone; a path names a file or folder of certificates to trust. Default: the system's authorities.
-    :param client_settings: timeouts, pool and retries; ``None`` for a timeout there waits for ever.
-    :param connect: ask at once who the caller is and whether tenant and database exist.
-    :param encryption: its collections write encrypted what that names (:class:`~chroma_async.encryption.encryption.Encryption`).
-    :raises ValidationError: no URL can be made of the arguments.
-    """
-    address = resolve_address(
-        host,
-        port,
-        ssl=ssl,
-        headers=headers,
-        token=token,
-        ssl_verify=ssl_verify,
-        settings=settings,
-        client_settings=client_settings,
-    )
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = 8000,
+        ssl: bool = False,
+        headers: Mapping[str, str] | None = None,
+        settings: Any = None,
+        tenant: str = DEFAULT_TENANT,
+        database: str = DEFAULT_DATABASE,
+        *,
+        token: str | None = None,
+        ssl_verify: bool | str | Path | None = None,
+        client_settings: ClientSettings | None = None,
+        connect: bool = True,
+        encryption: Encryption | None = None,
+    ) -> None:
+        """
+        :param host: a name or address, or a URL (``https://h/prefix``), which then also says port and TLS.
+        :param settings: chromadb's Settings, or :class:`~chroma_async.config.settings.ClientSettings`.
+        :param token: sent as ``x-chroma-token``.
+        :param ssl_verify: ``False`` trusts anyone; a path names certificates to trust, a file or a folder. Default: the system's.
+        :param client_settings: timeouts, pool and retries; ``None`` for a timeout there waits for ever.
+        :param connect: ask at once who the caller is and whether tenant and database exist.
+        :param encryption: its collections write encrypted what that names (:class:`~chroma_async.encryption.encryption.Encryption`).
+        :raises ValidationError: no URL can be made of the arguments.
+        """
+        address = resolve_address(
+            host,
+            port,
+            ssl=ssl,
+            headers=headers,
+            token=token,
+            ssl_verify=ssl_verify,
+            settings=settings,
+            client_settings=client_settings,
+        )
 
-    async def make() -> AsyncClient:
-        lane = Lane("client", WORKERS)
-        api = HttpAPI(address, lane=lane)
-        shown = settings or address.settings
-        return AsyncClient(api, tenant=tenant, database=database, settings=shown, lane=lane, encryption=encryption)
+        async def make() -> AsyncClient:
+            lane = Lane("client", WORKERS)
+            api = HttpAPI(address, lane=lane)
+            shown = settings or address.settings
+            return AsyncClient(api, tenant=tenant, database=database, settings=shown, lane=lane, encryption=encryption)
 
-    return Opening(make, connect=connect)
+        super().__init__(make, connect=connect)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None, **arguments: Any) -> Self:
+        """The client that the environment describes.
+
+        ``CHROMA_HOST``, ``CHROMA_PORT``, ``CHROMA_SSL``, ``CHROMA_CLIENT_AUTH_CREDENTIALS`` and the others of
+        :func:`chroma_async.client.environment.connection_from`.
+
+        :param env: read in place of the process's environment. :param arguments: win over it.
+        :raises ValidationError: a variable cannot be used; names it, and no credential.
+        """
+        return cls(**{**connection_from(os.environ if env is None else env), **arguments})
 
 
 def _asking_us(request: GetRequest | QueryRequest | DeleteRequest) -> float:

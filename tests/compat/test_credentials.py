@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,33 @@ async def test_our_client_works_with_a_token_and_names_its_refusal(server: Serve
         assert (await client.get_user_identity()).user_id == "anonymous"
     with pytest.raises(AuthorizationError, match="a credential is needed"):
         await chroma_async.AsyncHttpClient(server.host, server.port)
+
+
+async def test_our_client_finds_server_and_token_in_its_environment(server: Server) -> None:
+    env = {"CHROMA_HOST": server.host, "CHROMA_PORT": str(server.port), "CHROMA_CLIENT_AUTH_CREDENTIALS": TOKEN}
+    for header in ("", "Authorization", "X-Chroma-Token"):
+        async with chroma_async.AsyncHttpClient.from_env({**env, "CHROMA_AUTH_TOKEN_TRANSPORT_HEADER": header}) as client:
+            assert (await client.get_user_identity()).user_id == "anonymous"
+    with pytest.raises(AuthorizationError):
+        await chroma_async.AsyncHttpClient.from_env({**env, "CHROMA_CLIENT_AUTH_CREDENTIALS": "wrong"})
+
+
+async def test_two_clients_with_two_tokens_in_one_event_loop_keep_them_apart(tmp_path: Path) -> None:
+    server = start_ours(tmp_path / "data", env={"CHROMA_SERVER_AUTHN_CREDENTIALS": USERS})
+    try:
+        async with AsyncExitStack() as stack:
+            users = ("root", "walt", "rita")
+            clients = [
+                await stack.enter_async_context(
+                    chroma_async.AsyncHttpClient(server.host, server.port, token=f"{user}s-token", connect=False)
+                )
+                for user in users
+            ]
+            for _ in range(20):
+                found = await asyncio.gather(*(client.get_user_identity() for client in clients))
+                assert [identity.user_id for identity in found] == list(users)
+    finally:
+        server.stop()
 
 
 ROLES = """
