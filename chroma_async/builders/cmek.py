@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chroma_async.errors import ValidationError
+from chroma_async.refusing import guarded_class
 from chroma_async.types import Json
 
 _GCP = re.compile(r"projects/.+/locations/.+/keyRings/.+/cryptoKeys/.+")
@@ -19,6 +20,7 @@ class CmekProvider(StrEnum):
     GCP = "gcp"
 
 
+@guarded_class
 @dataclass
 class Cmek:
     """The key ``resource`` at ``provider``."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.plain import MAX_CONTAINERS, bounded_list, plain, plain_scalar, plain_text, said, shown
+from chroma_async.refusing import guarded_class
 
 _COMPARISONS = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
 _LISTS = frozenset({"$in", "$nin"})
@@ -18,6 +19,7 @@ _PATTERNS = frozenset({"$regex", "$not_regex"})
 _LOGICAL = ("$and", "$or")
 
 
+@guarded_class
 class Condition(dict[str, Any]):
     """A where dictionary that ``&`` and ``|`` combine with others, made with :class:`Key`. Chains become one ``$and`` or ``$or``."""
 
@@ -77,6 +79,7 @@ class Condition(dict[str, Any]):
         return Condition({operator: [*mine, *others]})
 
 
+@guarded_class
 class Key:
     """A metadata field, or one of the record's own: ``K.ID``, ``K.DOCUMENT``, ``K.EMBEDDING``, ``K.METADATA``, ``K.SCORE``."""
 

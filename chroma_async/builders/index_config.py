@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 from chroma_async.embedding.protocol import describe, function_name
 from chroma_async.errors import ValidationError
 from chroma_async.plain import plain_json, plain_scalar, shown
+from chroma_async.refusing import guarded_class
 from chroma_async.types import Json, Space
 
 _T = TypeVar("_T", bound=type[Any])
@@ -35,6 +36,7 @@ def _config(cls: _T) -> _T:
         self.check()
 
     made.__init__ = init
+    guarded_class(cls)  # in place too
     return cls
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from chroma_async.builders.conditions import Key, key_text
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.plain import MAX_CONTAINERS, MAX_LEVELS, plain, plain_scalar, plain_text, said, shown
+from chroma_async.refusing import guarded_class
 
 DEFAULT_LIMIT = 16
 RRF_K = 60
@@ -30,6 +31,7 @@ class Size(NamedTuple):
     levels: int
 
 
+@guarded_class
 class Rank(ABC):
     """A score for some records. Made by :class:`Knn`, :class:`Val` and :class:`Rrf`, and combined by operators, also with numbers."""
 
@@ -106,6 +108,7 @@ class Rank(ABC):
         return _Fold("$min", (*_chain("$min", self), *_chain("$min", _operand(other))))
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class Val(Rank):
     """The same score for every record."""
@@ -120,6 +123,7 @@ class Val(Rank):
         return {"$val": self.value}
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class Knn(Rank):
     """The ``limit`` records nearest to a vector, scored by their distances.
@@ -155,6 +159,7 @@ class Knn(Rank):
         return {"$knn": body}
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class Rrf(Rank):
     """Reciprocal rank fusion: minus the sum of ``weight / (k + rank)``, best when the ranks are ``Knn(..., return_rank=True)``.
@@ -205,6 +210,7 @@ class Rrf(Rank):
         return (-(terms[0] if len(terms) == 1 else _Fold("$sum", tuple(terms)))).to_dict()
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class _Fold(Rank):
     operator: str
@@ -218,6 +224,7 @@ class _Fold(Rank):
         return {self.operator: [rank.to_dict() for rank in self.ranks]}
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class _Pair(Rank):
     operator: str
@@ -232,6 +239,7 @@ class _Pair(Rank):
         return {self.operator: {"left": self.left.to_dict(), "right": self.right.to_dict()}}
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class _Map(Rank):
     operator: str

@@ -30,6 +30,7 @@ from chroma_async.builders.index_config import (
 from chroma_async.embedding.missing_function import build_dense, build_sparse
 from chroma_async.embedding.protocol import described_name
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.refusing import guarded_class
 from chroma_async.types import Json
 
 EMBEDDING_KEY = "#embedding"
@@ -129,6 +130,7 @@ def _put(types: ValueTypes, config: IndexConfig, enabled: bool) -> None:
     setattr(getattr(types, place.attribute), place.index_name, Index(enabled, config))
 
 
+@guarded_class
 @dataclass(init=False)
 class Schema:
     """Starts as the store's own defaults. Every method that changes it returns it.

@@ -14,10 +14,12 @@ from chroma_async.builders.conditions import Condition, K, Key, key_text
 from chroma_async.builders.ranks import Knn, Rank, Rrf, Val, is_rank, whole
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.plain import bounded_list, said, shown
+from chroma_async.refusing import guarded_class
 
 __all__ = ["Aggregate", "GroupBy", "K", "Key", "Knn", "Limit", "MaxK", "MinK", "Rank", "Rrf", "Search", "Select", "Val"]
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Which part of the answer: ``limit`` records (``None``: all) from ``offset`` on. :raises ValidationError, ValidationTypeError:"""
@@ -43,6 +45,7 @@ class Limit:
         return Limit(fields.get("offset", 0), fields.get("limit"))
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class Select:
     """What records come with: metadata fields, and any of ``K.DOCUMENT``, ``K.EMBEDDING``, ``K.METADATA`` and ``K.SCORE``."""
@@ -65,6 +68,7 @@ class Select:
         return Select(_fields(data, "Select", ("keys",)).get("keys", ()))
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class Aggregate(ABC):
     """Which records of a group stay: :class:`MinK` or :class:`MaxK`.
@@ -108,6 +112,7 @@ class Aggregate(ABC):
         return kind(body["keys"], body["k"])
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class MinK(Aggregate):
     """The ``k`` records with the lowest values."""
@@ -116,6 +121,7 @@ class MinK(Aggregate):
         return {"$min_k": {"keys": list(self.keys), "k": self.k}}
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class MaxK(Aggregate):
     """The ``k`` records with the highest values."""
@@ -124,6 +130,7 @@ class MaxK(Aggregate):
         return {"$max_k": {"keys": list(self.keys), "k": self.k}}
 
 
+@guarded_class
 @dataclass(frozen=True, slots=True)
 class GroupBy:
     """Keep a few records of each group with equal values under all ``keys`` (metadata fields). Without keys or aggregate: no grouping."""
@@ -164,6 +171,7 @@ class GroupBy:
 _MEANT = {"Limit": "an int, a Limit or a dict", "Select": "keys, a Select or a dict"}
 
 
+@guarded_class
 class Search:
     """One search. Without a rank, records come in order of first insertion.
 

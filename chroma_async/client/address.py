@@ -15,6 +15,7 @@ from yarl import URL
 
 from chroma_async.config.settings import ClientSettings, Settings
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import shown
 
 API_PATH = "/api/v2"
 TOKEN_HEADER = "x-chroma-token"
@@ -62,22 +63,22 @@ def resolve_address(
         raise ValidationError(f"ssl is asked for and the host {host!r} begins with http://; write https://, or leave ssl out")
     if url.port != port != _DEFAULT_PORT and "://" in host:
         raise ValidationError(f"the host {host!r} says port {url.port} and port {port} is given; write the port into the URL")
-    shown = _Headers()
-    shown.add("chroma_server_headers in settings", getattr(settings, "chroma_server_headers", None) or {})
-    shown.add("chroma_client_auth_credentials in settings", _credentials(settings))
+    sent = _Headers()
+    sent.add("chroma_server_headers in settings", getattr(settings, "chroma_server_headers", None) or {})
+    sent.add("chroma_client_auth_credentials in settings", _credentials(settings))
     if url.user is not None:
-        shown.add("the user in the URL", {"Authorization": _basic(f"{url.user}:{url.password or ''}")})
+        sent.add("the user in the URL", {"Authorization": _basic(f"{url.user}:{url.password or ''}")})
         url = url.with_user(None)
-    shown.add("headers", headers or {})
+    sent.add("headers", headers or {})
     if token is not None:
-        shown.add("token", {TOKEN_HEADER: token})
+        sent.add("token", {TOKEN_HEADER: token})
     in_settings = getattr(settings, "chroma_server_ssl_verify", None)
     if ssl_verify is not None and in_settings is not None and str(ssl_verify) != str(in_settings):
         raise ValidationError(f"ssl_verify is {ssl_verify!r} as argument and {in_settings!r} in settings; give it once")
     verify = in_settings if ssl_verify is None else ssl_verify
     if url.scheme == "http" and verify is not None and not isinstance(verify, bool):
         raise ValidationError(f"ssl_verify names certificates, {str(verify)!r}, and the connection would not be encrypted; pass ssl=True")
-    return Address(url, shown.values, _verification(verify), _limits(settings, client_settings))
+    return Address(url, sent.values, _verification(verify), _limits(settings, client_settings))
 
 
 class _Headers:
@@ -97,6 +98,8 @@ class _Headers:
 
 
 def _check_settings(settings: Any, client_settings: ClientSettings | None) -> None:
+    if client_settings is not None and not isinstance(client_settings, ClientSettings):
+        raise ValidationTypeError(f"client_settings: expected ClientSettings, got {shown(client_settings)}")
     if isinstance(settings, Mapping | Settings):
         kind = "a dict" if isinstance(settings, Mapping) else "the Settings of a store"
         raise ValidationTypeError(f"settings: expected ClientSettings, or chromadb's Settings, got {kind}")

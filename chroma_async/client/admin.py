@@ -8,6 +8,7 @@ from chroma_async.api import ChromaAPI
 from chroma_async.client.loop_guard import LoopGuard
 from chroma_async.client.results import DatabaseResult, TenantResult
 from chroma_async.client.validate import check_name, check_window
+from chroma_async.refusing import refusing
 from chroma_async.types import DEFAULT_TENANT, Database
 
 
@@ -25,32 +26,41 @@ class AsyncAdminClient:
 
     async def create_tenant(self, name: str) -> None:
         """:raises InvalidArgumentError: shorter than 3 characters. :raises UniqueConstraintError: it exists."""
-        await self._api.create_tenant(check_name(name, "tenant"))
+        with refusing("create_tenant"):
+            own_name = check_name(name, "tenant")
+        await self._api.create_tenant(own_name)
 
     async def get_tenant(self, name: str) -> TenantResult:
         """:raises NotFoundError:"""
-        return {"name": (await self._api.get_tenant(check_name(name, "tenant"))).name}
+        with refusing("get_tenant"):
+            own_name = check_name(name, "tenant")
+        return {"name": (await self._api.get_tenant(own_name)).name}
 
     async def create_database(self, name: str, tenant: str = DEFAULT_TENANT) -> None:
         """:raises InvalidArgumentError: the name breaks the rules. :raises UniqueConstraintError: it exists."""
-        await self._api.create_database(check_name(name, "database"), check_name(tenant, "tenant"))
+        with refusing("create_database"):
+            place = check_name(name, "database"), check_name(tenant, "tenant")
+        await self._api.create_database(*place)
 
     async def get_database(self, name: str, tenant: str = DEFAULT_TENANT) -> DatabaseResult:
         """:raises NotFoundError:"""
-        return _result(await self._api.get_database(check_name(name, "database"), check_name(tenant, "tenant")))
+        with refusing("get_database"):
+            place = check_name(name, "database"), check_name(tenant, "tenant")
+        return _result(await self._api.get_database(*place))
 
     async def delete_database(self, name: str, tenant: str = DEFAULT_TENANT) -> None:
         """With its collections. :raises NotFoundError:"""
-        await self._api.delete_database(check_name(name, "database"), check_name(tenant, "tenant"))
+        with refusing("delete_database"):
+            place = check_name(name, "database"), check_name(tenant, "tenant")
+        await self._api.delete_database(*place)
 
     async def list_databases(
         self, limit: int | None = None, offset: int | None = None, tenant: str = DEFAULT_TENANT
     ) -> Sequence[DatabaseResult]:
         """By name."""
-        found = await self._api.list_databases(
-            check_name(tenant, "tenant"), check_window(limit, "limit"), check_window(offset, "offset") or 0
-        )
-        return [_result(database) for database in found]
+        with refusing("list_databases"):
+            asked = check_name(tenant, "tenant"), check_window(limit, "limit"), check_window(offset, "offset") or 0
+        return [_result(database) for database in await self._api.list_databases(*asked)]
 
 
 def _result(database: Database) -> DatabaseResult:

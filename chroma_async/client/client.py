@@ -25,11 +25,12 @@ from chroma_async.client.embedding import (
 from chroma_async.client.loop_guard import LoopGuard
 from chroma_async.client.metadata import check_collection_metadata
 from chroma_async.client.results import UserIdentity
-from chroma_async.client.validate import check_flag, check_name, check_window, refusing
+from chroma_async.client.validate import check_flag, check_name, check_window
 from chroma_async.costs import by_cost
 from chroma_async.embedding.pool import FunctionPool
 from chroma_async.errors import ValidationTypeError
 from chroma_async.plain import shown, walking_us
+from chroma_async.refusing import guarded, refusing
 from chroma_async.threads import Lane
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, CollectionInfo, Scope
 
@@ -300,6 +301,7 @@ class AsyncClient:
         return AsyncCollection(self, info, function, data_loader)
 
 
+@guarded
 def _encrypted(api: ChromaAPI, encryption: Any, lane: Lane) -> ChromaAPI:
     """:raises ValidationTypeError: ``encryption`` is none."""
     # Imported when it is first used: it needs an extra of its own.

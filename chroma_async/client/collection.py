@@ -28,11 +28,11 @@ from chroma_async.client.validate import (
     check_read_level,
     check_texts,
     check_window,
-    refusing,
 )
 from chroma_async.costs import RESULT_ROW, by_cost
 from chroma_async.errors import NotFoundError, ValidationError
 from chroma_async.plain import plain_json, walking_us
+from chroma_async.refusing import refusing
 from chroma_async.types import (
     DeleteRequest,
     Floats,

@@ -10,9 +10,11 @@ import numpy as np
 from chroma_async.client.collection_view import CollectionView
 from chroma_async.client.embedding import call, one_for_each
 from chroma_async.client.record_arguments import LEFT_OUT, RecordColumns, checking_us, columns, expiry, known_rows, one_source
-from chroma_async.client.validate import check_embeddings, converting_us, refusing
+from chroma_async.client.validate import check_embeddings, converting_us
 from chroma_async.costs import by_cost
-from chroma_async.errors import ValidationError
+from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.plain import shown
+from chroma_async.refusing import refusing
 from chroma_async.types import Floats, RecordBatch, WriteKind
 
 
@@ -97,6 +99,8 @@ class CollectionWrites(CollectionView):
         expires_at: Any = LEFT_OUT,
     ) -> RecordBatch:
         """What the verb of that kind sends: the arguments checked, embedded where they need to be, and not sent."""
+        if type(kind) is not WriteKind:
+            raise ValidationTypeError(f"kind: expected a WriteKind, got {shown(kind)}")
         with refusing(kind.value):
             given = await self._columns(kind, ids, metadatas, documents, images, uris)
             ends = expiry(expires_at, len(given.ids))

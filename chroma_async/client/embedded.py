@@ -16,6 +16,8 @@ from chroma_async.client.client import AsyncClient
 from chroma_async.client.opening import Opening
 from chroma_async.config.settings import ClientSettings, Settings
 from chroma_async.errors import ValidationTypeError
+from chroma_async.plain import shown
+from chroma_async.refusing import guarded
 from chroma_async.service.local import open_local
 from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from chroma_async.encryption.encryption import Encryption
 
 
+@guarded
 def AsyncPersistentClient(  # noqa: N802 - chromadb's name
     path: str | Path = "./chroma",
     settings: Any = None,
@@ -39,9 +42,13 @@ def AsyncPersistentClient(  # noqa: N802 - chromadb's name
     On opening: :class:`~chroma_async.errors.LockedError` when another process owns it, :class:`~chroma_async.errors.ForeignDirectoryError`
     when it holds another program's files, ValidationError when it is open here with other settings.
     """
-    return _opening(str(path), settings, tenant, database, encryption)
+    place = os.fspath(path)
+    if not isinstance(place, str):
+        raise ValidationTypeError(f"path: expected a str or a Path, got {shown(path)}")
+    return _opening(place, settings, tenant, database, encryption)
 
 
+@guarded
 def AsyncEphemeralClient(  # noqa: N802 - chromadb's name
     settings: Any = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE, *, encryption: Encryption | None = None
 ) -> Opening:
@@ -51,12 +58,12 @@ def AsyncEphemeralClient(  # noqa: N802 - chromadb's name
 
 def _opening(path: str | None, settings: Any, tenant: str, database: str, encryption: Encryption | None) -> Opening:
     own = _own_settings(path, settings)
-    shown = own if settings is None else settings
+    told = own if settings is None else settings
 
     async def make() -> AsyncClient:
         api = await open_local(path, own)
         try:
-            return AsyncClient(api, tenant=tenant, database=database, settings=shown, encryption=encryption)
+            return AsyncClient(api, tenant=tenant, database=database, settings=told, encryption=encryption)
         except BaseException:
             await api.aclose()
             raise

@@ -24,6 +24,7 @@ from chroma_async.embedding.pool import FunctionPool
 from chroma_async.embedding.protocol import describe, described_name, function_name
 from chroma_async.errors import EmbeddingError, ValidationError, ValidationTypeError
 from chroma_async.plain import fields_of, plain_json, plain_scalar, shown
+from chroma_async.refusing import calling, guarded
 from chroma_async.threads import Lane, is_signal
 from chroma_async.types import CollectionInfo, Floats, Json
 
@@ -295,6 +296,7 @@ class Embedder:
         return vectors
 
 
+@calling
 async def call(function: Callable[[list[Any]], Any], values: list[Any], lane: Lane) -> Any:
     """``function(values)``: awaited when it is a coroutine function, in a thread when it is not. A result that comes piece by piece is
     collected in a thread.
@@ -372,6 +374,7 @@ def _ended(function: AnyFunction, error: BaseException) -> EmbeddingError:
     return failure
 
 
+@guarded
 def one_for_each(given: Any, values: Sequence[Any], what: str) -> list[Any]:
     """What a caller's function gave for ``values``, as a list. :raises ValidationError: it is not one item for each of them."""
     try:

@@ -20,6 +20,7 @@ from chroma_async.config.settings import ClientSettings
 from chroma_async.costs import CHECK_ARGUMENT, READ_ANSWER_BYTE, WRITE_NUMBER, by_cost
 from chroma_async.errors import NotFoundError, ProtocolError
 from chroma_async.plain import walking_us
+from chroma_async.refusing import guarded_class
 from chroma_async.schema.names import check_collection_name
 from chroma_async.threads import Lane
 from chroma_async.types import (
@@ -337,6 +338,7 @@ class HttpAPI:
         await self._transport.aclose()
 
 
+@guarded_class
 class AsyncHttpClient(Opening):
     """A client of a server: ``await`` it, or enter it with ``async with``."""
 
@@ -380,10 +382,15 @@ class AsyncHttpClient(Opening):
         async def make() -> AsyncClient:
             lane = Lane("client", WORKERS)
             api = HttpAPI(address, lane=lane)
-            shown = settings or address.settings
-            return AsyncClient(api, tenant=tenant, database=database, settings=shown, lane=lane, encryption=encryption)
+            shown = address.settings if settings is None else settings
+            try:
+                return AsyncClient(api, tenant=tenant, database=database, settings=shown, lane=lane, encryption=encryption)
+            except BaseException:
+                await api.aclose()
+                await lane.aclose()
+                raise
 
-        super().__init__(make, connect=connect)
+        super().__init__(make, connect=bool(connect))
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, **arguments: Any) -> Self:

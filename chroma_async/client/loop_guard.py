@@ -23,7 +23,10 @@ class LoopGuard:
             raise ClosedError(f"{self._what} is closed")
         if os.getpid() != self._pid:
             raise ForkedError(f"{self._what} was created in process {self._pid} and cannot be used in its child; create one here")
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise WrongLoopError(f"{self._what} was used outside of an event loop; await it in the loop that it was made in") from None
         if loop is not self._loop:
             raise WrongLoopError(
                 f"{self._what} belongs to event loop {id(self._loop):#x} and was used in loop {id(loop):#x}; create one client per loop"

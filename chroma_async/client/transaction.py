@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chroma_async.client.filters import checked_filters
 from chroma_async.client.record_arguments import checked_ids, row_count
 from chroma_async.client.results import GetResult, Include, get_result
-from chroma_async.client.validate import check_attempts, check_ids, check_include, check_window, refusing
+from chroma_async.client.validate import check_attempts, check_ids, check_include, check_window
 from chroma_async.costs import CHECK_ARGUMENT, RESULT_ROW, by_cost
-from chroma_async.errors import ConditionalWriteConflictError, StaleReadError
+from chroma_async.errors import ConditionalWriteConflictError, StaleReadError, ValidationTypeError
+from chroma_async.plain import shown
+from chroma_async.refusing import refusing
 from chroma_async.types import (
     CommitOutcome,
     ConditionalCommit,
@@ -105,18 +108,28 @@ async def run(collection: AsyncCollection, work: Callable[[Transaction], Awaitab
     """Call ``work`` with a transaction and commit it; begin anew on a conflict, ``attempts`` times at the most.
 
     :raises ConditionalWriteConflictError: others were faster each time.
-    :raises ValidationError: ``attempts`` is not positive.
+    :raises ValidationError: ``attempts`` is not positive. :raises ValidationTypeError: ``work`` cannot be called and awaited.
     """
     with refusing("run"):
+        if not callable(work):
+            raise ValidationTypeError(f"work: expected a coroutine function, got {shown(work)} of type {type(work).__name__}")
         often = check_attempts(attempts)
     refused: ConditionalWriteConflictError | StaleReadError
     for _ in range(often):
         transaction = Transaction(collection)
         try:
-            result = await work(transaction)
+            result = await _begun(work, transaction)
             await transaction.commit()
         except (ConditionalWriteConflictError, StaleReadError) as error:
             refused = error
         else:
             return result
     raise refused
+
+
+def _begun(work: Callable[[Transaction], Awaitable[T]], transaction: Transaction) -> Awaitable[T]:
+    """:raises ValidationTypeError: ``work`` is a plain function, whose reads and writes nobody awaits."""
+    begun = work(transaction)
+    if not inspect.isawaitable(begun):
+        raise ValidationTypeError(f"work: expected a coroutine function (async def), got a function that returns {shown(begun)} in run.")
+    return begun

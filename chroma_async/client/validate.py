@@ -3,7 +3,8 @@
 Every function here takes what a caller passed and gives back what the layers below understand: plain values (see
 :mod:`chroma_async.plain`) in lists and dicts that are not the caller's. Or it raises
 :class:`~chroma_async.errors.ValidationError` (a ValueError), :class:`~chroma_async.errors.ValidationTypeError` (a TypeError) or
-:class:`~chroma_async.errors.DuplicateIDError`. Inside ``with refusing("add"):`` their texts end with " in add.".
+:class:`~chroma_async.errors.DuplicateIDError`. Inside ``with refusing("add"):`` (:mod:`chroma_async.refusing`) their texts end with
+" in add.", and what the methods of a caller's object raise is such a refusal too.
 
 Filters are only looked at here for the mistakes that callers make; :mod:`chroma_async.query_language.filter_parse` judges them.
 """
@@ -26,27 +27,7 @@ from chroma_async.types import Floats, IncludeField, ReadLevel
 ALLOWED_INCLUDE = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 #: What the wire's counts hold: limits, offsets, numbers of results.
 U32_MAX = 2**32 - 1
-_REFUSALS = (ValidationError, ValidationTypeError, DuplicateIDError)
 _TEXT_OR_NONE: frozenset[type] = frozenset({str, NoneType})
-
-
-class refusing:  # noqa: N801 - reads as a statement, as contextlib.suppress does
-    """``with refusing(method):`` names the method at the end of whatever a check inside the block refuses.
-
-    An error of a class of the caller's own goes through as it is: only who wrote it knows how to make another.
-    """
-
-    __slots__ = ("_method",)
-
-    def __init__(self, method: str) -> None:
-        self._method = method
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ValidationError | ValidationTypeError | DuplicateIDError) and kind in _REFUSALS:
-            raise type(error)(f"{error.message().rstrip('.')} in {self._method}.") from error.__cause__
 
 
 def as_list(value: Any) -> list[Any] | None:

@@ -27,7 +27,10 @@ class SettingsError(ValidationError):
     """A setting that cannot be used: ``key`` as it was written, its ``value`` (masked, for a secret), the ``source`` it came from."""
 
     def __init__(self, key: str, value: object, source: str, reason: str) -> None:
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except Exception:  # the value is whatever a caller wrote, and may fail at this too
+            shown = f"<{type(value).__name__}>"
         if len(shown) > _SHOWN_CHARS:
             shown = f"{shown[:_SHOWN_CHARS]}…"
         super().__init__(f"{key} = {shown} ({source}): {reason}")
@@ -105,7 +108,7 @@ class Setting:
 
     def masked(self, value: object) -> object:
         """``value`` as it may be shown to people."""
-        return MASK if self.secret and value else value
+        return MASK if self.secret and value is not None and (type(value) is not str or value) else value
 
 
 def setting(

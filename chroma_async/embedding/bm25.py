@@ -17,6 +17,7 @@ from chroma_async.embedding.murmur3 import murmur3_32
 from chroma_async.embedding.protocol import SparseEmbeddingFunction
 from chroma_async.embedding.stopwords import ENGLISH
 from chroma_async.errors import ModelMissingError, ValidationError
+from chroma_async.refusing import guarded_class
 from chroma_async.types import SparseVector
 
 NAME: Final = "chroma_bm25"
@@ -29,6 +30,7 @@ _TERMS_BOUND = 1 << 16
 _NUMBERS = ("k", "b", "avg_doc_length", "token_max_length")
 
 
+@guarded_class
 class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[list[str]]):
     """A plain callable; calls in several threads do not disturb each other.
 

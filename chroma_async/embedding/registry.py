@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 
 from chroma_async.embedding.protocol import EmbeddingFunction, SparseEmbeddingFunction, is_anonymous
 from chroma_async.errors import ValidationError, ValidationTypeError
+from chroma_async.refusing import guarded
 
 _C = TypeVar("_C", bound=type[Any])
 
@@ -81,6 +82,7 @@ def get_builtins() -> set[str]:
 def register_embedding_function(ef_class: _C) -> _C: ...
 @overload
 def register_embedding_function(ef_class: None = None) -> Callable[[_C], _C]: ...
+@guarded
 def register_embedding_function(ef_class: Any = None) -> Any:
     """Class decorator, with or without parentheses: let collections whose configuration names this class use it without being given one.
 
@@ -93,6 +95,7 @@ def register_embedding_function(ef_class: Any = None) -> Any:
 def register_sparse_embedding_function(ef_class: _C) -> _C: ...
 @overload
 def register_sparse_embedding_function(ef_class: None = None) -> Callable[[_C], _C]: ...
+@guarded
 def register_sparse_embedding_function(ef_class: Any = None) -> Any:
     """As :func:`register_embedding_function`, for functions that give sparse vectors."""
     return _registering(ef_class, sparse_known_embedding_functions, SparseEmbeddingFunction)

@@ -12,6 +12,7 @@ from chroma_async.encryption.cipher import Cipher, key_id_of
 from chroma_async.encryption.filters import FilterRewriter
 from chroma_async.encryption.keyring import Keyring, Keys, check_key_id
 from chroma_async.errors import EncryptionError, ValidationError, ValidationTypeError
+from chroma_async.refusing import guarded_class
 from chroma_async.threads import Run
 from chroma_async.types import Json, Metadata, MetadataPatch, MetadataValue, RecordBatch, Rows
 
@@ -19,6 +20,7 @@ from chroma_async.types import Json, Metadata, MetadataPatch, MetadataValue, Rec
 _DOCUMENT, _FIELD = "document", "field "
 
 
+@guarded_class
 class Encryption:
     """Given to a client as ``encryption=``: its collections encrypt what they write and decrypt what they read.
 

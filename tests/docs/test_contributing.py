@@ -65,7 +65,7 @@ def test_every_folder_of_tests_says_what_it_claims() -> None:
 def test_the_rules_name_what_tests_them() -> None:
     rules = section(TEXT, "House rules")
     assert "`IMPORTS`" in rules
-    assert test_layers.IMPORTS["types"] == set()
+    assert test_layers.IMPORTS["errors"] == set()
     assert "450 is a test" in rules
     assert callable(test_source.test_no_module_is_longer_than_four_hundred_and_fifty_lines)
 

@@ -10,14 +10,15 @@ from tests.shape.source import modules
 
 #: Room -> the rooms that it imports from, lowest first. Exactly these: an arrow that is gone is taken out of the table.
 IMPORTS: dict[str, set[str]] = {
-    "types": set(),
     "errors": set(),
     "measures": set(),
+    "refusing": {"errors"},
+    "types": {"errors", "refusing"},
     "statistics": {"types", "measures"},
     "config": {"errors"},
     "threads": {"errors", "measures", "statistics"},
     "costs": {"threads"},
-    "embedding": {"types", "errors", "threads"},
+    "embedding": {"types", "errors", "refusing", "threads"},
     "api": {"types", "statistics"},
     "wire": {"costs", "types", "errors"},
     "auth": {"statistics", "costs", "threads", "types", "errors", "config", "api"},
@@ -216,12 +217,13 @@ IMPORTS: dict[str, set[str]] = {
     },
     "cli": {"errors", "config", "auth", "threads", "embedding", "server", "service"},
     "__main__": {"cli"},
-    "builders": {"types", "errors", "embedding", "plain"},
-    "encryption": {"costs", "types", "errors", "threads", "api"},
+    "builders": {"types", "errors", "refusing", "embedding", "plain"},
+    "encryption": {"costs", "types", "errors", "refusing", "threads", "api"},
     "client": {
         "costs",
         "types",
         "errors",
+        "refusing",
         "config",
         "threads",
         "embedding",

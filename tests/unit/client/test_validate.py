@@ -16,24 +16,8 @@ from chroma_async.client.validate import (
     check_include,
     check_n_results,
     check_window,
-    refusing,
 )
 from chroma_async.errors import ChromaError, DuplicateIDError, InvalidArgumentError, ValidationError, ValidationTypeError
-
-
-def test_refusals_end_with_the_method_and_keep_their_class() -> None:
-    with pytest.raises(ValueError, match=r" in add\.$") as refusal, refusing("add"):
-        check_ids([])
-    assert isinstance(refusal.value, ValidationError)
-    with pytest.raises(TypeError, match=r" in query\.$"), refusing("query"):
-        check_n_results(0)
-    with pytest.raises(DuplicateIDError, match=r" in get\.$"), refusing("get"):
-        check_ids(["a", "a"])
-
-
-def test_what_is_no_refusal_goes_through_untouched() -> None:
-    with pytest.raises(KeyError, match="mine"), refusing("add"):
-        raise KeyError("mine")
 
 
 def test_refusals_are_chroma_errors_and_builtin_errors_at_once() -> None:
