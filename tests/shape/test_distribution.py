@@ -49,12 +49,16 @@ def declared(*texts: str) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in texts}
 
 
+#: Import -> distribution, of those that only the environment of `make deployment` has.
+NOT_INSTALLED_HERE = {"helm_python": "helm-python-sdk"}
+
+
 def undeclared(imported: Iterable[str], allowed: set[str]) -> set[str]:
     """Imports that none of these distributions brings. What is not installed here is known by its own name."""
     installed = packages_distributions()
     own = {*sys.stdlib_module_names, "chroma_async", "tests", "examples"}
     tops = {name.partition(".")[0] for name in imported} - own
-    return {top for top in tops if allowed.isdisjoint(map(canonicalize_name, installed.get(top, [top])))}
+    return {top for top in tops if allowed.isdisjoint(map(canonicalize_name, installed.get(top, [NOT_INSTALLED_HERE.get(top, top)])))}
 
 
 def test_what_the_package_imports_is_declared_in_the_core_or_by_an_extra() -> None:
