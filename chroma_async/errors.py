@@ -98,6 +98,11 @@ class InvalidDimensionException(InvalidArgumentError):
     """A vector's length differs from the collection's dimension."""
 
     @classmethod
+    def of(cls, expected: object, given: int) -> InvalidDimensionException:
+        """In the words that Chroma's clients know. :param expected: a number, or what is expected of it."""
+        return cls(f"Collection expecting embedding with dimension of {expected}, got {given}")
+
+    @classmethod
     def name(cls) -> str:
         return "InvalidDimension"
 

@@ -35,27 +35,29 @@ def check_metadata(metadata: Any, *, removing: bool = True) -> dict[str, Any] | 
     :raises ValidationError: not a dict, an empty one, the reserved key, or a value of a type that metadata cannot hold.
     :raises ValidationTypeError: a key that is not text.
     """
+    if metadata is None:
+        return None
+    if type(metadata) is not dict or not metadata:
+        return _checked_slowly(metadata, removing)
     # Called once a record, so a plain map of plain scalars takes no detour.
-    if type(metadata) is dict:
-        for key, value in metadata.items():
-            if type(key) is not str or not key.isascii() or key == RESERVED_KEY:
+    for key, value in metadata.items():
+        if type(key) is not str or not key.isascii() or key == RESERVED_KEY:
+            break
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
                 break
-            kind = type(value)
-            if kind is str:
-                if not value.isascii():
-                    break
-            elif kind is int:
-                if not _I64_MIN <= value <= _I64_MAX:
-                    break
-            elif kind is float:
-                if not isfinite(value):
-                    break
-            elif kind is not bool:
+        elif kind is int:
+            if not _I64_MIN <= value <= _I64_MAX:
                 break
-        else:
-            if metadata:
-                return metadata.copy()
-    return None if metadata is None else _checked_slowly(metadata, removing)
+        elif kind is float:
+            if not isfinite(value):
+                break
+        elif kind is not bool:
+            break
+    else:
+        return metadata.copy()
+    return _checked_slowly(metadata, removing)
 
 
 def _checked_slowly(metadata: Any, removing: bool) -> dict[str, Any]:

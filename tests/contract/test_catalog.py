@@ -10,7 +10,7 @@ import pytest
 
 from chroma_async.errors import ClosedError, FencedError, InvalidArgumentError, NotFoundError, UniqueConstraintError
 from chroma_async.storage.base.catalog import Catalog
-from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.collections import CollectionChange, CollectionRow
 from chroma_async.storage.base.manifests import ForkCommit, ManifestCommit, ManifestRow, TailRow
 from chroma_async.types import Database, Scope, Tenant
 
@@ -32,10 +32,6 @@ def collection(number: int, name: str | None = None, scope: Scope = DEFAULT, **c
 def commit(number: int, expected: int, files: set[str], **changes: Any) -> ManifestCommit:
     fields: dict[str, Any] = {"body": b"manifest %d" % expected, "dimension": 3, "schema": {"v": expected}, "seq": 0}
     return ManifestCommit(collection=UUID(int=number), expected_version=expected, files=frozenset(files), **(fields | changes))
-
-
-def unchanged() -> dict[str, Any]:
-    return {"name": None, "metadata": None, "replace_metadata": False, "configuration": None, "schema": None}
 
 
 async def test_a_new_catalog_has_the_default_tenant_and_the_default_database_with_the_nil_id(catalog: Catalog) -> None:
@@ -151,7 +147,7 @@ async def test_a_collection_is_found_in_its_own_scope_only(catalog: Catalog) -> 
         with pytest.raises(NotFoundError, match=rf"^Collection \[{UUID(int=1)}\] does not exist\.$"):
             await catalog.get_collection_by_id(scope, UUID(int=1))
         with pytest.raises(NotFoundError):
-            await catalog.update_collection(scope, UUID(int=1), **unchanged())
+            await catalog.update_collection(scope, UUID(int=1), CollectionChange())
         with pytest.raises(NotFoundError):
             await catalog.delete_collection(scope, "name-1")
         assert await catalog.list_collections(scope, None, 0) == []
@@ -177,10 +173,10 @@ async def test_collections_are_listed_by_id_in_windows(catalog: Catalog) -> None
 async def test_an_update_changes_what_is_given_and_nothing_else(catalog: Catalog) -> None:
     row = collection(1, dimension=8)
     await catalog.create_collection(row)
-    assert await catalog.update_collection(DEFAULT, row.id, **unchanged()) == row
-    changed = await catalog.update_collection(DEFAULT, row.id, **(unchanged() | {"name": "renamed", "schema": {"s": 2}}))
+    assert await catalog.update_collection(DEFAULT, row.id, CollectionChange()) == row
+    changed = await catalog.update_collection(DEFAULT, row.id, CollectionChange("renamed", schema={"s": 2}))
     assert changed == collection(1, "renamed", schema={"s": 2}, dimension=8)
-    cleared = await catalog.update_collection(DEFAULT, row.id, **(unchanged() | {"replace_metadata": True, "configuration": {}}))
+    cleared = await catalog.update_collection(DEFAULT, row.id, CollectionChange(replace_metadata=True, configuration={}))
     assert cleared == collection(1, "renamed", schema={"s": 2}, dimension=8, metadata=None, configuration={})
     assert await catalog.get_collection(DEFAULT, "renamed") == cleared
 
@@ -188,9 +184,9 @@ async def test_an_update_changes_what_is_given_and_nothing_else(catalog: Catalog
 async def test_a_collection_may_be_renamed_to_its_own_name_but_not_to_anothers(catalog: Catalog) -> None:
     await catalog.create_collection(collection(1))
     await catalog.create_collection(collection(2))
-    await catalog.update_collection(DEFAULT, UUID(int=1), **(unchanged() | {"name": "name-1"}))
+    await catalog.update_collection(DEFAULT, UUID(int=1), CollectionChange("name-1"))
     with pytest.raises(UniqueConstraintError, match=r"Collection \[name-2\] already exists"):
-        await catalog.update_collection(DEFAULT, UUID(int=1), **(unchanged() | {"name": "name-2", "schema": {"lost": 1}}))
+        await catalog.update_collection(DEFAULT, UUID(int=1), CollectionChange("name-2", schema={"lost": 1}))
     assert await catalog.get_collection_by_id(DEFAULT, UUID(int=1)) == collection(1)
 
 
@@ -220,7 +216,7 @@ async def test_a_manifest_commit_stores_body_files_and_facts_in_one_step(catalog
         await catalog.get_collection_by_id(DEFAULT, UUID(int=1)),
         await catalog.find_collection(UUID(int=1)),
         *await catalog.list_collections(DEFAULT, None, 0),
-        await catalog.update_collection(DEFAULT, UUID(int=1), **unchanged()),
+        await catalog.update_collection(DEFAULT, UUID(int=1), CollectionChange()),
     ):
         assert row == collection(1, dimension=3, schema={"v": 1}, seq=12)
 
@@ -257,7 +253,7 @@ async def test_creating_may_give_what_has_the_name_or_the_alias_already(catalog:
 
 async def test_a_collection_is_deleted_by_its_id_whatever_its_name_is_by_then(catalog: Catalog) -> None:
     await catalog.create_collection(collection(1))
-    await catalog.update_collection(DEFAULT, UUID(int=1), **(unchanged() | {"name": "renamed"}))
+    await catalog.update_collection(DEFAULT, UUID(int=1), CollectionChange("renamed"))
     await catalog.create_collection(collection(2, "name-1"))
     with pytest.raises(NotFoundError):
         await catalog.delete_collection(OTHER, UUID(int=1))

@@ -66,7 +66,7 @@ def _all_present(version: Version, ids: Sequence[str]) -> None:
 def check_dimension(version: Version, queries: Floats) -> None:
     """:raises InvalidDimensionException: the queries' length differs from the collection's dimension, which is known."""
     if len(queries) and queries.shape[1] != version.dimension:
-        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {version.dimension}, got {queries.shape[1]}")
+        raise InvalidDimensionException.of(version.dimension, queries.shape[1])
 
 
 def nearest_rows(version: Version, request: NearestRequest, allowed: Sequence[Bitmap | None]) -> list[FoundRows]:

@@ -41,10 +41,13 @@ def visible(version: Version, now_s: float) -> Version:
     if not len(gone):
         return version
     # Time only adds to what has expired, so their number says which they are.
-    cached: tuple[int, Version] | None = version.__dict__.get("_visible")
-    if cached is None or cached[0] != len(gone):
-        cached = version.__dict__["_visible"] = (len(gone), _without(version, gone))
-    return cached[1]
+    kept = version.by_expired
+    found = kept.get(len(gone))
+    if found is None:
+        found = _without(version, gone)
+        kept.clear()
+        kept[len(gone)] = found
+    return found
 
 
 def _without(version: Version, gone: Places) -> Version:

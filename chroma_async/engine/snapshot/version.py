@@ -130,6 +130,14 @@ class Version:
         return sum(part.count for part in self.parts)
 
     @cached_property
+    def by_expired(self) -> dict[int, Version]:
+        """Room for one version without what has expired, by their number (:func:`chroma_async.engine.snapshot.expiry.visible`).
+
+        Two threads may make the same one at once; it is the same.
+        """
+        return {}
+
+    @cached_property
     def orders(self) -> tuple[BirthOrder, ...]:
         """Each part's rows by age."""
         orders: list[BirthOrder] = []

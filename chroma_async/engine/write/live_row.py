@@ -11,7 +11,7 @@ from chroma_async.schema.collection_settings import update_settings
 from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
 from chroma_async.schema.read import EMBEDDING_KEY
-from chroma_async.storage.base.collections import CollectionRow, Collections
+from chroma_async.storage.base.collections import CollectionChange, CollectionRow, Collections
 from chroma_async.types import Json, Scalar, Scope
 
 
@@ -66,15 +66,9 @@ class LiveRow:
             stored_configuration = stored_schema = None
             if configuration is not None:
                 stored_configuration, stored_schema = update_settings(self.row.schema, configuration)
-            changed = await collections.update_collection(
-                Scope(self.row.tenant, self.row.database),
-                self.row.id,
-                name=name,
-                metadata=None if metadata is None else dict(metadata),
-                replace_metadata=replace_metadata,
-                configuration=stored_configuration,
-                schema=stored_schema,
-            )
+            own_metadata = None if metadata is None else dict(metadata)
+            change = CollectionChange(name, own_metadata, replace_metadata, stored_configuration, stored_schema)
+            changed = await collections.update_collection(Scope(self.row.tenant, self.row.database), self.row.id, change)
             # Keys may have been discovered while the catalog wrote: the change is made again on what the schema is now.
             schema = self.row.schema if configuration is None else update_settings(self.row.schema, configuration)[1]
             self.row = replace(changed, dimension=self.row.dimension, schema=schema)

@@ -128,9 +128,9 @@ def checked_dimension(batch: CheckedBatch, known: int | None) -> int | None:
         return known
     given = int(embeddings.shape[1])
     if given == 0:
-        raise InvalidDimensionException("Collection expecting embedding with dimension of at least 1, got 0")
+        raise InvalidDimensionException.of("at least 1", 0)
     if known is not None and given != known:
-        raise InvalidDimensionException(f"Collection expecting embedding with dimension of {known}, got {given}")
+        raise InvalidDimensionException.of(known, given)
     return given
 
 

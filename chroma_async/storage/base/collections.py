@@ -26,6 +26,17 @@ class CollectionRow:
     seq: Seq = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionChange:
+    """What is changed of a collection's row; what is left out stays. ``metadata`` counts with ``replace_metadata`` only."""
+
+    name: str | None = None
+    metadata: dict[str, Scalar] | None = None
+    replace_metadata: bool = False
+    configuration: dict[str, Json] | None = None
+    schema: dict[str, Json] | None = None
+
+
 class Collections(Protocol):
     """The rows of collections, and aliases, which are second names. An alias and a collection of one database never share a name.
 
@@ -58,18 +69,8 @@ class Collections(Protocol):
     async def count_collections(self, scope: Scope) -> int:
         """0 for an unknown scope."""
 
-    async def update_collection(
-        self,
-        scope: Scope,
-        id: UUID,
-        *,
-        name: str | None,
-        metadata: dict[str, Scalar] | None,
-        replace_metadata: bool,
-        configuration: dict[str, Json] | None,
-        schema: dict[str, Json] | None,
-    ) -> CollectionRow:
-        """Change what is given (``metadata`` only when ``replace_metadata``); the row as it then is.
+    async def update_collection(self, scope: Scope, id: UUID, change: CollectionChange) -> CollectionRow:
+        """Change it, all or nothing; the row as it then is.
 
         :raises NotFoundError: no such collection in this scope.
         :raises UniqueConstraintError: the new name is another collection's.

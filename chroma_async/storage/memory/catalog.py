@@ -8,10 +8,10 @@ from uuid import UUID
 
 from chroma_async.costs import READ_COLLECTION, in_slices
 from chroma_async.storage import refusals
-from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.collections import CollectionChange, CollectionRow
 from chroma_async.storage.base.functions import FunctionRow
 from chroma_async.storage.base.manifests import ForkCommit, ManifestCommit, ManifestRow, TailRow
-from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Json, Scalar, Scope, Seq, Tenant
+from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, Alias, Database, Scope, Seq, Tenant
 
 
 @dataclass(slots=True)
@@ -190,31 +190,21 @@ class MemoryCatalog:
         self._check_open()
         return len(self._within(scope))
 
-    async def update_collection(
-        self,
-        scope: Scope,
-        id: UUID,
-        *,
-        name: str | None,
-        metadata: dict[str, Scalar] | None,
-        replace_metadata: bool,
-        configuration: dict[str, Json] | None,
-        schema: dict[str, Json] | None,
-    ) -> CollectionRow:
+    async def update_collection(self, scope: Scope, id: UUID, change: CollectionChange) -> CollectionRow:
         self._check_open()
         stored = self._scoped(scope, id)
-        if name is not None:
-            if self._named(scope, name) not in (None, stored):
-                raise refusals.collection_taken(name)
-            if (scope, name) in self._aliases:
-                raise refusals.alias_taken(name)
-            stored.row = replace(stored.row, name=name)
-        if replace_metadata:
-            stored.metadata = json.dumps(metadata)
-        if configuration is not None:
-            stored.configuration = json.dumps(configuration)
-        if schema is not None:
-            stored.schema = json.dumps(schema)
+        if change.name is not None:
+            if self._named(scope, change.name) not in (None, stored):
+                raise refusals.collection_taken(change.name)
+            if (scope, change.name) in self._aliases:
+                raise refusals.alias_taken(change.name)
+            stored.row = replace(stored.row, name=change.name)
+        if change.replace_metadata:
+            stored.metadata = json.dumps(change.metadata)
+        if change.configuration is not None:
+            stored.configuration = json.dumps(change.configuration)
+        if change.schema is not None:
+            stored.schema = json.dumps(change.schema)
         return stored.read()
 
     async def delete_collection(self, scope: Scope, key: str | UUID) -> UUID:

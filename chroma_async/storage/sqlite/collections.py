@@ -7,7 +7,7 @@ from uuid import UUID
 from chroma_async.costs import READ_COLLECTION, in_slices
 from chroma_async.format.json_columns import dump
 from chroma_async.storage import refusals
-from chroma_async.storage.base.collections import CollectionRow
+from chroma_async.storage.base.collections import CollectionChange, CollectionRow
 from chroma_async.storage.sqlite.collection_rows import (
     COLUMNS,
     ROW,
@@ -19,7 +19,7 @@ from chroma_async.storage.sqlite.collection_rows import (
     verify_collection,
 )
 from chroma_async.storage.sqlite.connection import CatalogPart, Row, Statements, window
-from chroma_async.types import Alias, Json, Scalar, Scope
+from chroma_async.types import Alias, Scope
 
 _ALIASED = f"SELECT collection FROM aliases WHERE {SCOPED} AND name = ?"
 #: By its name or by an alias: the scope and the name, twice.
@@ -62,27 +62,8 @@ class SqliteCollections(CatalogPart):
         ((count,),) = await self._connection.read(f"SELECT count(*) FROM collections WHERE {SCOPED}", (scope.tenant, scope.database))
         return int(count)
 
-    async def update_collection(
-        self,
-        scope: Scope,
-        id: UUID,
-        *,
-        name: str | None,
-        metadata: dict[str, Scalar] | None,
-        replace_metadata: bool,
-        configuration: dict[str, Json] | None,
-        schema: dict[str, Json] | None,
-    ) -> CollectionRow:
-        changes: dict[str, str | int | None] = {}
-        if name is not None:
-            changes["name"] = name
-        if replace_metadata:
-            changes["metadata"] = None if metadata is None else dump(metadata)
-        if configuration is not None:
-            changes["configuration"] = dump(configuration)
-        if schema is not None:
-            changes["schema"] = dump(schema)
-        place = (scope.tenant, scope.database)
+    async def update_collection(self, scope: Scope, id: UUID, change: CollectionChange) -> CollectionRow:
+        columns, place, name = _columns(change), (scope.tenant, scope.database), change.name
 
         async def work(step: Statements) -> CollectionRow:
             held = await step.row(f"SELECT {COLUMNS} FROM collections WHERE {SCOPED} AND id = ?", (*place, id.bytes))
@@ -95,8 +76,8 @@ class SqliteCollections(CatalogPart):
                 raise refusals.collection_taken(name)
             if name is not None:
                 await refuse_alias(step, place, name)
-            if changes:
-                assignments, values = resealed(held, changes)
+            if columns:
+                assignments, values = resealed(held, columns)
                 await step.rows(f"UPDATE collections {assignments} WHERE id = ?", (*values, id.bytes))
             (row,) = await step.rows(f"SELECT {ROW} FROM collections WHERE id = ?", (id.bytes,))
             return self._read(row)
@@ -157,3 +138,15 @@ async def _refuse_aliased(step: Statements, collection: bytes, name: str) -> Non
     alias = await step.row("SELECT name FROM aliases WHERE collection = ? ORDER BY name", (collection,))
     if alias is not None:
         raise refusals.aliased(name, alias[0])
+
+
+def _columns(change: CollectionChange) -> dict[str, str | int | None]:
+    """The columns that it sets, with their values."""
+    columns: dict[str, str | int | None] = {} if change.name is None else {"name": change.name}
+    if change.replace_metadata:
+        columns["metadata"] = None if change.metadata is None else dump(change.metadata)
+    if change.configuration is not None:
+        columns["configuration"] = dump(change.configuration)
+    if change.schema is not None:
+        columns["schema"] = dump(change.schema)
+    return columns
