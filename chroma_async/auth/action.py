@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 #: Every action. The part before the colon says what it is done to: the whole server, a tenant, a database, a collection.
 ACTIONS = frozenset({
-    "system:reset", "system:metrics",
+    "system:reset", "system:manage_keys", "system:metrics",
     "tenant:create_tenant", "tenant:get_tenant", "tenant:update_tenant",
     "db:create_database", "db:get_database", "db:delete_database", "db:list_databases", "db:list_collections", "db:count_collections",
     "db:create_collection", "db:get_or_create_collection",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from chroma_async.auth.attempts import Attempts
@@ -23,6 +24,8 @@ class Guard:
         self.authentication = authentication
         self.policy = policy
         self._attempts = attempts
+        #: Held by who replaces what it knows.
+        self.turn = asyncio.Lock()
 
     async def permission(
         self, authorization: Sequence[str], chroma_token: Sequence[str], actions: Sequence[str], address: str

@@ -33,6 +33,10 @@ class Policy:
         self._users = users
         self.permission = lru_cache(_REMEMBERED)(self._permission)
 
+    def has_role(self, name: str) -> bool:
+        """Whether there is a role of that name."""
+        return self._roles is not None and name in self._roles
+
     def _permission(self, caller: Caller) -> Permission:
         if self._roles is None:
             return Permission(caller, (EVERYTHING,))

@@ -93,6 +93,11 @@ async def reload(guard: Guard, resolve: Callable[[], Settings], run: Run) -> Non
 
     :param resolve: reads settings anew, and the files that they name.
     """
+    async with guard.turn:
+        await _reread(guard, resolve, run)
+
+
+async def _reread(guard: Guard, resolve: Callable[[], Settings], run: Run) -> None:
     try:
         fresh = await run(lambda: _guard(resolve(), run))
     except click.ClickException as error:

@@ -13,6 +13,7 @@ COMMANDS = {
     "check": ("chroma_async.cli.check", "check"),
     "compact": ("chroma_async.cli.compact", "compact"),
     "healthcheck": ("chroma_async.cli.healthcheck", "healthcheck"),
+    "keys": ("chroma_async.cli.keys", "keys"),
     "config": ("chroma_async.cli.config", "config"),
     "models": ("chroma_async.cli.models", "models"),
 }

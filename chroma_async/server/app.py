@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from chroma_async.api import ChromaAPI
 from chroma_async.auth.attempts import attempts_from
 from chroma_async.auth.authentication import authentication_from
 from chroma_async.auth.guard import Guard
+from chroma_async.auth.key_store import KeyStore
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
 from chroma_async.config.settings import Settings
@@ -28,6 +30,7 @@ from chroma_async.server.routes_aliases import ALIAS_ROUTES
 from chroma_async.server.routes_collections import COLLECTION_ROUTES
 from chroma_async.server.routes_forks import FORK_ROUTES
 from chroma_async.server.routes_functions import FUNCTION_ROUTES
+from chroma_async.server.routes_keys import KEY_ROUTES
 from chroma_async.server.routes_records import RECORD_ROUTES
 from chroma_async.server.routes_system import SYSTEM_ROUTES
 from chroma_async.server.routes_tenants import TENANT_ROUTES
@@ -47,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     *ALIAS_ROUTES,
     *TRANSACTION_ROUTES,
     *FUNCTION_ROUTES,
+    *KEY_ROUTES,
 )
 
 #: Longest request line and header. Names of tenants have no bound, and proxies add large cookies and tokens.
@@ -82,6 +86,7 @@ def create_app(
         guard = Guard(authentication, policy_from(settings), attempts_from(settings))
     if guard is not None:
         routes = list(map(authorized, routes))
+        service.keys = KeyStore(guard, Path(settings.path), run) if settings.is_persistent else None
     handlers = {partial(traced(route), service): route for route in routes}
     middlewares = [envelope(service, handlers)]
     if guard is not None:

@@ -75,6 +75,17 @@ def _write(required: str, embeddings: Schema) -> Schema:
     )
 
 
+_SECONDS: Schema = {"type": "number", "description": "Seconds since 1970"}
+_KEY: dict[str, Schema] = {
+    "id": _TEXT,
+    "user": _TEXT,
+    "role": _or_null(_TEXT),
+    "tenant": _TEXT,
+    "databases": _TEXTS,
+    "created_at": _SECONDS,
+    "expires_at": _or_null(_SECONDS),
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Error": _object("error message", error=_TEXT, message=_TEXT),
     "Empty": _object(),
@@ -208,6 +219,11 @@ SCHEMAS: dict[str, Schema] = {
     "Fork": _object("new_name", new_name=_TEXT),
     "SetAlias": _object("collection_id", collection_id=_TEXT),
     "Aliases": _list(_object("name collection_id", name=_TEXT, collection_id=_TEXT)),
+    "CreateKey": _object(
+        "user", user=_TEXT, role=_or_null(_TEXT), tenant=_or_null(_TEXT), databases=_or_null(_TEXTS), expires_at=_or_null(_SECONDS)
+    ),
+    "MadeKey": _object("id user role tenant databases created_at expires_at key", **_KEY, key=_TEXT),
+    "Keys": _list(_object("id user role tenant databases created_at expires_at", **_KEY)),
     "ForkCount": _object("count", count=_U32),
     "AttachFunction": _object(
         "name function_id output_collection", name=_TEXT, function_id=_TEXT, output_collection=_TEXT, params=_or_null(_ANYTHING)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from chroma_async.api import ChromaAPI
+from chroma_async.auth.key_store import KeyStore
 from chroma_async.config.settings import Settings
 from chroma_async.errors import UnavailableError
 from chroma_async.server.traffic import Traffic
@@ -19,7 +20,7 @@ from chroma_async.threads import Run
 class Service:
     """One server. ``in_flight`` are the tasks of requests being answered; ``draining`` is set when it is told to stop.
 
-    ``store`` is what it serves, ``None`` while that is being opened.
+    ``store`` is what it serves, ``None`` while that is being opened. ``keys`` are its API keys, ``None`` if it has none.
     """
 
     store: ChromaAPI | None
@@ -29,6 +30,7 @@ class Service:
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     draining: bool = False
     traffic: Traffic = field(default_factory=Traffic)
+    keys: KeyStore | None = None
 
     @property
     def api(self) -> ChromaAPI:

@@ -46,7 +46,7 @@ def test_the_routes_that_anybody_may_ask_are_these() -> None:
 @pytest.mark.parametrize("route", [*ROUTES, *document_routes(ROUTES)], ids=lambda route: route.operation)
 async def test_without_a_credential_only_open_routes_answer(client: aiohttp.ClientSession, api: FakeAPI, route: Route) -> None:
     path = route.path.replace("{rest:.+}", "collections").replace("{collection_id}", str(id_of("docs")))
-    for name in ("tenant", "database", "crn", "alias", "name", "function_name"):
+    for name in ("tenant", "database", "crn", "alias", "name", "function_name", "key_id"):
         path = path.replace(f"{{{name}}}", "some-name")
     async with client.request(route.method, path, json={}, allow_redirects=False) as response:
         assert (response.status == 401) == (not route.open)

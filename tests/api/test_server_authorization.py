@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,9 +15,10 @@ from aiohttp import web
 from chroma_async.auth.action import ACTIONS, KNOWN_CALLER
 from chroma_async.auth.attempts import attempts_from
 from chroma_async.auth.authentication import authentication_from
+from chroma_async.auth.caller import Caller
 from chroma_async.auth.guard import Guard
-from chroma_async.auth.keys import Keys
-from chroma_async.auth.permission import EVERYTHING, Grant, Names
+from chroma_async.auth.keys import Keys, make_key
+from chroma_async.auth.permission import Grant, Names
 from chroma_async.auth.policy import Policy
 from chroma_async.config.settings import Settings
 from chroma_async.server.app import ROUTES, create_app
@@ -26,10 +28,13 @@ from chroma_async.service.local import LocalAPI, open_local
 from chroma_async.types import GetRequest, Scope
 
 SETTINGS = Settings(is_persistent=False, allow_reset=True)
+#: Only by grants without bounds.
+WHOLE_SERVER = {"reset", "metrics", "create_key", "list_keys", "revoke_key"}
 PLACE = Scope("acme", "prod")
 GET = GetRequest()
 #: A body for each route that reads one.
 BODIES: dict[str, Any] = {
+    "create_key": {"user": "ann"},
     "create_tenant": {"name": "acme-2"},
     "update_tenant": {"resource_name": "acme-res"},
     "create_database": {"name": "prod-2"},
@@ -91,11 +96,12 @@ async def filled() -> tuple[LocalAPI, str]:
 
 
 @asynccontextmanager
-async def serving(api: LocalAPI, grants: dict[str, Grant]) -> AsyncIterator[aiohttp.ClientSession]:
+async def serving(api: LocalAPI, grants: dict[str, Grant], directory: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A server where each name is the token of a user who has that grant."""
     users = [f"{{id: {name}, role: {name}, tokens: [{name}]}}" for name in grants]
-    settings = Settings(is_persistent=False, allow_reset=True, auth_credentials=f"users: [{', '.join(users)}]")
-    authentication = authentication_from(settings, Keys((), lambda: 0.0), asyncio.to_thread)
+    settings = Settings(path=str(directory), allow_reset=True, auth_credentials=f"users: [{', '.join(users)}]")
+    key, _ = make_key(Caller("bob"), 0.0, id="count")
+    authentication = authentication_from(settings, Keys([key], lambda: 0.0), asyncio.to_thread)
     policy = Policy({name: (grant,) for name, grant in grants.items()}, {})
     guard = Guard(authentication, policy, attempts_from(settings))
     runner = web.AppRunner(create_app(api, settings, asyncio.to_thread, guard=guard))
@@ -110,16 +116,17 @@ async def serving(api: LocalAPI, grants: dict[str, Grant]) -> AsyncIterator[aioh
 
 def path_of(route: Route, id: str) -> str:
     names = {"tenant": "acme", "database": "prod", "collection_id": "docs-plain" if route.operation in BY_NAME else id}
-    return route.path.format(**names, alias="docs-now", name="count", function_name="count", crn="acme-res:prod:docs")
+    return route.path.format(**names, alias="docs-now", name="count", key_id="count", function_name="count", crn="acme-res:prod:docs")
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.operation)
-async def test_a_route_does_what_is_allowed_and_nothing_else(route: Route) -> None:
+async def test_a_route_does_what_is_allowed_and_nothing_else(route: Route, tmp_path: Path) -> None:
     needed = frozenset({*route.actions, *ALSO.get(route.operation, ())}) & ACTIONS
     tenants, databases, collections = Names(("acme*",)), Names(("prod*",)), Names(("doc?*",))
     right = Grant(needed, tenants, databases, collections)
     # These take all collections with them.
-    right = {"reset": EVERYTHING, "metrics": EVERYTHING, "delete_database": Grant(needed, tenants, databases)}.get(route.operation, right)
+    right = Grant(needed, tenants, databases) if route.operation == "delete_database" else right
+    right = Grant(needed) if route.operation in WHOLE_SERVER else right
     grants = {
         "right": right,
         "wrong-action": Grant(ACTIONS - needed),
@@ -137,7 +144,7 @@ async def test_a_route_does_what_is_allowed_and_nothing_else(route: Route) -> No
             return await response.json() if response.content_type == "application/json" else await response.text()
 
     try:
-        async with serving(api, grants) as client:
+        async with serving(api, grants, tmp_path) as client:
             await ask(client, "no credential", {})
             await ask(client, "bad credential", {"X-Chroma-Token": "bad"})
             for name in ("nothing", "wrong-action", "wrong-tenant"):

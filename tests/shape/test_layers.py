@@ -215,8 +215,6 @@ IMPORTS: dict[str, set[str]] = {
         "statistics",
         "engine.inspection",
     },
-    "cli": {"errors", "config", "auth", "threads", "embedding", "server", "service"},
-    "__main__": {"cli"},
     "builders": {"types", "errors", "refusing", "embedding", "plain"},
     "encryption": {"costs", "types", "errors", "refusing", "threads", "api"},
     "client": {
@@ -235,6 +233,8 @@ IMPORTS: dict[str, set[str]] = {
         "builders",
         "encryption",
     },
+    "cli": {"client", "wire", "errors", "config", "auth", "threads", "embedding", "server", "service"},
+    "__main__": {"cli"},
     "embedding.services": {"costs", "types", "errors", "threads", "embedding"},
     "engine": set(),
     "storage": set(),

@@ -12,7 +12,12 @@ def test_every_action_of_chromas_python_server_is_known() -> None:
 
 def test_a_star_stands_for_what_it_matches() -> None:
     assert actions_named(["*"]) == ACTIONS
-    assert actions_named(["system:*", "collection:get"]) == {"system:reset", "system:metrics", "collection:get"}
+    assert actions_named(["system:*", "collection:get"]) == {
+        "system:reset",
+        "system:metrics",
+        "system:manage_keys",
+        "collection:get",
+    }
     assert {action.partition(":")[0] for action in actions_named(["*:get_*"])} == {"tenant", "db", "collection"}
 
 
