@@ -27,16 +27,13 @@ class Guard:
         #: Held by who replaces what it knows.
         self.turn = asyncio.Lock()
 
-    async def permission(
-        self, authorization: Sequence[str], chroma_token: Sequence[str], actions: Sequence[str], address: str
-    ) -> Permission:
+    async def permission(self, authorization: Sequence[str], chroma_token: Sequence[str], address: str) -> Permission:
         """What the sender of a request may do.
 
         :param authorization: the values of the header ``Authorization``, and ``chroma_token`` those of ``X-Chroma-Token``.
-        :param actions: those that the request may be about. :param address: where it comes from.
+        :param address: where it comes from.
         :raises AuthorizationError: the sender is not known; in the same words for all credentials that are well formed.
         :raises RateLimitError: too many who were not known came from the same address.
-        :raises ChromaAuthError: none of the actions is allowed to it anywhere.
         """
         authentication = self.authentication
         try:
@@ -44,11 +41,13 @@ class Guard:
         except AuthorizationError as error:
             raise self._unknown(error.message()) from None
         self._attempts.check(address, shown.whole)
-        caller = await self._caller(shown, address)
-        permission = self.policy.permission(caller)
+        return self.policy.permission(await self._caller(shown, address))
+
+    @staticmethod
+    def admit(permission: Permission, actions: Sequence[str]) -> None:
+        """:param actions: those that a request may be about. :raises ChromaAuthError: none of them is allowed anywhere."""
         if not permission.somewhere(actions):
-            raise ChromaAuthError(f"{caller.user!r:.200} may not do {' or '.join(actions)}")
-        return permission
+            raise ChromaAuthError(f"{permission.caller.user!r:.200} may not do {' or '.join(actions)}")
 
     async def _caller(self, shown: Token | Password, address: str) -> Caller:
         found = await self.authentication.caller(shown)

@@ -17,6 +17,7 @@ import click
 
 from chroma_async.auth.guard import Guard
 from chroma_async.cli import access, options, store
+from chroma_async.cli.audit import audit_log
 from chroma_async.cli.banner import banner
 from chroma_async.cli.hangup import on_hangup
 from chroma_async.cli.logs import write_logs
@@ -80,15 +81,17 @@ async def _serve(
             stack.push_async_callback(bodies.aclose)
             stack.push_async_callback(passwords.aclose)
             stack.enter_context(on_hangup(reload))
+            audit = await stack.enter_async_context(audit_log(settings))
 
             async def opening() -> LocalAPI:
                 api = await stack.enter_async_context(store.opened(settings, serving=True))
                 await access.make_initial_token(guard, settings, bodies.run)
                 return api
 
-            ready, tls = partial(_announce, settings, guard), None if certificates is None else certificates.context
+            ready = partial(_announce, settings, guard)
+            tls = None if certificates is None else certificates.context
             with _listening(settings.host, settings.port):
-                await serve(opening, settings, bodies.run, sockets, ready, guard=guard, tls=tls, metrics_sockets=at_metrics)
+                await serve(opening, settings, bodies.run, sockets, ready, guard=guard, tls=tls, audit=audit, metrics_sockets=at_metrics)
     click.echo("stopped")
 
 

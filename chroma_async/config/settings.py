@@ -127,6 +127,20 @@ class SecuritySettings:
         False,
         "Whether a first start without any credential makes a token, and leaves it in the file ``initial-token`` of the data directory.",
     )
+    rate_limit_per_s: float = setting(
+        0.0, "Requests a second of one credential, or of one address where none are asked for; 0: any number.", at_least=0
+    )
+    rate_limit_burst: int = setting(100, "Requests that it may send at once after a rest.")
+    concurrent_requests: int = setting(
+        0, "Requests of it that are answered at once; more are answered with 429. 0: any number.", at_least=0
+    )
+    audit_log: str = setting(
+        "",
+        "File that a line of JSON is added to for each request that needs a credential: who, what, where, result. Empty: none.",
+        flag="FILE",
+    )
+    audit_log_bytes: int = setting(64 * MIB, "Size at which that file is put aside and a new one begun.")
+    audit_log_files: int = setting(10, "Files put aside that are kept; the oldest is deleted.", at_least=1)
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,16 @@ from chroma_async.auth.guard import Guard
 from chroma_async.auth.key_store import KeyStore
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
+from chroma_async.auth.rate_limit import rate_limit_from
 from chroma_async.config.settings import Settings
+from chroma_async.server.audit_log import AuditLog
 from chroma_async.server.authentication import authenticated, authorized
 from chroma_async.server.connection_log import ConnectionLog
 from chroma_async.server.docs import document_routes
 from chroma_async.server.loop_lag import watch_loop
 from chroma_async.server.metrics import METRICS_ROUTE
 from chroma_async.server.middleware import envelope
+from chroma_async.server.rate_limit import rate_limited
 from chroma_async.server.route import Route
 from chroma_async.server.routes_aliases import ALIAS_ROUTES
 from chroma_async.server.routes_collections import COLLECTION_ROUTES
@@ -69,6 +72,7 @@ def create_app(
     run: Run,
     clock: Callable[[], int] = time.monotonic_ns,
     guard: Guard | None = None,
+    audit: AuditLog | None = None,
 ) -> web.Application:
     """The application. It neither opens nor closes ``api``.
 
@@ -76,9 +80,11 @@ def create_app(
     :param run: calls a function in a thread (:class:`chroma_async.threads.Run`); used for bodies and answers too long for the loop.
     :param clock: nanoseconds, for the durations in the access log.
     :param guard: asks requests for credentials; unless it is given, ``settings`` say which there are.
+    :param audit: where a line goes for each request that needs a credential.
     :raises SettingsError: the settings for that cannot be used.
     """
-    service = Service(api, settings, run, clock)
+    service = Service(api, settings, run, clock, audit=audit)
+    limit = rate_limit_from(settings)
     routes = [_as_set(route, settings) for route in (*ROUTES, *document_routes(ROUTES))]
     if settings.metrics_port is not None:
         routes = [route for route in routes if route.path != METRICS_ROUTE.path]
@@ -91,6 +97,8 @@ def create_app(
     middlewares = [envelope(service, handlers)]
     if guard is not None:
         middlewares.append(authenticated(guard, handlers))
+    if limit.limits:
+        middlewares.append(rate_limited(limit, handlers))
     app = web.Application(
         middlewares=middlewares,
         # Bodies are decompressed by this package (bounded, and off the loop); the access log is the middleware's.

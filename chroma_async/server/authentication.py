@@ -34,7 +34,8 @@ def authenticated(guard: Guard, routes: Mapping[Any, Route]) -> Middleware:
             headers = request.headers
             shown = headers.getall("Authorization", ()), headers.getall("X-Chroma-Token", ())
             actions = (KNOWN_CALLER,) if route is None else route.actions
-            request[PERMISSION] = await guard.permission(*shown, actions, request.remote or "")
+            request[PERMISSION] = permission = await guard.permission(*shown, request.remote or "")
+            guard.admit(permission, actions)
         return await handler(request)
 
     return asked

@@ -24,6 +24,9 @@ Ts = TypeVarTuple("Ts")
 SERVER_NAME = "chroma-async"
 DATABASE_NAME_LENGTH = 3
 
+#: What a request makes, renames or attaches, where its body names it: for the audit log.
+SUBJECT = web.RequestKey("subject", str)
+
 _JSON_HEADERS = CIMultiDict({"Content-Type": "application/json", "Server": SERVER_NAME})
 _HYPHENATED = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID = re.compile(rf"{_HYPHENATED}|[0-9a-f]{{32}}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.IGNORECASE)

@@ -17,6 +17,7 @@ from chroma_async.api import ChromaAPI
 from chroma_async.auth.guard import Guard
 from chroma_async.config.settings import Settings
 from chroma_async.server.app import create_app, create_metrics_app
+from chroma_async.server.audit_log import AuditLog
 from chroma_async.server.connection import Runner
 from chroma_async.server.service import SERVICE
 from chroma_async.threads import Run
@@ -50,6 +51,7 @@ async def serve(
     guard: Guard | None = None,
     metrics_sockets: Sequence[socket.socket] = (),
     tls: ssl.SSLContext | None = None,
+    audit: AuditLog | None = None,
 ) -> None:
     """Serve what ``opening`` opens at bound ``sockets`` until told to stop; then return, so that the caller can close it.
 
@@ -60,11 +62,11 @@ async def serve(
     more connections, requests in flight may finish within ``settings.grace_s``, and are cut off after that; a second signal cuts them off
     at once. Nothing is acknowledged that was not done. A signal that comes while the store is being opened ends the process.
 
-    :param tls: encrypts the connections; ``None``: plain HTTP.
+    :param audit: where a line goes for each request that needs a credential. :param tls: encrypts the connections; ``None``: plain HTTP.
     :raises OSError: another program listens at one of the addresses since they were bound; nothing was opened.
     """
     stop = stop or StopRequest()
-    app = create_app(None, settings, run, clock, guard)
+    app = create_app(None, settings, run, clock, guard, audit)
     service = app[SERVICE]
     runner = Runner(app, shutdown_timeout=settings.grace_s + _CLOSE_S, keepalive_timeout=settings.keepalive_s)
     metrics = Runner(create_metrics_app(service), shutdown_timeout=_CLOSE_S)

@@ -15,7 +15,8 @@ from multidict import CIMultiDict
 
 from chroma_async.errors import AuthorizationError, ChromaError, InvalidArgumentError, RateLimitError, UnavailableError
 from chroma_async.server import access_log
-from chroma_async.server.exchange import SERVER_NAME, answer
+from chroma_async.server.authentication import PERMISSION
+from chroma_async.server.exchange import SERVER_NAME, SUBJECT, answer
 from chroma_async.server.request_id import REQUEST_ID_HEADER, request_id
 from chroma_async.server.route import Route
 from chroma_async.server.service import Service
@@ -24,6 +25,8 @@ from chroma_async.wire.errors import encode_error
 
 logger = logging.getLogger(__name__)
 
+#: The parts of a path that say where.
+_PLACES = ("tenant", "database", "collection_id", "alias", "crn", "name")
 #: When to come back after a refusal that does not say.
 RETRY_AFTER_S = 1
 #: Failures that are the server's own and deserve a traceback in its log.
@@ -89,9 +92,26 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
         traffic.answered(operation, response.status, took_s, request.content_length or 0, response.content_length or 0)
         if access_log.enabled():
             access_log.log_request(request, route, response, took_s)
+        if service.audit is not None and (route is None or not route.open):
+            service.audit.add(_audited(request, operation, response.status))
         return response
 
     return around
+
+
+def _audited(request: web.Request, operation: str, status: int) -> dict[str, Any]:
+    """Who did what, where, and what came of it."""
+    names, permission = request.match_info, request.get(PERMISSION)
+    return {
+        "request_id": request_id(request),
+        "trace_id": trace_id(request),
+        "user": None if permission is None else permission.caller.user,
+        "address": request.remote,
+        "operation": operation,
+        **{place: names[place] for place in _PLACES if place in names},
+        "subject": request.get(SUBJECT),
+        "status": status,
+    }
 
 
 def _check_path(raw_path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from chroma_async.costs import WRITE_COLLECTION, by_cost
-from chroma_async.server.exchange import answer, collection_id, empty_object, json_value, page, parsed, scope
+from chroma_async.server.exchange import SUBJECT, answer, collection_id, empty_object, json_value, page, parsed, scope
 from chroma_async.server.route import COLLECTION, DATABASE, Route
 from chroma_async.server.service import Service
 from chroma_async.wire.collections import encode_collection, encode_collections, parse_create_collection, parse_modify_collection
@@ -15,6 +15,7 @@ async def create_collection(service: Service, request: web.Request) -> web.Respo
     """Or get it, when asked to and it exists."""
     where = scope(request)
     wanted = await parsed(service, request, parse_create_collection)
+    request[SUBJECT] = wanted.name
     info = await service.api.create_collection(
         where,
         wanted.name,
@@ -52,6 +53,7 @@ async def modify_collection(service: Service, request: web.Request) -> web.Respo
     """By id: name, metadata, configuration."""
     where, id = scope(request), collection_id(request)
     changes = await parsed(service, request, parse_modify_collection)
+    request[SUBJECT] = changes.new_name or ""
     await service.api.modify_collection(
         where, id, new_name=changes.new_name, new_metadata=changes.new_metadata, new_configuration=changes.new_configuration
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chroma_async.server.exchange import answer, collection_id, parsed, scope
+from chroma_async.server.exchange import SUBJECT, answer, collection_id, parsed, scope
 from chroma_async.server.route import COLLECTION, ROOT, Route
 from chroma_async.server.service import Service
 from chroma_async.wire.collections import encode_collection, encode_count, encode_indexing_status, parse_text_field
@@ -14,6 +14,7 @@ async def fork(service: Service, request: web.Request) -> web.Response:
     """A copy on write, under a new name."""
     where, id = scope(request), collection_id(request)
     new_name = await parsed(service, request, parse_text_field, "new_name")
+    request[SUBJECT] = new_name
     return answer(encode_collection(await service.api.fork_collection(where, id, new_name)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chroma_async.server.exchange import answer, collection_id, parsed, scope
+from chroma_async.server.exchange import SUBJECT, answer, collection_id, parsed, scope
 from chroma_async.server.route import COLLECTION, Route
 from chroma_async.server.service import Service
 from chroma_async.wire.functions import (
@@ -20,6 +20,7 @@ async def attach(service: Service, request: web.Request) -> web.Response:
     """Attached, or found to be attached already."""
     where, id = scope(request), collection_id(request)
     asked = await parsed(service, request, parse_attach_function)
+    request[SUBJECT] = f"{asked.name} into {asked.output_collection}"
     made = await service.api.attach_function(where, id, asked.name, asked.function_id, asked.output_collection, asked.params)
     return answer(encode_attachment(made))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chroma_async.server.exchange import answer, empty_object, page, parsed, scope
+from chroma_async.server.exchange import SUBJECT, answer, empty_object, page, parsed, scope
 from chroma_async.server.route import DATABASE, ROOT, Route
 from chroma_async.server.service import Service
 from chroma_async.wire.collections import encode_database, encode_databases, encode_tenant, parse_text_field
@@ -12,7 +12,8 @@ from chroma_async.wire.collections import encode_database, encode_databases, enc
 
 async def create_tenant(service: Service, request: web.Request) -> web.Response:
     """By name."""
-    await service.api.create_tenant(await parsed(service, request, parse_text_field, "name"))
+    request[SUBJECT] = name = await parsed(service, request, parse_text_field, "name")
+    await service.api.create_tenant(name)
     return empty_object()
 
 
@@ -23,13 +24,15 @@ async def get_tenant(service: Service, request: web.Request) -> web.Response:
 
 async def update_tenant(service: Service, request: web.Request) -> web.Response:
     """Its resource name."""
-    await service.api.update_tenant(request.match_info["tenant"], await parsed(service, request, parse_text_field, "resource_name"))
+    request[SUBJECT] = resource_name = await parsed(service, request, parse_text_field, "resource_name")
+    await service.api.update_tenant(request.match_info["tenant"], resource_name)
     return empty_object()
 
 
 async def create_database(service: Service, request: web.Request) -> web.Response:
     """In the path's tenant."""
-    await service.api.create_database(await parsed(service, request, parse_text_field, "name"), request.match_info["tenant"])
+    request[SUBJECT] = name = await parsed(service, request, parse_text_field, "name")
+    await service.api.create_database(name, request.match_info["tenant"])
     return empty_object()
 
 

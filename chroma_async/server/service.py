@@ -12,6 +12,7 @@ from chroma_async.api import ChromaAPI
 from chroma_async.auth.key_store import KeyStore
 from chroma_async.config.settings import Settings
 from chroma_async.errors import UnavailableError
+from chroma_async.server.audit_log import AuditLog
 from chroma_async.server.traffic import Traffic
 from chroma_async.threads import Run
 
@@ -31,6 +32,7 @@ class Service:
     draining: bool = False
     traffic: Traffic = field(default_factory=Traffic)
     keys: KeyStore | None = None
+    audit: AuditLog | None = None
 
     @property
     def api(self) -> ChromaAPI:
