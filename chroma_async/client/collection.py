@@ -30,7 +30,7 @@ from chroma_async.client.validate import (
     check_window,
 )
 from chroma_async.costs import RESULT_ROW, by_cost
-from chroma_async.errors import NotFoundError, ValidationError
+from chroma_async.errors import NotFoundError, UnavailableError, ValidationError
 from chroma_async.plain import plain_json, walking_us
 from chroma_async.refusing import refusing
 from chroma_async.types import (
@@ -172,9 +172,12 @@ class AsyncCollection(CollectionWrites):
         :raises ValidationError, ValidationTypeError: the arguments, or a text that nothing embeds.
         :raises InvalidArgumentError, UnprocessableError: a search is outside the grammar, or a score is no finite number.
         """
-        # Imported when they are first used: most programs never search by rank expressions.
-        from chroma_async.client.rank_embedding import RankEmbedding, payloads
-        from chroma_async.client.search_result import search_result, search_result_us
+        try:
+            # Imported when they are first used: most programs never search by rank expressions.
+            from chroma_async.client.rank_embedding import RankEmbedding, payloads
+            from chroma_async.client.search_result import search_result, search_result_us
+        except OSError as error:
+            raise UnavailableError(f"search cannot be loaded now: {error.strerror or error}") from error
 
         with refusing("search"):
             level = check_read_level(read_level)

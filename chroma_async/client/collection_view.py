@@ -8,6 +8,7 @@ from uuid import UUID
 from chroma_async.api import ChromaAPI
 from chroma_async.client.embedding import AnyFunction, DataLoader, Embedder, check_conflict
 from chroma_async.client.sparse import SparseEmbedder
+from chroma_async.errors import UnavailableError
 from chroma_async.threads import Lane
 from chroma_async.types import CollectionInfo, Json, Scope
 
@@ -67,8 +68,11 @@ class CollectionView:
     @property
     def schema(self) -> Schema:
         """Which indexes exist for which metadata keys, with the functions that it names. Changing it changes nothing in the store."""
-        # Imported when it is first used: its many classes are a tenth of what importing the client would cost.
-        from chroma_async.builders.schema import Schema
+        try:
+            # Imported when it is first used: its many classes are a tenth of what importing the client would cost.
+            from chroma_async.builders.schema import Schema
+        except OSError as error:
+            raise UnavailableError(f"schemas cannot be loaded now: {error.strerror or error}") from error
 
         functions = self._client.functions
         return Schema.read(self._info.schema, functions.dense, functions.sparse)

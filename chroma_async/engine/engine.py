@@ -10,6 +10,10 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from uuid import UUID
 
+# numpy.unique loads it when it is first called. That is when a write which is durable already is applied, and a process that has no
+# descriptor left then would lose it until the next opening.
+import numpy.ma  # noqa: F401
+
 from chroma_async.config.settings import Settings
 from chroma_async.engine.compaction.janitor import Janitor
 from chroma_async.engine.context import Context
@@ -168,7 +172,14 @@ class Engine:
             await self.context.tasks.aclose()
             self.registry.loaded.clear()
             if flush and keeps:
-                await self._janitor.sweep()
+                await self._sweep_last()
+
+    async def _sweep_last(self) -> None:
+        """What cannot be swept now is swept by the next opening; the store is closed either way."""
+        try:
+            await self._janitor.sweep()
+        except ChromaError as error:
+            logger.warning("what nothing names stays on the disk until the store is opened again: %s", error)
 
     async def abandon(self) -> None:
         """Release the files of an engine whose event loop was closed under it. What its tasks were doing is lost, not what was durable."""

@@ -15,7 +15,7 @@ from chroma_async.engine.recovery import entries_behind
 from chroma_async.engine.snapshot.file_pins import PinningStore
 from chroma_async.engine.snapshot.segment import Segment
 from chroma_async.engine.snapshot.version import SegmentView
-from chroma_async.errors import ChromaError, CorruptionError, NotFoundError
+from chroma_async.errors import ChromaError, CorruptionError, NotFoundError, UnavailableError
 from chroma_async.format.database import ReadableDatabase
 from chroma_async.format.files import FileRef
 from chroma_async.format.logbatch import decode
@@ -49,7 +49,7 @@ async def check_store(engine: Engine) -> AsyncIterator[Finding]:
             findings = await _stored(engine, row)
         except NotFoundError:
             continue
-        except CorruptionError as error:
+        except (CorruptionError, UnavailableError) as error:
             findings = [Finding("error", str(id), error.message())]
         for finding in findings:
             yield finding
@@ -101,6 +101,8 @@ def _files(store: PinningStore, collection: str, segment: SegmentEntry) -> list[
         except CorruptionError as error:
             level: Literal["warning", "error"] = "warning" if file.name in derived else "error"
             findings.append(Finding(level, collection, f"{error}" + ("; it is rebuilt, exact search serves" if level == "warning" else "")))
+        except UnavailableError as error:
+            findings.append(Finding("error", collection, error.message()))
         else:
             findings.append(Finding("ok", collection, f"{file.name}: {file.bytes} bytes"))
     return findings
@@ -121,7 +123,7 @@ async def _log(engine: Engine, row: CollectionRow, manifest: Manifest) -> list[F
     try:
         entries = await entries_behind(manifest, engine.context.backends.log)
         await engine.context.threads.run(_decode, entries)
-    except CorruptionError as error:
+    except (CorruptionError, UnavailableError) as error:
         return [Finding("error", row.name, error.message())]
     return [Finding("ok", row.name, f"log: {len(entries)} entries after seq {manifest.flushed_seq}")] if entries else []
 

@@ -9,9 +9,10 @@ import weakref
 from pathlib import Path
 from urllib.parse import quote
 
-from chroma_async.errors import CorruptionError, UnavailableError
+from chroma_async.errors import ChromaError, CorruptionError, UnavailableError
 from chroma_async.format.files import FileRef
 from chroma_async.storage.local.staged import checksum
+from chroma_async.storage.sqlite.faults import read_fault
 from chroma_async.storage.sqlite.sqlite_pool import PooledConnection, SqlitePool
 
 #: Pages that a connection keeps; the system keeps all that are read often. SQLite's own choice is 2 MB, of each of hundreds of connections.
@@ -58,7 +59,7 @@ class LocalBlob:
                     view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
                 else:
                     view = memoryview(file.read(self.ref.bytes + 1))
-        except (FileNotFoundError, ValueError) as error:
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             raise CorruptionError(f"{self._path} is missing or empty", self.ref.name) from error
         except OSError as error:
             raise UnavailableError(f"cannot map {self._path}: {error.strerror or error}") from error
@@ -75,25 +76,36 @@ class LocalBlob:
     def _connect(self) -> sqlite3.Connection:
         """A connection that neither locks nor looks for a journal: the file is what it is.
 
-        :raises CorruptionError: the file is gone, or no database.
+        :raises CorruptionError: the file is gone, or no database. :raises UnavailableError: no descriptor or memory is left.
         """
         try:
             connection = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         except sqlite3.Error as error:
-            raise CorruptionError(f"{self._path}: {error}", self.ref.name) from error
+            raise self._fault(error) from error
         try:
             # SQLite opens lazily; this reads the header.
             connection.execute("PRAGMA schema_version").fetchone()
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         except sqlite3.Error as error:
             connection.close()
-            raise CorruptionError(f"{self._path}: {error}", self.ref.name) from error
+            raise self._fault(error) from error
         return connection
+
+    def _fault(self, error: sqlite3.Error) -> ChromaError:
+        """SQLite does not tell a file that is gone from one that cannot be opened now."""
+        if not self._path.exists():
+            return CorruptionError(f"{self._path} is missing", self.ref.name)
+        fault = read_fault(error, str(self._path))
+        if isinstance(fault, CorruptionError):
+            fault.file = self.ref.name
+        return fault
 
     def verify(self) -> None:
         try:
             found = checksum(self._path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise CorruptionError(f"{self._path} is missing", self.ref.name) from error
         except OSError as error:
-            raise CorruptionError(f"{self._path} cannot be read: {error.strerror or error}", self.ref.name) from error
+            raise UnavailableError(f"{self._path} cannot be read: {error.strerror or error}") from error
         if found != (self.ref.bytes, self.ref.crc32):
             raise CorruptionError(f"{self._path} fails its checksum", self.ref.name)

@@ -14,6 +14,10 @@ _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _IMPOSSIBLE = ("Could not decode to UTF-8", "no such table", "no such column")
 #: The disk is full, or the file is held by someone else: SQLite has undone the transaction, or never began it.
 _RETRY = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+#: What the system refuses for now: no descriptor, no memory, no right, no room for the files beside a database.
+_REFUSED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
+#: The disk itself does not give back what is on it.
+_UNREADABLE = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -25,8 +29,10 @@ def read_fault(error: sqlite3.Error | UnicodeDecodeError, file: str) -> ChromaEr
     """A read or an opening failed."""
     if isinstance(error, UnicodeDecodeError) or str(error).startswith(_IMPOSSIBLE) or primary_code(error) in _CORRUPT:
         return CorruptionError(f"{file} is damaged: {error}", file)
-    if primary_code(error) in _RETRY:
-        return UnavailableError(f"{file}: {error}")
+    if getattr(error, "sqlite_errorcode", None) in _UNREADABLE:
+        return InternalError(f"{file}: {error}")
+    if primary_code(error) in _RETRY | _REFUSED:
+        return UnavailableError(f"{file} cannot be read or opened now: {error}")
     return InternalError(f"{file}: {error}")
 
 
@@ -37,7 +43,7 @@ def write_fault(error: sqlite3.Error | UnicodeEncodeError, file: str) -> ChromaE
     code = primary_code(error)
     if code in _CORRUPT:
         return CorruptionError(f"{file} is damaged: {error}", file)
-    if code in _RETRY or code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+    if code in _RETRY | _REFUSED:
         return UnavailableError(f"nothing was written to {file}: {error}")
     return InternalError(f"{file}: {error}")
 
