@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from tests.deploy.programs import ROOT, output_of, program
 
 SUITE, BASE = "trixie", "docker.io/library/python:3.13-slim-trixie"
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = "python3,python3-venv,ca-certificates"
+PACKAGES = "python3,python3-venv,ca-certificates,e2fsprogs"
 INSTALL = "apt-get install buildah debootstrap"
 USER = 65532
 
@@ -57,10 +58,10 @@ class Buildah:
 def base_files() -> Path:
     """A Debian root with Python, as the directory of the base image; made once."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chroma-async-container"
-    made = cache / SUITE
+    made = cache / f"{SUITE}-{zlib.crc32(PACKAGES.encode()):08x}"
     if not made.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        unfinished = cache / f"{SUITE}.{os.getpid()}"
+        unfinished = cache / f"unfinished-{os.getpid()}"
         code, said = output_of(
             program("debootstrap", INSTALL), "--variant=minbase", f"--include={PACKAGES}", SUITE, unfinished, MIRROR, timeout_s=900
         )
