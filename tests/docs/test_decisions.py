@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -90,3 +91,51 @@ def test_a_name_that_moved_is_where_the_table_says(name: str) -> None:
     found = importlib.import_module(".".join(("chroma_async", *steps[:place])))
     for member in steps[place:]:
         found = getattr(found, member)
+
+
+def bare() -> list[str]:
+    """The new names without a module in front, as ``Name``, ``Name.member`` or ``name()``."""
+    table = (DIRECTORY / "moved-names.md").read_text("utf-8")
+    cells = [line.split(" | ")[-1] for line in table.splitlines() if line.startswith("| `")]
+    names = set()
+    for said in (name for cell in cells for name in code(cell)):
+        owner = ""
+        for part in said.split(", "):
+            name = part if part[0] != "." else owner + part
+            owner = name.partition(".")[0]
+            if re.fullmatch(r"[A-Z]\w+(\.\w+)?|[a-z_]+\(\)", name):
+                names.add(name)
+    return sorted(names)
+
+
+def members(cls: ast.ClassDef) -> set[str]:
+    """What instances of a class have: methods, annotated names, and what a method sets on ``self``."""
+    found = {node.name for node in cls.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    for node in ast.walk(cls):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+        ):
+            found.add(node.attr)
+    return found
+
+
+def test_a_name_without_its_module_is_one_of_the_package() -> None:
+    functions, classes = set(), dict[str, set[str]]()
+    for module in modules():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                classes.setdefault(node.name, set()).update(members(node))
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                functions.add(f"{node.name}()")
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                classes.setdefault(node.target.id, set())  # an alias of a type
+    assert len(bare()) > 60
+    for name in bare():
+        owner, _, member = name.partition(".")
+        assert owner in classes or name in functions, name
+        assert not member or member in classes[owner], name
