@@ -13,6 +13,7 @@
     ├── BatchSizeExceededError      413  split the batch
     ├── PayloadTooLargeError        413  send a smaller body
     ├── UnsupportedMediaTypeError   415  send JSON
+    ├── SlowRequestError            408  send the body faster, or less of it
     ├── AuthorizationError          401  who are you
     ├── ChromaAuthError             403  you may not
     ├── ResetDisabledError          403  start the server with resets allowed
@@ -153,6 +154,12 @@ class UnsupportedMediaTypeError(ChromaError):
     """The body is neither JSON nor unlabelled."""
 
     status = 415
+
+
+class SlowRequestError(ChromaError):
+    """The body of a request came too slowly. Nothing was done."""
+
+    status = 408
 
 
 class AuthorizationError(ChromaError):

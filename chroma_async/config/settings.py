@@ -39,6 +39,13 @@ class ServerSettings:
         at_most=65535,
     )
     max_body_bytes: int = setting(40 * MIB, "Largest request body; a larger one is answered with 413.", key="max_payload_size_bytes")
+    body_timeout_s: float = setting(
+        30.0, "Time that a request's body may take, and a second more for each 4 KiB that have come; then 408. Slow senders hold no places."
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Addresses and networks (``10.0.0.0/8``) of proxies in front, whose ``X-Forwarded-For`` says where requests come from.",
+    )
     cors_allow_origins: tuple[str, ...] = setting(
         (),
         "Origins that browsers may call from; ``*`` for all, none for no CORS at all.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from chroma_async.costs import INFLATE_BYTE, INLINE_US, READ_BYTE, by_cost
-from chroma_async.errors import InvalidArgumentError, InvalidUUIDError, PayloadTooLargeError, UnsupportedMediaTypeError
+from chroma_async.errors import InvalidArgumentError, InvalidUUIDError, PayloadTooLargeError, SlowRequestError, UnsupportedMediaTypeError
 from chroma_async.server.service import Service
 from chroma_async.types import Scope
 from chroma_async.wire.body import U32_LIMIT, dump_json
@@ -26,6 +27,9 @@ DATABASE_NAME_LENGTH = 3
 
 #: What a request makes, renames or attaches, where its body names it: for the audit log.
 SUBJECT = web.RequestKey("subject", str)
+
+#: What a body has to come with once its time is up.
+SLOWEST_BYTES_PER_S = 4096
 
 _JSON_HEADERS = CIMultiDict({"Content-Type": "application/json", "Server": SERVER_NAME})
 _HYPHENATED = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -56,12 +60,13 @@ async def parsed(service: Service, request: web.Request, parse: Callable[[bytes,
 
     :raises UnsupportedMediaTypeError: the body says it is not JSON, or is compressed in a way unknown here.
     :raises PayloadTooLargeError: longer than ``max_body_bytes``, as sent or decompressed.
+    :raises SlowRequestError: it came too slowly.
     """
     headers = request.headers
     content_type = headers.get("Content-Type")
     if content_type is not None and content_type != "application/json" and not _names_json(content_type):
         raise UnsupportedMediaTypeError(f"Content-Type: expected application/json, found {content_type!r:.80}")
-    raw = await _read(request, service.settings.max_body_bytes)
+    raw = await _read(request, service.settings.max_body_bytes, service.settings.body_timeout_s)
     encoding = headers.get("Content-Encoding")
     if encoding is not None:
         raw = await _decompressed(service, raw, encoding.strip().lower())
@@ -119,19 +124,25 @@ def _names_json(content_type: str) -> bool:
     return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
 
 
-async def _read(request: web.Request, limit: int) -> bytes:
+async def _read(request: web.Request, limit: int, timeout_s: float) -> bytes:
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    content = request.content
-    first = await content.readany()
-    if content.at_eof():
-        return _bounded(first, limit)
-    body = bytearray(first)
-    while chunk := await content.readany():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
-    return bytes(body)
+    content, loop = request.content, asyncio.get_running_loop()
+    if content.is_eof():  # all of it came with the head, as most do
+        return _bounded(await content.read(), limit)
+    begun_s, body = loop.time(), bytearray()
+    try:
+        while True:
+            async with asyncio.timeout_at(begun_s + timeout_s + len(body) / SLOWEST_BYTES_PER_S):
+                chunk = await content.readany()
+            if not chunk:
+                return bytes(body)
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(limit)
+    except TimeoutError:
+        came_s = loop.time() - begun_s
+        raise SlowRequestError(f"the body came too slowly: {len(body)} bytes in {came_s:.0f} seconds") from None
 
 
 async def _decompressed(service: Service, data: bytes, encoding: str) -> bytes:

@@ -13,10 +13,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
-from chroma_async.errors import AuthorizationError, ChromaError, InvalidArgumentError, RateLimitError, UnavailableError
+from chroma_async.errors import AuthorizationError, ChromaError, InvalidArgumentError, RateLimitError, SlowRequestError, UnavailableError
 from chroma_async.server import access_log
 from chroma_async.server.authentication import PERMISSION
 from chroma_async.server.exchange import SERVER_NAME, SUBJECT, answer
+from chroma_async.server.proxies import TrustedProxies
 from chroma_async.server.request_id import REQUEST_ID_HEADER, request_id
 from chroma_async.server.route import Route
 from chroma_async.server.service import Service
@@ -45,6 +46,7 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
     max_in_flight = service.settings.max_in_flight
     in_flight, traffic = service.in_flight, service.traffic
     origins = frozenset(service.settings.cors_allow_origins)
+    proxies = TrustedProxies(service.settings.trusted_proxies)
 
     async def handled(request: web.Request, handler: Handler) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -75,6 +77,8 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = service.clock()
+        if proxies:
+            request = request.clone(remote=proxies.client(request.remote or "", request.headers.getall("X-Forwarded-For", ())))
         route = routes.get(request.match_info.handler)
         operation = access_log.UNMATCHED if route is None else route.operation
         if origins and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -143,6 +147,8 @@ def _log_failure(request: web.Request, routes: Mapping[Any, Route], error: Excep
 def failure(request: web.Request, error: ChromaError) -> web.Response:
     """The answer that stands for ``error``."""
     response = _error_answer(request, error.code(), error.wire_name, error.message())
+    if isinstance(error, SlowRequestError):
+        response.force_close()
     if isinstance(error, AuthorizationError):
         response.headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, RateLimitError | UnavailableError):

@@ -29,8 +29,8 @@ _HEADERS: dict[str, str] = {"x-chroma-counts": "With any value: answer how many 
 _ANY = frozenset({500})
 #: What routes that ask for a credential answer to those who have none, and to those who may not do this.
 _GUARDED = frozenset({401, 403})
-#: What reading a body may end in besides 400 and 422: too long, or not said to be JSON.
-_BODY = frozenset({413, 415})
+#: What reading a body may end in besides 400 and 422: too slow, too long, or not said to be JSON.
+_BODY = frozenset({408, 413, 415})
 #: What a server that is full answers, probes excepted.
 _FULL = frozenset({429})
 

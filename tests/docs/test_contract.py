@@ -30,7 +30,7 @@ from tests.shape.source import PACKAGE, modules
 CONTRACT = (ROOT / "docs" / "CONTRACT.md").read_text("utf-8")
 EVERY = (*ROUTES, *document_routes(ROUTES))
 #: Failures that the page tells of all routes together.
-OF_ANY_ROUTE = {413, 415, 422, 429, 500}
+OF_ANY_ROUTE = {408, 413, 415, 422, 429, 500}
 #: Routes that ask by POST and write nothing.
 READS = {"collection_get", "collection_query", "collection_search", "collection_count_matching", "conditional_get"}
 PROBES = {"healthcheck", "readyz"}
@@ -86,7 +86,7 @@ def test_the_failures_of_any_route_are_those_of_every_route(route: Route) -> Non
     assert 500 in having
     assert (429 in having) != route.probe
     assert ({401, 403} <= having) != route.open
-    assert ({413, 415, 422} <= having) == (route.body is not None)
+    assert ({408, 413, 415, 422} <= having) == (route.body is not None)
     if route.listed and route.operation not in PROBES:
         assert (503 in having) == (route.method != "GET" and route.operation not in READS)
 
