@@ -9,6 +9,7 @@ from chroma_async.auth.credential import Password, Token, TokenHeader
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.passwords import Passwords, read_passwords
 from chroma_async.auth.provider import Provider, provider_named
+from chroma_async.auth.signed_tokens import SignedTokens, signed_tokens_from
 from chroma_async.auth.tokens import Tokens, read_tokens
 from chroma_async.config.setting import MASK, SettingsError
 from chroma_async.config.settings import Settings
@@ -17,7 +18,7 @@ from chroma_async.threads import Run
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Knows callers by what they show: configured ``tokens`` or ``passwords``, and the server's own ``keys``.
+    """Knows callers by what they show: configured ``tokens`` or ``passwords``, the server's own ``keys``, and what others ``signed``.
 
     ``header`` is where tokens are expected.
     """
@@ -26,42 +27,44 @@ class Authentication:
     keys: Keys
     header: TokenHeader = TokenHeader.ANY
     passwords: Passwords | None = None
+    signed: SignedTokens | None = None
 
     @property
     def can_let_in(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.tokens) or bool(self.keys) or self.passwords is not None
+        return bool(self.tokens) or bool(self.keys) or self.passwords is not None or self.signed is not None
 
     @property
     def is_initial_only(self) -> bool:
         """Whether the key that a first start made is the only thing to show."""
-        return not self.tokens and self.passwords is None and self.keys.is_initial_only
+        return not self.tokens and self.passwords is None and self.signed is None and self.keys.is_initial_only
 
     async def caller(self, shown: Token | Password) -> Caller | None:
-        """Who shows it; ``None``: nobody who is known here."""
+        """Who shows it; ``None``: nobody who is known here. :raises UnavailableError: that cannot be told at present."""
         if isinstance(shown, Password):
             return None if self.passwords is None else await self.passwords.caller(shown)
-        return self.keys.caller(shown.text) or self.tokens.caller(shown.text)
+        found = self.keys.caller(shown.text) or self.tokens.caller(shown.text)
+        return await self.signed.caller(shown.text) if found is None and self.signed is not None else found
 
 
 def authentication_from(settings: Settings, keys: Keys, run: Run) -> Authentication:
     """What settings and keys ask for. Credentials without a provider are tokens.
 
-    :param run: a way to a thread, for passwords.
+    :param run: a way to a thread, for passwords and for keys that are fetched.
     :raises SettingsError: an unknown provider, one without credentials, or credentials that cannot be read. No message holds a credential.
     """
     provider = provider_named(settings.auth_provider, settings.auth_credentials_provider)
     header = TokenHeader(settings.auth_token_header.replace("_", "-"))
-    text = settings.auth_credentials
+    text, signed = settings.auth_credentials, signed_tokens_from(settings, run)
     if not text:
         if provider is None:
-            return Authentication(Tokens({}), keys, header)
+            return Authentication(Tokens({}), keys, header, signed=signed)
         reason = "there are no credentials for it; set CHROMA_SERVER_AUTHN_CREDENTIALS, or CHROMA_SERVER_AUTHN_CREDENTIALS_FILE"
         key = "auth_provider" if settings.auth_provider else "auth_credentials_provider"
         raise SettingsError(key, settings.auth_provider or settings.auth_credentials_provider, "settings", reason)
     try:
         if provider is Provider.BASIC:
-            return Authentication(Tokens({}), keys, header, read_passwords(text, run))
-        return Authentication(read_tokens(text), keys, header)
+            return Authentication(Tokens({}), keys, header, read_passwords(text, run), signed)
+        return Authentication(read_tokens(text), keys, header, signed=signed)
     except ValueError as error:
         raise SettingsError("auth_credentials", MASK, "settings", str(error)) from None

@@ -166,6 +166,22 @@ class TLSSettings:
 
 
 @dataclass(frozen=True)
+class SignedTokenSettings:
+    """Signed tokens: those of an identity provider (JWT), which callers show like any other token."""
+
+    jwt_jwks: str = setting("", "Keys that sign tokens by RS256 or ES256: the address of a JWKS, or its file.")
+    jwt_secret: str = setting("", "Secret that signs tokens by HS256, of at least 32 bytes.", secret=True)
+    jwt_audience: str = setting("", "Audience (``aud``) that tokens must be for. Needed, as a provider has other services too.")
+    jwt_issuer: str = setting("", "Issuer (``iss``) that they must have; none for any.")
+    jwt_user_claim: str = setting("sub", "Claim that has the user.")
+    jwt_role_claim: str = setting("", "Claim that has the role; a token without it is refused. None: ``authz_config`` has the users.")
+    jwt_tenant_claim: str = setting("", "Claim that has the tenant to which the caller is bound; a token without it is refused.")
+    jwt_databases_claim: str = setting("", "Claim that has the databases, a text or a list; a token without it is refused.")
+    jwt_leeway_s: float = setting(30.0, "By how much the clocks of the provider and of the server may differ.", at_least=0)
+    jwt_refresh_s: float = setting(300.0, "Time after which keys are fetched again. One that is not known is looked for at once.")
+
+
+@dataclass(frozen=True)
 class StorageSettings:
     """Storage: where data is kept."""
 
@@ -292,7 +308,15 @@ class TelemetrySettings:
 
 @dataclass(frozen=True)
 class Settings(
-    ServerSettings, SecuritySettings, TLSSettings, StorageSettings, WritingSettings, IndexingSettings, ResourceSettings, TelemetrySettings
+    ServerSettings,
+    SecuritySettings,
+    SignedTokenSettings,
+    TLSSettings,
+    StorageSettings,
+    WritingSettings,
+    IndexingSettings,
+    ResourceSettings,
+    TelemetrySettings,
 ):
     """A store and its server. Sizes in bytes, times in seconds, shares from 0 to 1."""
 

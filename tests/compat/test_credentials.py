@@ -16,9 +16,10 @@ from chromadb.api.async_fastapi import AsyncFastAPI
 from chromadb.api.shared_system_client import SharedSystemClient
 
 import chroma_async
-from chroma_async.errors import AuthorizationError
+from chroma_async.errors import AuthorizationError, ChromaAuthError
 from tests.compat.conftest import close
 from tests.compat.servers import Server, start_ours
+from tests.fakes.issuer import AUDIENCE, Issuer, jwks
 
 TOKEN = "test-token-of-ours"
 PROVIDER = {"CHROMA_SERVER_AUTHN_PROVIDER": "chromadb.auth.token_authn.TokenAuthenticationServerProvider"}
@@ -182,6 +183,36 @@ async def test_users_with_roles_work_through_the_official_clients_where_they_bel
             assert [collection.name for collection in await root.list_collections()] == ["mine"]
     finally:
         server.stop()
+
+
+async def test_a_token_of_an_identity_provider_is_let_in_with_the_role_that_it_claims(tmp_path: Path) -> None:
+    issuer, stranger = Issuer("ES256"), Issuer("ES256")
+    (tmp_path / "jwks.json").write_text(jwks(issuer.jwk()))
+    env = {
+        "CHROMA_ASYNC_JWT_JWKS": str(tmp_path / "jwks.json"),
+        "CHROMA_ASYNC_JWT_AUDIENCE": AUDIENCE,
+        "CHROMA_ASYNC_JWT_ROLE_CLAIM": "role",
+        "CHROMA_SERVER_AUTHZ_CONFIG": "roles_mapping: {reader: {actions: ['db:count_collections']}}",
+    }
+    server = start_ours(tmp_path / "data", arguments=["--host", "0.0.0.0"], env=env)
+    shown = issuer.token(exp=4e9, role="reader")
+
+    def client(token: str) -> Any:
+        return chroma_async.AsyncHttpClient("127.0.0.1", server.port, headers={"Authorization": f"Bearer {token}"}, connect=False)
+
+    try:
+        async with client(shown) as ann:
+            assert (await ann.get_user_identity()).user_id == "ann"
+            assert await ann.count_collections() == 0
+            with pytest.raises(ChromaAuthError, match="'ann' may not do db:list_collections"):
+                await ann.list_collections()
+        for token in (stranger.token(exp=4e9, role="reader"), issuer.token(exp=5.0, role="reader"), issuer.token(exp=4e9)):
+            async with client(token) as nobody:
+                with pytest.raises(AuthorizationError, match="not one that is known here"):
+                    await nobody.count_collections()
+    finally:
+        server.stop()
+    assert shown not in server.log.read_text()
 
 
 async def test_the_variables_of_older_servers_mean_what_they_meant(tmp_path: Path) -> None:

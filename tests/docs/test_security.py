@@ -69,6 +69,11 @@ def test_the_routes_that_ask_nobody_are_those_of_the_table() -> None:
         assert said == route.open, route.path
 
 
+def test_the_settings_of_signed_tokens_are_those_on_the_page() -> None:
+    named = {name for row in table(PAGE, "setting") for name in code(row[0])}
+    assert named == {name for name in TABLE if name.startswith("jwt_")} - {"jwt_leeway_s", "jwt_refresh_s"}
+
+
 def test_the_roles_on_the_page_can_be_read_and_the_table_of_actions_has_them_all() -> None:
     (roles,) = [text for text in blocks("yaml") if text.startswith("# roles.yaml")]
     policy = read_policy(roles)
