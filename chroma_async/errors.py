@@ -51,6 +51,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+#: Of a longer message the beginning and the end are kept: a caller's name in it may be of any length, and goes into logs and answers.
+MESSAGE_CHARS = 2_000
+
 
 class ChromaError(Exception):
     """Any failure of this package. Attributes: ``trace_id`` (from the server, if any), ``url`` and ``status`` (client side)."""
@@ -67,6 +70,9 @@ class ChromaError(Exception):
     #: Of a write that was sent in pieces and failed midway: how many of its records, from the first on, were written.
     records_written: int | None = None
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_bounded(arg) if type(arg) is str and len(arg) > MESSAGE_CHARS else arg for arg in args))
+
     def code(self) -> int:
         """The HTTP status that stands for this class."""
         return self.status
@@ -79,6 +85,11 @@ class ChromaError(Exception):
     def name(cls) -> str:
         """The name chromadb gives this class."""
         return cls.__name__
+
+
+def _bounded(text: str) -> str:
+    half = MESSAGE_CHARS // 2 - 20
+    return f"{text[:half]} ... {len(text)} characters ... {text[-half:]}"
 
 
 class IgnoredArgumentWarning(UserWarning):

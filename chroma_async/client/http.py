@@ -63,6 +63,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: What servers take of a request line, with room for the rest of it, and what one character can come to.
+_PATH_BYTES, _MOST_QUOTED = 60 * 1024, 12
+#: A name that no collection has.
+_LONG_NAME = 512
+
 
 def _database(tenant: str, name: str | None = None) -> str:
     path = f"/tenants/{quote(tenant, safe='')}/databases"
@@ -78,9 +83,13 @@ def _collections(scope: Scope, *rest: str) -> str:
 
 
 def _named(name: str, missing: str) -> str:
-    """A name as a part of a path. :raises NotFoundError: the empty one, which nothing has and no route leads to; in a server's words."""
-    if not name:
-        raise NotFoundError(missing)
+    """A name as a part of a path.
+
+    :raises NotFoundError: the empty one, which nothing has and no route leads to, or one that no request line has room for; in a server's
+        words.
+    """
+    if not name or (len(name) > _PATH_BYTES // _MOST_QUOTED and len(quote(name, safe="")) > _PATH_BYTES):
+        raise NotFoundError(missing.replace("[]", f"[{name}]"))
     return name
 
 
@@ -235,8 +244,8 @@ class HttpAPI:
 
     async def set_alias(self, scope: Scope, alias: str, collection: UUID) -> None:
         """:raises InvalidArgumentError, NotFoundError, UniqueConstraintError:"""
-        if not alias:
-            check_collection_name(alias, "alias")  # refuses it as a server would, which no path with an empty name reaches
+        if not alias or len(alias) > _LONG_NAME:
+            check_collection_name(alias, "alias")  # refuses it as a server would, which no path with such a name reaches
         body = names.encode_text_field_request("collection_id", str(collection))
         await self._change("PUT", _aliases(scope, alias), body, idempotent=True)
 

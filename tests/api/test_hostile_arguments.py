@@ -15,7 +15,7 @@ import chroma_async
 from chroma_async.client.opening import Opening
 from chroma_async.client.transaction import Transaction
 from chroma_async.config.settings import ClientSettings
-from chroma_async.errors import ChromaError, ValidationError, ValidationTypeError
+from chroma_async.errors import MESSAGE_CHARS, ChromaError, ValidationError, ValidationTypeError
 from chroma_async.types import WriteKind
 from tests.api.conftest import Store
 from tests.fakes.hostile import HOSTILE, BrokenMapping, Function, hostile
@@ -71,7 +71,7 @@ async def leak(call: Callable[[], Any]) -> str | None:
         elif inspect.isawaitable(found):
             await asyncio.wait_for(found, 60)
     except ChromaError as error:
-        return None if str(error) else f"{type(error).__name__} without a word"
+        return None if 0 < len(str(error)) <= MESSAGE_CHARS + 20 else f"{type(error).__name__} of {len(str(error))} characters"
     except Exception as error:
         return f"{type(error).__name__}: {error!s:.80}"
     return None

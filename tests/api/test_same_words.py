@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chroma_async
-from chroma_async.errors import ChromaError
+from chroma_async.errors import MESSAGE_CHARS, ChromaError
 from tests.api.conftest import Store
 
 OURS = pytest.mark.parametrize("store", ["ephemeral", "persistent", "http"], indirect=True)
@@ -96,3 +96,27 @@ async def test_what_a_read_refuses_names_the_argument_and_the_value(store: Store
     ]
     for ask, words in asked:
         assert await refusal(ask) == words
+
+
+@OURS
+async def test_a_name_of_any_length_is_refused_alike_and_in_a_message_of_bounded_length(store: Store) -> None:
+    collection, name = await store.collection(), "x" * 70_000
+    asked: list[tuple[Callable[[], Awaitable[Any]], str]] = [
+        (lambda: store.client.get_collection(name), "NotFoundError: Collection [xxx"),
+        (lambda: store.client.delete_collection(name), "NotFoundError: Collection [xxx"),
+        (lambda: store.client.create_collection(name), "InvalidArgumentError: Validation error: name: "),
+        (lambda: store.client.set_alias(name, collection), "InvalidArgumentError: Validation error: alias: "),
+        (lambda: store.client.delete_alias(name), "NotFoundError: Alias [xxx"),
+        (lambda: store.client.set_tenant(name), "NotFoundError: Tenant [xxx"),
+        (lambda: store.client.set_database(name), "NotFoundError: Database [xxx"),
+        (lambda: store.admin.delete_database(name), "NotFoundError: Database [xxx"),
+        (lambda: collection.get_attached_function(name), "NotFoundError: Attached function [xxx"),
+        (lambda: collection.detach_function(name), "NotFoundError: Attached function [xxx"),
+        (lambda: collection.attach_function(name, "counter", "counted"), "NotFoundError: "),
+    ]
+    for ask, words in asked:
+        with pytest.raises(ChromaError) as refusal:
+            await ask()
+        assert f"{type(refusal.value).__name__}: {refusal.value}".startswith(words)
+        assert len(str(refusal.value)) <= MESSAGE_CHARS + 20
+    assert await collection.count() == 0
