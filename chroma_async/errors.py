@@ -10,6 +10,7 @@
     │   ├── ValidationError              also a ValueError: our client's own checks
     │   └── ValidationTypeError          also a TypeError: the same, for types
     ├── UnprocessableError          422  well-formed JSON of the wrong shape
+    ├── QuotaExceededError          422  the tenant has, or asks for, all that it may
     ├── BatchSizeExceededError      413  split the batch
     ├── PayloadTooLargeError        413  send a smaller body
     ├── UnsupportedMediaTypeError   415  send JSON
@@ -147,6 +148,13 @@ class UnprocessableError(ChromaError):
     """A JSON body of the wrong shape; the message names the path inside it."""
 
     status = 422
+
+
+class QuotaExceededError(ChromaError):
+    """The tenant would have, or get, more than its quota. Nothing was changed. Clients know it by how its message begins."""
+
+    status = 422
+    wire_name = "QuotaError"
 
 
 class BatchSizeExceededError(ChromaError):

@@ -18,6 +18,8 @@ from chroma_async.auth.key_file import INITIAL_TOKEN, make_initial_key, read_key
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
 from chroma_async.config.settings import Settings, SettingsError
+from chroma_async.limits.quotas import quotas_from
+from chroma_async.server.proxies import TrustedProxies
 from chroma_async.server.tls import Certificates, certificates_from
 from chroma_async.threads import Run
 
@@ -62,6 +64,15 @@ def refuse_exposure(sockets: Sequence[socket.socket], guard: Guard | None, setti
             "CHROMA_SERVER_AUTHN_CREDENTIALS=<token>; or listen on this machine only, --host 127.0.0.1; or say that this is meant, "
             "--allow-unauthenticated (CHROMA_ALLOW_UNAUTHENTICATED=1)"
         )
+
+
+def check_bounds(settings: Settings) -> None:
+    """Settings that are read again where they are used. :raises click.ClickException: one cannot be used (exit code 1)."""
+    try:
+        quotas_from(settings)
+        TrustedProxies(settings.trusted_proxies)
+    except SettingsError as error:
+        raise click.ClickException(error.message()) from error
 
 
 def certificates(settings: Settings) -> Certificates | None:

@@ -48,6 +48,7 @@ def run(config_argument: Path | None, config_path: Path | None, **flags: object)
     write_logs(settings)
     for line in found.notices:
         logger.warning(line)
+    access.check_bounds(settings)
     passwords = Lane("password", settings.query_threads)
     guard, certificates = access.guard_from(settings, passwords.run), access.certificates(settings)
 

@@ -141,6 +141,15 @@ class SecuritySettings:
     concurrent_requests: int = setting(
         0, "Requests of it that are answered at once; more are answered with 429. 0: any number.", at_least=0
     )
+    quota_collections: int = setting(0, "Collections that a tenant may have, in all its databases; 0: any number.", at_least=0)
+    quota_records: int = setting(0, "Records that a tenant may have, in all its collections; 0: any number.", at_least=0)
+    quota_dimension: int = setting(0, "Numbers that a vector may have; 0: any number.", at_least=0)
+    quota_n_results: int = setting(0, "Records that a query or a search may ask for; 0: any number.", at_least=0)
+    tenant_quotas: str = setting(
+        "",
+        "Quotas of tenants that have others, as YAML: ``{acme: {collections: 10, records: 1000}}``; what is left out is as above.",
+        by_file=True,
+    )
     audit_log: str = setting(
         "",
         "File that a line of JSON is added to for each request that needs a credential: who, what, where, result. Empty: none.",

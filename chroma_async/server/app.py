@@ -18,8 +18,10 @@ from chroma_async.auth.guard import Guard
 from chroma_async.auth.key_store import KeyStore
 from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import policy_from
-from chroma_async.auth.rate_limit import rate_limit_from
 from chroma_async.config.settings import Settings
+from chroma_async.limits.quota_api import within_quotas
+from chroma_async.limits.quotas import quotas_from
+from chroma_async.limits.rate_limit import rate_limit_from
 from chroma_async.server.audit_log import AuditLog
 from chroma_async.server.authentication import authenticated, authorized
 from chroma_async.server.connection_log import ConnectionLog
@@ -83,7 +85,8 @@ def create_app(
     :param audit: where a line goes for each request that needs a credential.
     :raises SettingsError: the settings for that cannot be used.
     """
-    service = Service(api, settings, run, clock, audit=audit)
+    store = None if api is None else within_quotas(api, quotas_from(settings))
+    service = Service(store, settings, run, clock, audit=audit)
     limit = rate_limit_from(settings)
     routes = [_as_set(route, settings) for route in (*ROUTES, *document_routes(ROUTES))]
     if settings.metrics_port is not None:

@@ -16,6 +16,8 @@ from aiohttp import web
 from chroma_async.api import ChromaAPI
 from chroma_async.auth.guard import Guard
 from chroma_async.config.settings import Settings
+from chroma_async.limits.quota_api import within_quotas
+from chroma_async.limits.quotas import quotas_from
 from chroma_async.server.app import create_app, create_metrics_app
 from chroma_async.server.audit_log import AuditLog
 from chroma_async.server.connection import Runner
@@ -77,7 +79,7 @@ async def serve(
             await web.SockSite(runner, each, ssl_context=tls).start()
         for each in metrics_sockets:
             await web.SockSite(metrics, each).start()
-        service.store = await opening()
+        service.store = within_quotas(await opening(), quotas_from(settings))
         with _signals(stop):
             host, port = runner.addresses[0][:2]
             ready(host, port)

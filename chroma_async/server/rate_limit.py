@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from chroma_async.auth.rate_limit import RateLimit
+from chroma_async.limits.rate_limit import RateLimit
 from chroma_async.server.route import Route
 
 

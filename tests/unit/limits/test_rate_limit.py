@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chroma_async.auth.rate_limit import RateLimit
 from chroma_async.errors import RateLimitError
+from chroma_async.limits.rate_limit import RateLimit
 
 
 class Clock:
@@ -69,7 +69,7 @@ def test_without_numbers_there_is_no_bound() -> None:
 
 
 def test_no_more_callers_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chroma_async.auth.rate_limit._CALLERS", 3)
+    monkeypatch.setattr("chroma_async.limits.rate_limit._CALLERS", 3)
     limit = RateLimit(per_s=1, burst=1, concurrent=0, clock_s=Clock())
     assert [taken(limit, caller, 2) for caller in "abcd"] == [1] * 4
     assert taken(limit, "a", 2) == 1, "the one that asked longest ago was forgotten"
