@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from tests.docs.markdown import ROOT, section, table
@@ -90,3 +91,28 @@ def test_modules_that_are_named_by_a_word_of_the_house_have_it_explained() -> No
         spoken = name.replace("_", " ")
         assert {spoken, spoken.removesuffix("s"), f"{spoken.removesuffix('s')} index"} & words, name
     assert len(NAMED_BY_A_WORD & there) > 40, "the modules were renamed: the glossary goes by their names"
+
+
+def test_where_something_happens_is_where_the_table_says() -> None:
+    trees = {module.name.removeprefix("chroma_async."): module.tree for module in modules()}
+    rows = table(section(TEXT, "Where it happens"), "what happens", "where")
+    assert len(rows) > 20
+    for _, where in rows:
+        places = re.findall(r"`([a-z_/]+)`(?: \(`(\w+)(?:\.(\w+))?`\))?", where)
+        assert places, where
+        for path, name, member in places:
+            tree = trees[path.replace("/", ".")]
+            defined = {
+                node.name: node for node in ast.walk(tree) if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+            }
+            assert not name or name in defined, where
+            assert not member or f"def {member}(" in ast.unparse(defined[name]), where
+
+
+def test_every_word_of_the_glossary_is_used() -> None:
+    """By a name or a sentence of the source, or by another paper; spelt in one word, in several, or in the plural."""
+    papers = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "moved-names.md"]
+    texts = [module.file.read_text("utf-8") for module in modules()]
+    texts += [path.read_text("utf-8") for path in (*papers, ROOT / "README.md", ROOT / "chroma_async" / "format" / "FORMAT.md")]
+    used = re.sub(r"[\s_-]+", "", " ".join(texts).lower())
+    assert [word for word in ENTRIES if re.sub(r"[\s-]+", "", word.lower()) not in used] == []
