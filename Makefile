@@ -17,6 +17,8 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The files with tests that run while no other does: reading all files to find them takes longer than most of them do.
 ALONE = $(shell grep --recursive --files-with-matches --include='test_*.py' 'pytest.mark.alone' tests)
+# The schemas of Terraform's providers, of the releases that the files under deploy/ ask for; read, never installed.
+PROVIDERS := cdktn-provider-google==21.1.0 cdktn-provider-azurerm==18.9.0
 # For the Python of the image, on every platform.
 COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --no-header $(LOCK)
 # The tests start hundreds of processes, and each would compile the package anew.
@@ -37,6 +39,7 @@ $(STAMP): pyproject.toml
 $(TOOLS_STAMP): pyproject.toml
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[deployment,server,otel,bm25]'
+	$(TOOLS)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(TOOLS)/providers $(PROVIDERS)
 	touch $@
 
 run: setup  ## Serve on 127.0.0.1:8000, data in ./chroma

@@ -21,8 +21,7 @@ RECORD = 'printf "%s" "$(basename "$0")" >> /calls; for word in "$@"; do printf 
 STAND_INS = {
     "apt-get": "",
     "aws": f'case "$*" in *get-secret-value*) echo {TOKEN};; *) echo password;; esac',
-    "az": f"echo {TOKEN}",
-    "curl": f"echo {TOKEN}",
+    "curl": f"""echo '{{"access_token": "access", "value": "{TOKEN}"}}'""",
     "docker": "cat > /dev/null < /dev/null",
     "gcloud": f"echo {TOKEN}",
     "mount": "touch /is-mounted",

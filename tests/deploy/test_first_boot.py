@@ -9,6 +9,7 @@ import pytest
 
 from tests.deploy.cloudformation import REQUIRED, stack
 from tests.deploy.machine import TOKEN, Machine, tag_of
+from tests.deploy.terraform import rendered
 
 pytestmark = [pytest.mark.deployment, pytest.mark.container]
 
@@ -20,7 +21,15 @@ def aws() -> tuple[str, str]:
     return made.user_data, f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume}"
 
 
-CLOUDS: dict[str, Callable[[], tuple[str, str]]] = {"aws": aws}
+def gcp() -> tuple[str, str]:
+    return rendered("gcp"), "/dev/disk/by-id/google-chroma-data"
+
+
+def azure() -> tuple[str, str]:
+    return rendered("azure"), "/dev/disk/azure/scsi1/lun10"
+
+
+CLOUDS: dict[str, Callable[[], tuple[str, str]]] = {"aws": aws, "gcp": gcp, "azure": azure}
 
 
 @pytest.fixture(scope="module", params=CLOUDS)

@@ -50,7 +50,7 @@ def declared(*texts: str) -> set[str]:
 
 
 #: Import -> distribution, of those that only the environment of `make deployment` has.
-NOT_INSTALLED_HERE = {"cfnlint": "cfn-lint", "helm_python": "helm-python-sdk"}
+NOT_INSTALLED_HERE = {"cfnlint": "cfn-lint", "hcl2": "python-hcl2", "helm_python": "helm-python-sdk"}
 
 
 def undeclared(imported: Iterable[str], allowed: set[str]) -> set[str]:
