@@ -13,11 +13,14 @@ import aiohttp
 from yarl import URL
 
 from chroma_async.client.address import Address
+from chroma_async.client.client_span import client_span, tracing
 from chroma_async.client.retry import Retries
 from chroma_async.errors import ChromaError, ClosedError, ConnectError, ProtocolError, RequestTimeoutError, TLSError, TransportError
 from chroma_async.wire.errors import decode_error
 
 TRACE_HEADER = "chroma-trace-id"
+#: The headers of a request that is in no trace.
+NO_TRACE: Mapping[str, str] = {}
 
 
 def _user_agent() -> str:
@@ -81,7 +84,10 @@ class Transport:
             attempt = 0
             while True:
                 try:
-                    return await self._attempt(method, url, body, writes, accept)
+                    if not tracing():
+                        return await self._attempt(method, url, body, writes, accept)
+                    with client_span(method, url.host or "", url.port) as in_trace:
+                        return await self._attempt(method, url, body, writes, accept, in_trace)
                 except ChromaError as error:
                     wait = None if self._closed else self._retries.wait(error, attempt, idempotent=idempotent)
                     if wait is None:
@@ -93,7 +99,9 @@ class Transport:
             if self._in_flight == 0:
                 self._idle.set()
 
-    async def _attempt(self, method: str, url: URL, body: bytes | None, writes: bool, accept: tuple[int, ...]) -> bytes:
+    async def _attempt(
+        self, method: str, url: URL, body: bytes | None, writes: bool, accept: tuple[int, ...], in_trace: Mapping[str, str] = NO_TRACE
+    ) -> bytes:
         if self._closed and self._session.closed:
             raise ClosedError("the client is closed")
         settings = self._settings
@@ -102,7 +110,7 @@ class Transport:
             connect=_sum(settings.pool_timeout_s, settings.connect_timeout_s),
             sock_connect=settings.connect_timeout_s,
         )
-        headers = {"Content-Type": "application/json"} if body is not None else None
+        headers = {"Content-Type": "application/json", **in_trace} if body is not None else in_trace or None
         try:
             async with self._session.request(method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as answer:
                 raw = await answer.read()

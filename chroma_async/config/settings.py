@@ -15,6 +15,9 @@ from chroma_async.config.setting import Setting, SettingsError, measured_setting
 __all__ = ["CLIENT_TABLE", "TABLE", "ClientSettings", "Settings", "SettingsError"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+#: How much is traced; each contains the ones before it.
+GRANULARITIES = ("none", "operation", "operation_and_segment", "all")
+OTEL_PROTOCOLS = ("auto", "grpc", "http/protobuf")
 LOG_FORMATS = ("auto", "json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -304,14 +307,44 @@ class TelemetrySettings:
         at_least=0,
         at_most=200,
     )
+    slow_operation_s: float = setting(
+        1.0, "Time from which on an operation is logged, with its steps and how searches were planned; 0 logs none.", at_least=0
+    )
     otel_endpoint: str = setting(
         "",
-        "Address of an OTLP collector that spans are sent to; empty for none. Needs the OpenTelemetry SDK installed.",
+        "Address of an OTLP collector that spans are sent to; without a scheme it means https, empty none. Needs the extra ``[otel]``.",
         key="open_telemetry.endpoint",
-        variables=("CHROMA_OTEL_COLLECTION_ENDPOINT",),
+        variables=("CHROMA_OTEL_COLLECTION_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    otel_protocol: str = setting(
+        "auto",
+        "How spans are sent: grpc, http/protobuf, or auto, which is http/protobuf for port 4318 or a path, and grpc elsewhere.",
+        choices=OTEL_PROTOCOLS,
+        variables=("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    )
+    otel_headers: str = setting(
+        "",
+        "Headers that go with spans: JSON, or ``name=value`` with commas between.",
+        variables=("CHROMA_OTEL_COLLECTION_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"),
+        secret=True,
     )
     otel_service_name: str = setting(
-        "chroma-async", "Name of this service in spans.", key="open_telemetry.service_name", variables=("CHROMA_OTEL_SERVICE_NAME",)
+        "chroma-async",
+        "Name of this service in spans.",
+        key="open_telemetry.service_name",
+        variables=("CHROMA_OTEL_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+    )
+    otel_traces_per_s: float = setting(
+        100.0,
+        "Requests a second, at the most, that begin a trace here; those of a caller's trace follow the caller's choice. A traced query "
+        "takes some 15 % more processor time, so this bounds what tracing takes. ``OTEL_TRACES_SAMPLER`` decides instead where it is set.",
+    )
+    otel_granularity: str = setting(
+        "operation_and_segment",
+        "What spans are made of: none, operation (requests and what the engine does for them), operation_and_segment (also searches of "
+        "segments, appends to the log, flushes and index builds), or all (also steps in threads, and probes).",
+        choices=GRANULARITIES,
+        variables=("CHROMA_OTEL_GRANULARITY",),
     )
 
 

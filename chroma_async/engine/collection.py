@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from time import time_ns
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from chroma_async.engine.write.request import NOTHING, Delete, DeleteMatching, T
 from chroma_async.engine.write.transaction import ReadTokens
 from chroma_async.errors import ChromaError, ClosedError, NotFoundError
 from chroma_async.format.manifest import Manifest
+from chroma_async.observation import CURRENT
 from chroma_async.rust_regex.patterns import Budget
 from chroma_async.statistics import CollectionStatistics
 from chroma_async.storage.base.collections import CollectionRow
@@ -117,7 +119,7 @@ class Collection:
         """A nearest-neighbour read of it, with its own ``ef_search``; without arguments what all of them have in common."""
         options = self._row.options
         ef_search = min(options.ef_search, EF_SEARCH_MOST) if "ef_search" in options.explicit else 0
-        return NearestRequest(options.space, self._context.plan, ef_search, queries, k, exact, max_distance, include)
+        return NearestRequest(options.space, self._context.plan, ef_search, queries, k, exact, max_distance, include, CURRENT.get())
 
     @property
     def settings(self) -> Settings:
@@ -232,8 +234,11 @@ class Collection:
 
     async def read(self, work: Callable[Concatenate[Version, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work`` in a thread with the present Version."""
-        budget, now_s = Budget(self.settings.regex_budget_s), self._now_s()
-        return await self._context.threads.run(_reading, budget, work, self._whole(), now_s, *args, **kwargs)
+        budget, now_s, observed, began_ns = Budget(self.settings.regex_budget_s), self._now_s(), CURRENT.get(), time_ns()
+        found = await self._context.threads.run(_reading, budget, work, self._whole(), now_s, *args, **kwargs)
+        if observed is not None:
+            observed.note("read", began_ns, inner=True)
+        return found
 
     def bounded(self) -> Run:
         """A way to a worker thread for the jobs of one request, whose regular expressions have one budget together."""

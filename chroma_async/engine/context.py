@@ -13,6 +13,7 @@ from chroma_async.engine.tasks import Tasks
 from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.retention import Retention
 from chroma_async.measures import Work
+from chroma_async.spans import Spans
 from chroma_async.storage.base.backends import Backends
 from chroma_async.threads import Threads
 
@@ -43,5 +44,7 @@ class Context:
     refuse_when_full: bool = False
     #: Whether flush and maintenance start by themselves; off, they run when asked.
     automatic: bool = True
+    #: What makes spans of the engine's work.
+    spans: Spans = field(default_factory=Spans)
     #: What became of background work, by kind.
     work: Mapping[str, Work] = field(default_factory=lambda: {kind: Work() for kind in WORK})

@@ -34,6 +34,7 @@ from chroma_async.engine.write.retention import Retention
 from chroma_async.errors import ChromaError
 from chroma_async.format.logbatch import Facts
 from chroma_async.index.kernels import set_threads
+from chroma_async.spans import Spans
 from chroma_async.storage.base.backends import Backends
 from chroma_async.storage.base.collections import CollectionRow
 from chroma_async.storage.filesystem import FileSystem
@@ -126,6 +127,7 @@ class Engine:
                 new_key=new_key,
                 refuse_when_full=refuse_when_full,
                 automatic=automatic,
+                spans=Spans(settings.otel_granularity),
             )
             facts, logged = await pending_facts(backends.log), await backends.log.collections()
             engine = cls(context, facts, logged)

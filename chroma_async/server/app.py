@@ -96,7 +96,7 @@ def create_app(
     if guard is not None:
         routes = list(map(authorized, routes))
         service.keys = KeyStore(guard, Path(settings.path), run) if settings.is_persistent else None
-    handlers = {partial(traced(route), service): route for route in routes}
+    handlers = {partial(traced(route, settings.otel_granularity), service): route for route in routes}
     middlewares = [envelope(service, handlers)]
     if guard is not None:
         middlewares.append(authenticated(guard, handlers))

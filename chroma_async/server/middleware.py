@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
 from chroma_async.errors import AuthorizationError, ChromaError, InvalidArgumentError, RateLimitError, SlowRequestError, UnavailableError
+from chroma_async.observation import REQUEST_ID
 from chroma_async.server import access_log
 from chroma_async.server.authentication import PERMISSION
 from chroma_async.server.exchange import SERVER_NAME, SUBJECT, answer
@@ -21,7 +22,7 @@ from chroma_async.server.proxies import TrustedProxies
 from chroma_async.server.request_id import REQUEST_ID_HEADER, request_id
 from chroma_async.server.route import Route
 from chroma_async.server.service import Service
-from chroma_async.server.tracing import trace_id
+from chroma_async.server.tracing import TRACE_ID_HEADER, trace_id
 from chroma_async.wire.errors import encode_error
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,8 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
         started = service.clock()
         if proxies:
             request = request.clone(remote=proxies.client(request.remote or "", request.headers.getall("X-Forwarded-For", ())))
+        name = request_id(request)
+        REQUEST_ID.set(name)
         route = routes.get(request.match_info.handler)
         operation = access_log.UNMATCHED if route is None else route.operation
         if origins and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -91,7 +94,7 @@ def envelope(service: Service, routes: Mapping[Any, Route]) -> Middleware:
                 raise
         if origins:
             _allow_origin(request, response, origins)
-        response.headers[REQUEST_ID_HEADER] = request_id(request)
+        response.headers[REQUEST_ID_HEADER] = name
         took_s = (service.clock() - started) / 1e9
         traffic.answered(operation, response.status, took_s, request.content_length or 0, response.content_length or 0)
         if access_log.enabled():
@@ -159,7 +162,7 @@ def failure(request: web.Request, error: ChromaError) -> web.Response:
 
 def _error_answer(request: web.Request, status: int, name: str, message: str) -> web.Response:
     response = answer(encode_error(name, message), status)
-    response.headers["chroma-trace-id"] = trace_id(request)
+    response.headers[TRACE_ID_HEADER] = trace_id(request)
     return response
 
 
@@ -167,7 +170,7 @@ def _empty(request: web.Request, refusal: web.HTTPException) -> web.Response:
     """aiohttp's own refusals (no such path, no such method) and redirects, without its page."""
     headers = CIMultiDict({"Server": SERVER_NAME})
     if refusal.status >= 400:
-        headers["chroma-trace-id"] = trace_id(request)
+        headers[TRACE_ID_HEADER] = trace_id(request)
     for name in ("Allow", "Location"):
         if name in refusal.headers:
             headers[name] = refusal.headers[name]

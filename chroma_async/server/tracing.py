@@ -14,14 +14,20 @@ from chroma_async.errors import ChromaError
 from chroma_async.server.route import Handler, Route
 from chroma_async.server.service import Service
 
+#: The header of answers.
+TRACE_ID_HEADER = "chroma-trace-id"
 NO_TRACE = "0" * 32
 _SPAN_CONTEXT = web.RequestKey("span_context", SpanContext)
 
 
-def traced(route: Route) -> Handler:
-    """The route's handler, in a span of its own when there is an SDK to collect it."""
+def traced(route: Route, granularity: str) -> Handler:
+    """The route's handler, in a span of its own when there is an SDK to collect it; its answers carry the trace's id.
+
+    :param granularity: see ``otel_granularity``; probes, which come every few seconds, have spans only where everything has.
+    """
     handler = route.handler
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    has_sdk = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    if not has_sdk or granularity == "none" or (route.probe and granularity != "all"):
         return handler
     tracer = trace.get_tracer("chroma_async.server")
     attributes = {"http.request.method": route.method, "http.route": route.path}
@@ -46,6 +52,7 @@ def traced(route: Route) -> Handler:
                     span.set_status(Status(StatusCode.ERROR))
                 raise
             span.set_attribute("http.response.status_code", response.status)
+            response.headers[TRACE_ID_HEADER] = trace_id(request)
             return response
 
     return in_span

@@ -11,6 +11,7 @@ from chroma_async.engine.inspection import inspect
 from chroma_async.errors import ResetDisabledError, StoreError
 from chroma_async.service.collections import CollectionVerbs
 from chroma_async.service.functions import FunctionVerbs
+from chroma_async.service.observed import observed
 from chroma_async.service.records import RecordVerbs
 from chroma_async.service.searches import SearchVerbs
 from chroma_async.service.sharing import share_engine
@@ -24,6 +25,13 @@ API_VERSION = "1.0.0"
 POISONED = "damaged: a write failed in doubt, and writes are refused until the store is reopened; the log says what failed"
 
 
+@observed(
+    "create_tenant", "get_tenant", "update_tenant", "create_database", "get_database", "delete_database", "list_databases",
+    "create_collection", "get_collection", "get_collection_by_id", "get_collection_by_crn", "list_collections", "count_collections",
+    "modify_collection", "fork_collection", "fork_count", "indexing_status", "delete_collection",
+    "set_alias", "delete_alias", "list_aliases", "attach_function", "get_attached_function", "detach_function",
+    "write", "delete", "get", "query", "search", "count", "conditional_get", "conditional_commit", "reset",
+)  # fmt: skip
 class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, FunctionVerbs):
     """See :class:`chroma_async.api.ChromaAPI`. Made by :func:`open_local`."""
 

@@ -6,6 +6,7 @@ from chroma_async.config.settings import Settings
 from chroma_async.engine.engine import Engine
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.service.filters import condition
+from chroma_async.service.observed import Watch
 from chroma_async.service.sharing import Lease
 from chroma_async.storage.base.catalog import Catalog
 from chroma_async.storage.base.collections import CollectionRow, Collections
@@ -20,6 +21,9 @@ class Verbs:
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
+        context = lease.engine().context
+        #: Who is told of each verb that has ended.
+        self.watch = Watch(context.spans, context.settings.slow_operation_s)
 
     @property
     def engine(self) -> Engine:

@@ -7,7 +7,7 @@ import logging
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from chroma_async.config.settings import TABLE, Settings
+from chroma_async.config.settings import GRANULARITIES, TABLE, Settings
 from chroma_async.server.app import create_app
 from tests.docs.markdown import ROOT, code, section, table
 from tests.fakes.api import FakeAPI
@@ -40,3 +40,15 @@ def test_the_settings_that_the_page_names_exist() -> None:
     }
     assert {"metrics_port", "metrics_open", "metrics_collections", "access_log", "log_format"} <= named
     assert named <= set(TABLE)
+
+
+def test_the_variables_that_the_page_gives_to_settings_set_them() -> None:
+    own = {variable for row in TABLE.values() for variable in row.environment}
+    rows = table(section(PAGE, "Traces"), "variable")
+    named = [name for cell, _ in rows[:-1] for name in code(cell)]
+    assert [name for name in named if name not in own] == []
+
+
+def test_each_granularity_of_the_page_exists() -> None:
+    levels = {name for _, cell, _ in table(PAGE, "span") for name in code(cell)}
+    assert levels == set(GRANULARITIES) - {"none"}

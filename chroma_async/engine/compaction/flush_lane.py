@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from time import time_ns
 
 from chroma_async.engine.compaction.commit import Committer
 from chroma_async.engine.compaction.ending import Ending
@@ -108,11 +109,12 @@ class FlushLane:
     async def flush_oldest(self) -> None:
         """Write the oldest frozen memtable as a chunk, commit it, and let the log forget what it holds. One call at a time."""
         context, live = self._context, self._live
-        frozen, began_s = live.frozen[0], context.monotonic()
+        frozen, began_s, began_ns = live.frozen[0], context.monotonic(), time_ns()
         with context.store.making() as making:
             flushed = await context.threads.flush(write_memtable, making, context.new_key(), frozen.view, live.dimension or 0)
             change = partial(self._with_chunk, frozen, flushed, making)
             await self._committer.commit(change, partial(live.install_flush, frozen, flushed))
+        context.spans.background("flush", began_ns, time_ns(), collection_id=str(self._row.row.id), rows=frozen.view.rows)
         context.work["flush"].done(context.monotonic() - began_s, frozen.view.rows)
         await context.retention.release(live.manifest.collection)
         await context.retention.trim(live.manifest.collection, live.manifest.flushed_seq)

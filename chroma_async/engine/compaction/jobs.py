@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from time import time_ns
 from typing import TypeAlias
 
 from chroma_async.engine.compaction.commit import Committer
@@ -81,7 +82,8 @@ class Jobs:
         segment = self._segment(job.segment)
         if segment is None:
             return False
-        work, began_s = self._context.work[_KINDS[type(job)]], self._context.monotonic()
+        kind = _KINDS[type(job)]
+        work, began_s, began_ns = self._context.work[kind], self._context.monotonic(), time_ns()
         try:
             changed = await self._done(job, segment, progress)
         except Stopped:
@@ -91,8 +93,9 @@ class Jobs:
             raise
         took_s = self._context.monotonic() - began_s
         work.done(took_s, segment.rows)
+        self._context.spans.background(kind, began_ns, time_ns(), collection_id=str(self._row.row.id), rows=segment.rows)
         fields = {"collection": str(self._row.row.id), "rows": segment.rows, "duration_s": round(took_s, 3)}
-        logger.info("%s done", _KINDS[type(job)].replace("_", " "), extra={"fields": fields})
+        logger.info("%s done", kind.replace("_", " "), extra={"fields": fields})
         return changed
 
     async def _done(self, job: Job, segment: Segment, progress: Progress | None) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import time_ns
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,7 +19,9 @@ from chroma_async.engine.read.search_plan import (
     Exact,
     FilteredGraph,
     GraphSearch,
+    Plan,
     PlanSettings,
+    Refinement,
     Situation,
     plan,
     refine,
@@ -30,11 +33,13 @@ from chroma_async.index.codes import ChunkCodes
 from chroma_async.index.distance import smallest
 from chroma_async.index.hnsw import Graph
 from chroma_async.index.kernels import Scorer
+from chroma_async.observation import Observation
 from chroma_async.types import Bools, Floats, IncludeField, Ints, Space
 
 #: Rows of one group of equal codes that are compared exactly, at least.
 _GROUP_ROWS = 256
 _NO_CODES: Mapping[int, ChunkCodes] = {}
+_SCAN = Exact()
 NO_QUERIES: Floats = np.empty((0, 0), np.float32)
 
 #: Positions ``(n,)`` int64 and their exact distances ``(n,)`` float32.
@@ -62,6 +67,8 @@ class NearestRequest:
     max_distance: float | None = None
     #: The columns of the answer.
     include: tuple[IncludeField, ...] = ()
+    #: Told of the search of each part, and how it was planned.
+    observed: Observation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,15 @@ def nearest(request: NearestRequest, rows: Searchable, allowed: Bitmap | None = 
         raise ValueError(f"a graph of {graph.covers} rows of {graph.encoding.dimension} dimensions ({graph.space}) belongs elsewhere")
     all_allowed = allowed is None or allowed.count() == vectors.rows
     search = _Search(request, rows, None if all_allowed else allowed)
-    return [search.run(query) for query in queries]
+    began_ns = time_ns()
+    found = [search.run(query) for query in queries]
+    if request.observed is not None:
+        allowed_rows = vectors.rows if allowed is None else allowed.count()
+        covers = 0 if graph is None else graph.covers
+        request.observed.note(
+            "segment search", began_ns, rows=vectors.rows, allowed=allowed_rows, graph_rows=covers, queries=len(queries), plan=search.plans
+        )
+    return found
 
 
 class _Covered(NamedTuple):
@@ -125,6 +140,8 @@ class _Search:
         # Codes are worth their rescoring where the rows outside the graph are many.
         self._codes = rows.codes if not request.exact and total - below > request.plan.tail_codes_rows else _NO_CODES
         self._covered = None if graph is None else _covered(request, graph, below)
+        #: How rows were searched, step by step, for those who want to know.
+        self.plans: list[Plan | Refinement] = []
 
     def run(self, query: Floats) -> Found:
         """One query."""
@@ -136,6 +153,7 @@ class _Search:
         covers = 0 if self._covered is None else self._covered.graph.covers
         parts = [] if self._covered is None else [self._from_graph(scorer, self._covered)]
         if covers < self._vectors.rows:
+            self.plans.append(_SCAN)
             parts.append(self._scan(scorer, covers, self._vectors.rows, self._codes))
         positions, distances = self._best(parts)
         if len(positions) == self._wanted:
@@ -156,6 +174,7 @@ class _Search:
         # Nodes are (n,) int64, nearest first by their codes.
         first_nodes, zone = graph.explore(scorer.query, first.k, first.ef)
         wider = widen(covered.situation, self._settings, first, zone)
+        self.plans.append(first if wider is None or isinstance(wider, Exact | Codes) else wider)
         if isinstance(wider, Exact | Codes):
             return self._among_allowed(scorer, graph, wider)
         nodes = first_nodes if wider is None else graph.search(scorer.query, wider.k, wider.ef)
@@ -169,6 +188,7 @@ class _Search:
 
     def _among_allowed(self, scorer: Scorer, graph: Graph, step: Exact | Codes | FilteredGraph) -> Found:
         """Candidates among the rows that the graph covers by a step that looks at allowed ones only, with exact distances."""
+        self.plans.append(step)
         if isinstance(step, Exact):
             return self._scan(scorer, 0, graph.covers, self._codes)
         chosen = None if self._allowed is None else graph.node_map.selection(self._allowed)

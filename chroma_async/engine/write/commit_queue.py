@@ -23,6 +23,7 @@ from chroma_async.engine.write.group_writer import GroupWriter
 from chroma_async.engine.write.request import Request
 from chroma_async.engine.write.resolve import Resolved
 from chroma_async.errors import ChromaError, PoisonedError, RateLimitError
+from chroma_async.observation import CURRENT, Observation
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class _Waiting:
     bytes: int
     #: The ids it touches, as far as it says.
     ids: Sequence[str]
+    #: Told of the steps of its group.
+    observed: Observation | None
 
     def answer(self, outcome: Resolved | Exception) -> None:
         """Say what it came to, if nobody has said so yet."""
@@ -104,7 +107,7 @@ class CommitQueue:
         """
         size = request.bytes
         await self._wait_for_room(size)
-        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size, request.touched)
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future(), size, request.touched, CURRENT.get())
         waiting.done.add_done_callback(_retrieve)
         self._queue.append(waiting)
         self._bytes += size
@@ -149,7 +152,8 @@ class CommitQueue:
         """Write a group, and answer everyone in it."""
         try:
             await self._admit(sum(len(waiting.ids) for waiting in group))
-            outcomes: Sequence[Resolved | Exception] = await self._writer.write([waiting.request for waiting in group])
+            watching = [waiting.observed for waiting in group if waiting.observed is not None]
+            outcomes: Sequence[Resolved | Exception] = await self._writer.write([waiting.request for waiting in group], watching)
         except Exception as error:
             if self._writer.broken and isinstance(error, PoisonedError):
                 self.refuse(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import time_ns
 from uuid import UUID
 
 from chroma_async.costs import RESOLVE_BYTE, RESOLVE_REQUEST, RESOLVE_ROW, UNKNOWN, by_cost
@@ -15,6 +16,7 @@ from chroma_async.engine.write.log_writer import LogWriter
 from chroma_async.engine.write.request import Request
 from chroma_async.engine.write.resolve import Resolved
 from chroma_async.errors import ChromaError, PoisonedError
+from chroma_async.observation import Observation
 from chroma_async.threads import Threads
 
 
@@ -61,9 +63,10 @@ class GroupWriter:
         version = self._live.version
         return may_expire(version) and len(await self._threads.write(self._resolver.overdue, version)) > 0
 
-    async def write(self, group: Sequence[Request]) -> list[Resolved | ChromaError]:
+    async def write(self, group: Sequence[Request], watching: Sequence[Observation] = ()) -> list[Resolved | ChromaError]:
         """Durable and visible when it returns. What each request came to, or why it alone is refused.
 
+        :param watching: the operations that the requests belong to; they are told of the steps.
         :raises UnavailableError: nothing was written; may be retried.
         :raises PoisonedError: the store must be reopened.
         """
@@ -71,10 +74,13 @@ class GroupWriter:
             await self._delete_expired()
             version = self._live.version
             resolving_us, applying_us = self._costs(group, version)
+            began_ns = time_ns()
             prepared = await by_cost(self._threads.write, resolving_us, self._resolver.prepare, group, version, self._live.seq + 1)
+            for observed in watching:
+                observed.note("resolve", began_ns, inner=True, requests=len(group))
             changes = [item.change for item in prepared if item.change is not None]
             if changes:
-                await self._commit(changes, applying_us)
+                await self._commit(changes, applying_us, watching)
         return [item.answer for item in prepared]
 
     async def _delete_expired(self) -> None:
@@ -95,14 +101,20 @@ class GroupWriter:
         # Finding ids in segments reads files.
         return UNKNOWN if version.segments else resolving_us, self._live.active.appending_us(len(group), rows, size)
 
-    async def _commit(self, changes: Sequence[Change], applying_us: float) -> None:
+    async def _commit(self, changes: Sequence[Change], applying_us: float, watching: Sequence[Observation] = ()) -> None:
         """Log the changes, apply them to the live state, and let readers see them."""
+        began_ns = time_ns()
         await self._log_writer.append([change.entry for change in changes])
+        for observed in watching:
+            observed.note("log append", began_ns, requests=len(changes), bytes=sum(len(change.entry.body) for change in changes))
+        began_ns = time_ns()
         try:
             await by_cost(self._threads.write, applying_us, self._live.apply, [(change.batch, change.victims) for change in changes])
         except Exception as error:
             # What is published stays true, and a reopening replays the rest.
             raise PoisonedError(f"a write is durable but could not be applied; reopen the store: {error!r}") from error
+        for observed in watching:
+            observed.note("apply", began_ns, inner=True)
         for change in changes:
             if change.batch.facts is not None:
                 self._row.learn(change.batch.facts)
