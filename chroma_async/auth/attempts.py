@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
 from secrets import token_bytes
@@ -17,7 +19,7 @@ _ADDRESSES, _KNOWN = 4096, 16384
 
 
 class Attempts:
-    """A bucket of attempts for each address: a failure takes one out, and time puts it back."""
+    """A bucket of attempts for each address: one is taken out before a credential is judged, and put back if it is good; time fills it."""
 
     def __init__(self, burst: int, refill_s: float, clock_s: Callable[[], float]) -> None:
         """:param burst: attempts that may fail at once. :param refill_s: time for one more. :param clock_s: seconds of a steady clock."""
@@ -26,39 +28,83 @@ class Attempts:
         self._clock_s = clock_s
         #: Address -> when its bucket will be full again.
         self._full_at: OrderedDict[str, float] = OrderedDict()
+        #: Pairs of address and credential: those that were good, and those that are being judged, with how many requests wait for that.
         self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._pending: dict[bytes, _Pending] = {}
         self._key = token_bytes(32)
 
-    def check(self, address: str, shown: str) -> None:
-        """Before a credential is judged. :raises RateLimitError: too many failed from there, and this one was not good there before."""
+    @contextmanager
+    def attempt(self, address: str, shown: str) -> Iterator[Callable[[bool], None]]:
+        """Around the judging of a credential, which tells what it gives whether that is good. Left without a word, nothing was judged.
+
+        :raises RateLimitError: too many failed from there, and this one was not good there before.
+        """
         place = _place(address)
-        full_at = self._full_at.get(place)
-        if full_at is None or self._digest(place, shown) in self._known:
+        digest = self._digest(place, shown)
+        if digest in self._known:
+            self._known.move_to_end(digest)
+            yield _ignore
             return
-        wait_s = full_at - self._clock_s() - (self._burst - 1) * self._refill_s
+        self._begin(place, digest)
+        verdict: list[bool] = []
+        try:
+            yield verdict.append
+        finally:
+            self._end(place, digest, verdict)
+
+    def _begin(self, place: str, digest: bytes) -> None:
+        pending = self._pending.get(digest)
+        if pending is None:
+            self._take(place)
+            pending = self._pending[digest] = _Pending()
+        pending.requests += 1
+
+    def _take(self, place: str) -> None:
+        now_s = self._clock_s()
+        full_at = max(self._full_at.get(place, now_s), now_s)
+        wait_s = full_at - now_s - (self._burst - 1) * self._refill_s
         if wait_s > 0:
             refusal = RateLimitError("too many credentials from this address were wrong; wait before the next")
             refusal.retry_after_s = wait_s
             raise refusal
-
-    def failed(self, address: str) -> None:
-        """The credential was wrong."""
-        place, now_s = _place(address), self._clock_s()
-        self._full_at[place] = max(self._full_at.get(place, now_s), now_s) + self._refill_s
+        self._full_at[place] = full_at + self._refill_s
         self._full_at.move_to_end(place)
         if len(self._full_at) > _ADDRESSES:
             self._full_at.popitem(last=False)
 
-    def succeeded(self, address: str, shown: str) -> None:
-        """The credential was good; from there it is let through from now on, whatever else fails."""
-        digest = self._digest(_place(address), shown)
-        self._known[digest] = None
-        self._known.move_to_end(digest)
-        if len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
+    def _end(self, place: str, digest: bytes, verdict: list[bool]) -> None:
+        pending = self._pending[digest]
+        pending.requests -= 1
+        pending.is_bad |= verdict == [False]
+        if not pending.requests:
+            del self._pending[digest]
+        if digest in self._known:
+            return
+        if verdict == [True]:
+            self._known[digest] = None
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        if verdict == [True] or not (pending.requests or pending.is_bad):
+            self._put_back(place)
+
+    def _put_back(self, place: str) -> None:
+        if place in self._full_at:
+            self._full_at[place] -= self._refill_s
 
     def _digest(self, place: str, shown: str) -> bytes:
         return blake2b(f"{place} {shown}".encode(), key=self._key, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A credential that is being judged: for how many requests, and whether it was found bad for one of them."""
+
+    requests: int = 0
+    is_bad: bool = False
+
+
+def _ignore(_is_good: bool) -> None:
+    """What becomes of a credential that was good before is of no interest here."""
 
 
 def attempts_from(settings: Settings) -> Attempts:

@@ -89,7 +89,7 @@ class AuthorizedAPI:
     # -------------------------------------------------------------------------------------------------------------- tenants and databases
 
     async def create_tenant(self, name: str) -> None:
-        self._require(self._permission.on_tenant("tenant:create_tenant", name), "tenant:create_tenant")
+        self._require(self._permission.on_whole_tenant("tenant:create_tenant", name), "tenant:create_tenant")
         await self._api.create_tenant(name)
 
     async def get_tenant(self, name: str) -> Tenant:
@@ -99,7 +99,7 @@ class AuthorizedAPI:
 
     async def update_tenant(self, name: str, resource_name: str) -> None:
         name = self._permission.tenant(name)
-        self._require(self._permission.on_tenant("tenant:update_tenant", name), "tenant:update_tenant")
+        self._require(self._permission.on_whole_tenant("tenant:update_tenant", name), "tenant:update_tenant")
         await self._api.update_tenant(name, resource_name)
 
     async def create_database(self, name: str, tenant: str) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from chroma_async.auth.attempts import Attempts
 from chroma_async.auth.authentication import Authentication
-from chroma_async.auth.caller import Caller
-from chroma_async.auth.credential import Password, Token, read_credential
+from chroma_async.auth.credential import read_credential
 from chroma_async.auth.permission import Permission
 from chroma_async.auth.policy import Policy
 from chroma_async.errors import AuthorizationError, ChromaAuthError
@@ -40,22 +39,18 @@ class Guard:
             shown = read_credential(authorization, chroma_token, authentication.header, passwords=authentication.passwords is not None)
         except AuthorizationError as error:
             raise self._unknown(error.message()) from None
-        self._attempts.check(address, shown.whole)
-        return self.policy.permission(await self._caller(shown, address))
+        with self._attempts.attempt(address, shown.whole) as judged:
+            caller = await authentication.caller(shown)
+            judged(caller is not None)
+        if caller is None:
+            raise self._unknown("the credential is not one that is known here")
+        return self.policy.permission(caller)
 
     @staticmethod
     def admit(permission: Permission, actions: Sequence[str]) -> None:
         """:param actions: those that a request may be about. :raises ChromaAuthError: none of them is allowed anywhere."""
         if not permission.somewhere(actions):
             raise ChromaAuthError(f"{permission.caller.user!r:.200} may not do {' or '.join(actions)}")
-
-    async def _caller(self, shown: Token | Password, address: str) -> Caller:
-        found = await self.authentication.caller(shown)
-        if found is None:
-            self._attempts.failed(address)
-            raise self._unknown("the credential is not one that is known here")
-        self._attempts.succeeded(address, shown.whole)
-        return found
 
     def _unknown(self, reason: str) -> AuthorizationError:
         error = AuthorizationError(reason + (INITIAL_HINT if self.authentication.is_initial_only else ""))

@@ -11,10 +11,13 @@ from secrets import token_bytes
 
 from chroma_async.auth.caller import Caller
 from chroma_async.auth.credential import Password
+from chroma_async.errors import RateLimitError
 from chroma_async.threads import Run
 
 #: Passwords that are remembered to be good, as digests whose key is drawn at each start.
 _REMEMBERED = 1024
+#: Passwords that are checked or wait for it at the most; they would hold up the requests of others.
+_CHECKS = 64
 #: bcrypt looks at no more of a password, and its library refuses to.
 _BCRYPT_BYTES = 72
 _LINE = re.compile(r"([^:\s]+):(\$2[abxy]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53})")
@@ -32,13 +35,18 @@ class Passwords:
         self._checks: dict[bytes, asyncio.Future[bool]] = {}
 
     async def caller(self, shown: Password) -> Caller | None:
-        """Who shows it, or ``None``. An unknown user takes as long as a wrong password; one that many show at once is checked once."""
+        """Who shows it, or ``None``. An unknown user takes as long as a wrong password; one that many show at once is checked once.
+
+        :raises RateLimitError: too many wait to be checked.
+        """
         digest = blake2b(f"{shown.user}:{shown.text}".encode(), key=self._key).digest()
         if digest in self._good:
             self._good.move_to_end(digest)
             return Caller(shown.user)
         check = self._checks.get(digest)
         if check is None:
+            if len(self._checks) >= _CHECKS:
+                raise RateLimitError("too many passwords are being checked")
             check = self._checks[digest] = asyncio.ensure_future(self._check(shown))
             check.add_done_callback(lambda _: self._checks.pop(digest))
         # Whoever began it may leave; the others go on to wait.

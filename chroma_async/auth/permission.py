@@ -78,6 +78,10 @@ class Permission:
         """Whether an action on a tenant is allowed."""
         return tenant in self._tenant and any(action in grant.actions and tenant in grant.tenants for grant in self.grants)
 
+    def on_whole_tenant(self, action: str, tenant: str) -> bool:
+        """Whether a change of a tenant is allowed: not to who is bound to some of its databases."""
+        return self._databases.are_all and self.on_tenant(action, tenant)
+
     def on_database(self, action: str, scope: Scope) -> bool:
         """Whether an action on a database is allowed, or on some of its collections."""
         return any(self._grants(action, scope))

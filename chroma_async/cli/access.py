@@ -36,6 +36,8 @@ def guard_from(settings: Settings, run: Run) -> Guard | None:
     authentication = guard.authentication
     if settings.authz_config and not (authentication.can_let_in or _makes_token(settings)):
         raise click.ClickException("authz_config gives roles, and there are no credentials by which their users could be known")
+    if authentication.tokens.have_roles and not settings.authz_config:
+        logger.warning("users have roles, and no authz_config says what these may do: they may do everything where they are bound to")
     is_open = not authentication.can_let_in and not _makes_token(settings)
     # Who goes without credentials on purpose is not held to the key that a start before that made.
     was_opened = settings.allow_unauthenticated and authentication.is_initial_only

@@ -114,6 +114,13 @@ async def test_no_spelling_of_a_path_leads_past_the_question(client: aiohttp.Cli
     assert status == (410 if path.startswith("/api/v1/") else 401)
 
 
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PATCH"])
+async def test_no_method_leads_past_the_question(client: aiohttp.ClientSession, api: FakeAPI, method: str) -> None:
+    async with client.request(method, "/api/v2/auth/identity") as response:
+        assert response.status == 401
+    assert api.asked == []
+
+
 async def test_a_browser_may_ask_without_a_credential_what_it_may_send(client: aiohttp.ClientSession) -> None:
     asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     async with client.options(QUERY, headers=asking) as response:

@@ -125,6 +125,7 @@ async def test_two_clients_with_two_tokens_in_one_event_loop_keep_them_apart(tmp
                 )
                 for user in users
             ]
+            assert "they may do everything" not in server.log.read_text()
             for _ in range(20):
                 found = await asyncio.gather(*(client.get_user_identity() for client in clients))
                 assert [identity.user_id for identity in found] == list(users)
@@ -213,6 +214,12 @@ async def test_a_token_of_an_identity_provider_is_let_in_with_the_role_that_it_c
     finally:
         server.stop()
     assert shown not in server.log.read_text()
+
+
+def test_roles_that_nothing_is_said_of_are_worth_a_warning(tmp_path: Path) -> None:
+    server = start_ours(tmp_path / "data", env={"CHROMA_SERVER_AUTHN_CREDENTIALS": USERS.replace("walt,", "walt, role: writer,")})
+    assert server.stop() == 0
+    assert "users have roles, and no authz_config says what these may do" in server.log.read_text()
 
 
 async def test_the_variables_of_older_servers_mean_what_they_meant(tmp_path: Path) -> None:

@@ -190,6 +190,8 @@ async def test_a_caller_of_one_tenant_and_database_is_sent_there_by_requests_for
         dan.reset(),
         dan.create_database("more", "acme"),
         dan.delete_database("default_database", "acme"),
+        dan.update_tenant("acme", "theirs"),
+        dan.create_tenant("acme"),
     ):
         with pytest.raises(ChromaAuthError):
             await refused

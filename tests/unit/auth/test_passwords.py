@@ -11,6 +11,7 @@ import pytest
 from chroma_async.auth.caller import Caller
 from chroma_async.auth.credential import Password
 from chroma_async.auth.passwords import Passwords, read_passwords
+from chroma_async.errors import RateLimitError
 
 
 def hashed(password: str, prefix: str = "$2b$") -> str:
@@ -76,6 +77,20 @@ async def test_what_is_remembered_is_bounded_and_holds_no_password(monkeypatch: 
         assert await passwords.caller(Password(f"user{n}", f"secret{n}")) is not None
     assert run.count == 4, "the one that was used least lately had to go"
     assert "secret" not in repr(vars(passwords))
+
+
+async def test_there_is_an_end_to_how_many_wait_to_be_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chroma_async.auth.passwords._CHECKS", 3)
+    run = Runs()
+    passwords = ann_and_bob(run)
+    run.go.clear()
+    waiting = [asyncio.create_task(passwords.caller(Password("ann", f"guess{number}"))) for number in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimitError, match="too many passwords"):
+        await passwords.caller(Password("ann", "guess3"))
+    run.go.set()
+    assert await asyncio.gather(*waiting) == [None] * 3
+    assert await passwords.caller(Password("ann", "wörd")) == Caller("ann")
 
 
 async def test_of_a_long_password_the_part_counts_that_bcrypt_takes() -> None:
