@@ -1,1 +1,1 @@
-"""Who calls, and what they may do: pure policy, without sockets, aiohttp or the engine. A middleware of the server asks it."""
+"""Who calls, and what they may do: policy, without aiohttp or the engine. A middleware of the server asks it."""

@@ -1,4 +1,4 @@
-"""From the JSON of ``where`` and ``where_document`` to a filter tree. The only place where a filter is refused.
+"""From the JSON of ``where`` and ``where_document`` to a filter tree. The only place where a store refuses one for its form.
 
 ::
 
