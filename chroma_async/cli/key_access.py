@@ -108,7 +108,7 @@ async def _remote(url: str) -> AsyncIterator[KeyAccess]:
     """With the credential of the environment."""
     found = connection_from(os.environ)
     address = resolve_address(url, 8000, headers=found.get("headers"), client_settings=found["client_settings"])
-    transport = Transport(address, rng=random.Random())
+    transport = Transport(address, rng=random.Random())  # nosec B311 # for the wait before a retry
     try:
         yield _Remote(transport)
     finally:

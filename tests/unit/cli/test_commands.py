@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -151,6 +152,55 @@ async def test_the_health_check_reads_what_the_server_says(status: int, body: ob
     async with answering(answer) as server:
         said = await asyncio.to_thread(healthcheck.ask, "127.0.0.1", server.port, 5.0)
     assert said is None if reason is None else reason in (said or "")
+
+
+@pytest.mark.parametrize(("host", "asked"), [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("192.0.2.1", "192.0.2.1"), ("db", "db")])
+def test_a_server_on_every_interface_is_asked_on_the_loopback(host: str, asked: str) -> None:
+    assert healthcheck.reachable(host) == asked
+
+
+TLS = Path(__file__).parents[2] / "data" / "tls"
+
+
+@asynccontextmanager
+async def answering_by_tls(*, asks_clients: bool) -> AsyncIterator[TestServer]:
+    """A healthy server with the certificate of the tests. :param asks_clients: it lets in nobody without one of an authority of its own."""
+    certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificates.load_cert_chain(TLS / "localhost.pem")
+    if asks_clients:
+        certificates.verify_mode = ssl.CERT_REQUIRED
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"is_executor_ready": True})
+
+    app = web.Application()
+    app.router.add_get("/api/v2/healthcheck", answer)
+    server = TestServer(app)
+    await server.start_server(ssl=certificates)
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+@pytest.mark.parametrize("asks_clients", [False, True])
+async def test_with_a_certificate_among_the_settings_the_server_is_asked_by_tls(asks_clients: bool) -> None:
+    env = {"CHROMA_ASYNC_TLS_CERT": str(TLS / "localhost.pem"), "CHROMA_ASYNC_HOST": "127.0.0.1"}
+    if asks_clients:
+        env["CHROMA_ASYNC_TLS_CLIENT_CA"] = str(TLS / "authority.pem")
+    async with answering_by_tls(asks_clients=asks_clients) as server:
+        result = await asyncio.to_thread(call, "healthcheck", "--port", str(server.port), env=env)
+        assert (result.exit_code, result.output) == (0, "healthy\n")
+        plain = await asyncio.to_thread(call, "healthcheck", "--port", str(server.port))
+        assert plain.exit_code == 1
+
+
+def test_by_tls_too_nothing_is_unhealthy_and_a_certificate_that_is_none_is_named(deaf_port: int, tmp_path: Path) -> None:
+    result = call("healthcheck", "--port", str(deaf_port), "--tls-cert", str(TLS / "localhost.pem"))
+    assert (result.exit_code, "unhealthy" in result.output) == (1, True)
+    absent = call("healthcheck", "--port", str(deaf_port), "--tls-cert", str(tmp_path / "none.pem"))
+    assert absent.exit_code == 1
+    assert "none.pem cannot be used" in absent.output
 
 
 def test_the_health_check_of_nothing_fails(deaf_port: int) -> None:
