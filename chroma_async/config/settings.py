@@ -91,7 +91,8 @@ class SecuritySettings:
 
     auth_provider: str = setting(
         "",
-        "What the credentials are: ``token``, ``basic``, or a class path of Chroma's that means one of them. Credentials alone are tokens.",
+        "What the credentials are: ``token``, ``basic``, a class path of Chroma's that means one of them, "
+        "or the provider of an installed package. Credentials alone are tokens.",
         variables=("CHROMA_SERVER_AUTHN_PROVIDER", "CHROMA_SERVER_AUTH_PROVIDER"),
     )
     auth_credentials: str = setting(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from chroma_async.auth.action import ACTIONS
+from chroma_async.auth.authentication import authentication_from
 from chroma_async.auth.caller import Caller
+from chroma_async.auth.credential import Token
+from chroma_async.auth.keys import Keys
 from chroma_async.auth.policy import read_policy
 from chroma_async.auth.provider import PROVIDERS, Provider
 from chroma_async.auth.tokens import read_tokens
 from chroma_async.config.chroma_names import CLIENT_VARIABLES
-from chroma_async.config.settings import TABLE
+from chroma_async.config.settings import TABLE, Settings
 from chroma_async.server.app import ROUTES
 from chroma_async.server.docs import document_routes
 from chroma_async.types import Scope
@@ -42,6 +47,22 @@ def test_the_program_of_the_page_is_let_in_by_its_token(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert (ended.stdout, ended.stderr) == ("anonymous 0\n", "")
+
+
+async def test_the_package_of_the_page_is_found_and_judges_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project,) = [text for text in blocks("toml") if "entry-points" in text]
+    (program,) = [text for text in blocks("python") if text.startswith("# company_chroma.py")]
+    ((group, points),) = tomllib.loads(project)["project"]["entry-points"].items()
+    (tmp_path / "company_chroma.py").write_text(program, "utf-8")
+    packaged = tmp_path / "company_chroma-1.dist-info"
+    packaged.mkdir()
+    (packaged / "METADATA").write_text("Metadata-Version: 2.1\nName: company-chroma\nVersion: 1\n")
+    (packaged / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    authentication = authentication_from(Settings(auth_provider="company"), Keys((), lambda: 0.0), asyncio.to_thread)
+    assert authentication.can_let_in
+    assert await authentication.caller(Token("a-company-token")) == Caller("carl", "writer", "acme")
+    assert await authentication.caller(Token("another")) is None
 
 
 def test_the_file_of_users_on_the_page_can_be_read() -> None:
