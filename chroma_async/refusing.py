@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _REFUSALS = (ValidationError, ValidationTypeError, DuplicateIDError)
-_SHOWN_CHARS = 200
+_SHOWN_CHARS, _MOST_NAMED = 200, 3
 _PACKAGE = __name__.partition(".")[0]
 #: Types of which equal values are often one object, so that being the same object says nothing.
 _SHARED: frozenset[type] = frozenset({type(None), bool, int, float, str})
@@ -133,22 +133,26 @@ def _is_of_a_call(trace: TracebackType | None) -> bool:
 
 
 def _argument(frames: list[FrameType]) -> str | None:
-    """The argument of the first frame that was being read in the deepest frame that has it, or what that frame says it reads."""
-    given = _parameters(frames[0]) if frames else {}
+    """The argument of the first frame that was being read in the deepest frame that has one of them, or what that frame says it reads."""
+    given = {name: value for name, value in _parameters(frames[0]).items() if name not in ("self", "cls")} if frames else {}
     for frame in reversed(frames[1:]):
         parameters = _parameters(frame)
-        for name, argument in given.items():
-            if name not in ("self", "cls") and any(value is argument for value in parameters.values()):
-                return name
+        if read := [name for name, argument in given.items() if _was_given(name, argument, parameters)]:
+            return " or ".join(read) if len(read) <= _MOST_NAMED else None
         for name in _NAMES:
             if type(parameters.get(name)) is str:
                 return cast(str, parameters[name])
     return None
 
 
+def _was_given(name: str, argument: Any, parameters: dict[str, Any]) -> bool:
+    """Whether a function was given the argument. Values that may be one object by chance count under the same name only."""
+    by_chance = type(argument) in _SHARED
+    return argument is not None and any(value is argument and (not by_chance or name == own) for own, value in parameters.items())
+
+
 def _parameters(frame: FrameType) -> dict[str, Any]:
-    """What the function of a frame was given, by name, but for values that may be one object by chance."""
+    """What the function of a frame was given, by name."""
     code = frame.f_code
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    values = {name: frame.f_locals[name] for name in names if name in frame.f_locals}
-    return {name: value for name, value in values.items() if name in _NAMES or type(value) not in _SHARED}
+    return {name: frame.f_locals[name] for name in names if name in frame.f_locals}

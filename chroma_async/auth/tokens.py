@@ -77,7 +77,7 @@ def _users(text: str) -> Iterator[tuple[Caller, str]]:
 
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         # Its own words quote the text.
         mark = getattr(error, "problem_mark", None)
         raise ValueError(f"it is not YAML{'' if mark is None else f' (line {mark.line + 1})'}") from None

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from chroma_async.errors import ChromaError
+
 #: Command name -> module and attribute.
 COMMANDS = {
     "run": ("chroma_async.cli.run", "run"),
@@ -32,6 +34,15 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """What a command does not turn into a message of its own is one here: a line and exit code 1, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
+        except (ChromaError, OSError) as error:
+            raise click.ClickException(str(error)) from error
 
 
 def package_version() -> str:

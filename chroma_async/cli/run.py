@@ -127,11 +127,13 @@ def _listening(host: str, port: int) -> Iterator[None]:
     """Turns the system's errors about addresses into a message. :raises click.ClickException: the address cannot be had (exit code 1)."""
     try:
         yield
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second of a name with an empty or an overlong label
         raise click.ClickException(f"cannot listen on {host}:{port}: {_listen_reason(error)}") from error
 
 
-def _listen_reason(error: OSError) -> str:
+def _listen_reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return str(error)
     if error.errno == errno.EADDRINUSE:
         return "another program uses this port"
     if error.errno == errno.EACCES:

@@ -21,6 +21,8 @@ API_PATH = "/api/v2"
 TOKEN_HEADER = "x-chroma-token"
 #: Where a token is sent, by the names that settings have for it.
 _TOKEN_HEADERS = {"": "Authorization", "authorization": "Authorization", "x-chroma-token": "X-Chroma-Token"}
+#: What a header is made of: RFC 9110, 5.1 and 5.5.
+_HEADER_NAME, _CONTROL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 #: What the factory's port is when nobody gives one.
 _DEFAULT_PORT = 8000
 
@@ -59,6 +61,7 @@ def resolve_address(
     _check_agreement("port", port, getattr(settings, "chroma_server_http_port", None))
     secure = ssl or bool(getattr(settings, "chroma_server_ssl_enabled", False))
     url = _url(host, port, secure, _api_path(settings))
+    _check_labels(url)
     if secure and url.scheme != "https":
         raise ValidationError(f"ssl is asked for and the host {host!r} begins with http://; write https://, or leave ssl out")
     if url.port != port != _DEFAULT_PORT and "://" in host:
@@ -90,8 +93,12 @@ class _Headers:
         self._places: dict[str, tuple[str, str]] = {}
 
     def add(self, place: str, headers: Mapping[Any, Any]) -> None:
-        """:raises ValidationError: another place, or this one, gave a header of that name another value. No value is shown."""
+        """:raises ValidationError: it is no header, or another place, or this one, gave it another value. No value is shown."""
         for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(str(name)) or _CONTROL.search(str(value)):
+                raise ValidationError(
+                    f"{place}: the header {str(name)!r} cannot be sent: its name or value has characters that none may have"
+                )
             known, earlier = self._places.setdefault(str(name).lower(), (str(name), place))
             if self.values.setdefault(known, str(value)) != str(value):
                 raise ValidationError(f"{earlier} and {place} give the header {known} two values; give it once")
@@ -130,9 +137,22 @@ def _url(host: str, port: int, secure: bool, path: str) -> URL:
     if "/" in host or not host:
         raise ValidationError(f"Invalid URL {host!r}: a host with a path needs http:// or https:// before it")
     try:
-        return URL.build(scheme="https" if secure else "http", host=host.strip("[]"), port=int(port), path=path)
-    except ValueError as error:
+        number = int(port)
+        if not 0 <= number <= 65535 or isinstance(port, float):
+            raise ValueError("a port is a whole number from 0 to 65535")
+        return URL.build(scheme="https" if secure else "http", host=host.strip("[]"), port=number, path=path)
+    except (ValueError, TypeError) as error:
         raise ValidationError(f"Invalid URL of host {host!r} and port {port!r}: {error}") from None
+
+
+def _check_labels(url: URL) -> None:
+    """:raises ValidationError: no name server could be asked for the host. The system says so by an error that is none of its own."""
+    try:
+        (url.raw_host or "").encode("idna")
+    except UnicodeError as error:
+        raise ValidationError(
+            f"Invalid URL of host {url.host!r}: a part of the name is empty, or has more than 63 characters: {error}"
+        ) from None
 
 
 def _credentials(settings: Any) -> dict[str, str]:
@@ -182,7 +202,7 @@ def _verification(verify: object) -> bool | tls.SSLContext:
     place = Path(str(verify))
     try:
         return tls.create_default_context(capath=place) if place.is_dir() else tls.create_default_context(cafile=place)
-    except (OSError, tls.SSLError) as error:
+    except (OSError, tls.SSLError, ValueError) as error:
         raise ValidationError(f"ssl_verify: no certificates can be read from {str(place)!r}: {error}") from None
 
 

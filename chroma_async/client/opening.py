@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,22 +26,30 @@ class Opening(Awaitable[AsyncClient]):
         self._make = make
         self._connect = connect
         self._client: AsyncClient | None = None
+        self._opening = asyncio.Lock()
 
     def __await__(self) -> Generator[Any, Any, AsyncClient]:
         return self._open().__await__()
 
     async def _open(self) -> AsyncClient:
-        if self._client is None:
-            register_if_imported()
-            client = await self._make()
-            if self._connect:
-                try:
-                    await client.connect()
-                except BaseException:
-                    await client.aclose()
-                    raise
-            self._client = client
-        return self._client
+        if self._client is not None:
+            return self._client
+        # Several may await it at once, and there is one client to be closed.
+        async with self._opening:
+            if self._client is None:
+                self._client = await self._made()
+            return self._client
+
+    async def _made(self) -> AsyncClient:
+        register_if_imported()
+        client = await self._make()
+        if self._connect:
+            try:
+                await client.connect()
+            except BaseException:
+                await client.aclose()
+                raise
+        return client
 
     async def __aenter__(self) -> AsyncClient:
         return await self._open()

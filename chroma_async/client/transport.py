@@ -118,6 +118,8 @@ class Transport:
             raise self._named(error, url, settings.write_timeout_s if writes else settings.read_timeout_s) from error
         if 200 <= answer.status < 300 or answer.status in accept:
             return raw
+        if answer.status < 200:
+            raise _at(url, ProtocolError(f"{url} answered with status {answer.status}, which ends no request of Chroma's"))
         if 300 <= answer.status < 400:
             raise _at(url, ProtocolError(f"{url} redirects to {answer.headers.get('location')!r}; give that address to the client"))
         raise decode_error(

@@ -59,7 +59,10 @@ def _read(file: Path) -> Mapping[str, Any]:
     if file.suffix == ".toml":
         import tomllib
 
-        return tomllib.loads(text)
+        try:
+            return tomllib.loads(text)
+        except RecursionError:
+            raise ValueError("it nests too deep") from None
     if file.suffix in (".yaml", ".yml"):
         return read_yaml(text)
     raise ValueError("its name must end in .toml, .yaml or .yml")
@@ -86,6 +89,8 @@ def read_yaml(text: str) -> Mapping[str, Any]:
         content = yaml.load(text, UniqueKeys)  # nosec B506 # a SafeLoader
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML: {error}") from error
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
     if content is None or isinstance(content, dict):
         return content or {}
     raise ValueError(f"a mapping of names to values is expected, not a {type(content).__name__}")

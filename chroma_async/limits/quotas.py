@@ -61,7 +61,7 @@ def _by_tenant(text: str) -> dict[str, dict[str, int]]:
     names = [field.name for field in fields(Quota)]
     try:
         read: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise _refusal(text, f"it is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(read, dict) or not all(isinstance(own, dict) for own in read.values()):
         raise _refusal(text, "expected tenants, each with its quotas, as in {acme: {records: 1000}}")

@@ -112,5 +112,5 @@ def _name_and_message(raw: bytes) -> tuple[str | None, str]:
     except orjson.JSONDecodeError:
         value = None
     if isinstance(value, dict) and isinstance(value.get("error"), str):
-        return value["error"], str(value.get("message", ""))
+        return value["error"], str(value.get("message") or "")
     return None, raw[:500].decode("utf-8", "replace").strip()

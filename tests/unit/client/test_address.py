@@ -88,3 +88,24 @@ def test_settings_that_a_store_would_ignore_are_refused(factory: Any, settings: 
 def test_settings_that_an_http_client_would_ignore_are_refused(settings: Any) -> None:
     with pytest.raises(ValidationTypeError, match="settings: expected ClientSettings"):
         chroma_async.AsyncHttpClient(settings=settings)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "http://a..b:8000"])
+def test_a_host_that_no_name_server_can_be_asked_for_is_refused(host: str) -> None:
+    with pytest.raises(ValidationError, match=r"a part of the name is empty, or has more than 63 characters"):
+        resolve_address(host, 8000)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 2**70, 1.5, "x", None])
+def test_a_port_that_is_none_is_refused(port: Any) -> None:
+    with pytest.raises(ValidationError, match=f"port {port!r}"):
+        resolve_address("localhost", port)
+
+
+@pytest.mark.parametrize("header", [{"a\nb": "x"}, {"a": "x\r\ny"}, {"a": "secret\0"}, {"": "x"}, {"a b": "x"}, {"\xe9": "x"}])
+def test_a_header_that_cannot_be_sent_is_refused_without_its_value(header: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=r"headers: the header .* cannot be sent") as refusal:
+        resolve_address("localhost", 8000, headers=header)
+    assert "secret" not in str(refusal.value)
+    with pytest.raises(ValidationError, match="token: the header 'x-chroma-token' cannot be sent"):
+        resolve_address("localhost", 8000, token="a\nb")
