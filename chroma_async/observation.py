@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from time import time_ns
 from typing import Any, NamedTuple
 
+#: There is nothing to say of a step.
+NOTHING: Mapping[str, Any] = {}
 #: Steps of one operation that are remembered at the most.
 MOST_STEPS = 200
 
@@ -26,19 +28,29 @@ class Step(NamedTuple):
 
 
 class Observation:
-    """One operation. Steps may be noted in any thread."""
+    """One operation. Steps may be noted in any thread.
 
-    __slots__ = ("began_ns", "name", "steps")
+    :ivar inner: whether somebody wants to be told of steps in threads, too.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_steps", "began_ns", "inner", "name")
+
+    def __init__(self, name: str, inner: bool = False) -> None:
         self.name = name
+        self.inner = inner
         self.began_ns = time_ns()
-        self.steps: list[Step] = []
+        # Plain tuples: each query makes some, and few are ever looked at.
+        self._steps: list[tuple[str, int, int, Mapping[str, Any], bool]] = []
 
-    def note(self, name: str, began_ns: int, *, inner: bool = False, **detail: Any) -> None:
+    @property
+    def steps(self) -> list[Step]:
+        """What was noted, in that order."""
+        return [Step(*noted) for noted in self._steps]
+
+    def note(self, name: str, began_ns: int, detail: Mapping[str, Any] = NOTHING, inner: bool = False) -> None:
         """A step has ended just now."""
-        if len(self.steps) < MOST_STEPS:
-            self.steps.append(Step(name, began_ns, time_ns(), detail, inner))
+        if len(self._steps) < MOST_STEPS:
+            self._steps.append((name, began_ns, time_ns(), detail, inner))
 
 
 #: The operation that the running task is about.

@@ -29,7 +29,9 @@ class Spans:
         wanted = GRANULARITIES.index(granularity)
         has_sdk = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
         self._tracer: Tracer | None = trace.get_tracer("chroma_async.engine") if wanted and has_sdk else None
-        self._steps, self._inner = wanted >= 2, wanted >= 3
+        self._steps = wanted >= 2
+        #: Whether steps in threads have spans.
+        self.inner = self._tracer is not None and wanted >= 3
 
     @property
     def on(self) -> bool:
@@ -51,7 +53,7 @@ class Spans:
     def _of_steps(self, span: Span, steps: Iterable[Step]) -> None:
         below = trace.set_span_in_context(span)
         for step in steps:
-            if self._tracer is not None and (self._inner or not step.inner):
+            if self._tracer is not None and (self.inner or not step.inner):
                 made = self._tracer.start_span(step.name, below, attributes=_plain(step.detail), start_time=step.began_ns)
                 made.end(step.ended_ns)
 

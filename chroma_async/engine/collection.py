@@ -236,7 +236,7 @@ class Collection:
         """Call ``work`` in a thread with the present Version."""
         budget, now_s, observed, began_ns = Budget(self.settings.regex_budget_s), self._now_s(), CURRENT.get(), time_ns()
         found = await self._context.threads.run(_reading, budget, work, self._whole(), now_s, *args, **kwargs)
-        if observed is not None:
+        if observed is not None and observed.inner:
             observed.note("read", began_ns, inner=True)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from time import time_ns
 from typing import Any, Protocol, TypeVar
@@ -18,27 +18,33 @@ logger = logging.getLogger(__name__)
 Verb = Callable[..., Awaitable[Any]]
 C = TypeVar("C", bound=type)
 
+#: Nothing takes as long.
+NEVER_NS = 1 << 62
 #: Steps that a line about a slow operation tells, the longest ones.
 _MOST_STEPS_TOLD = 20
 
 
 class Watch:
-    """Who is told of operations that have ended."""
+    """Who is told of operations that have ended.
+
+    :ivar inner: whether they want to know of steps in threads.
+    """
 
     def __init__(self, spans: Spans, slow_operation_s: float) -> None:
         """:param slow_operation_s: operations that take as long are logged; 0 logs none."""
         self._spans = spans
-        self._slow_ns = int(slow_operation_s * 1e9) or None
+        self._slow_ns = int(slow_operation_s * 1e9) or NEVER_NS
+        self.inner = spans.inner
 
-    def ended(self, observed: Observation, arguments: tuple[object, ...], error: BaseException | None) -> None:
+    def wants(self, observed: Observation) -> bool:
+        """Whether anybody is to be told of an operation that ends now. Asked of each, and false for nearly all."""
+        return self._spans.on or time_ns() - observed.began_ns >= self._slow_ns
+
+    def ended(self, observed: Observation, arguments: Iterable[object], error: BaseException | None) -> None:
         """An operation has ended, well or with ``error``."""
-        ended_ns = time_ns()
-        is_slow = self._slow_ns is not None and ended_ns - observed.began_ns >= self._slow_ns
-        if not is_slow and not self._spans.on:
-            return
-        shape = _shape(arguments)
+        ended_ns, shape = time_ns(), _shape(arguments)
         self._spans.operation(observed, ended_ns, shape, error)
-        if is_slow:
+        if ended_ns - observed.began_ns >= self._slow_ns:
             _tell(observed, ended_ns, shape, error)
 
 
@@ -64,22 +70,22 @@ def _watched(verb: Verb) -> Verb:
 
     @wraps(verb)
     async def around(self: Watched, *args: Any, **kwargs: Any) -> Any:
-        seen = Observation(name)
+        seen, failure = Observation(name, self.watch.inner), None
         before = CURRENT.set(seen)
         try:
-            answer = await verb(self, *args, **kwargs)
+            return await verb(self, *args, **kwargs)
         except BaseException as error:
-            self.watch.ended(seen, (*args, *kwargs.values()), error)
+            failure = error
             raise
         finally:
             CURRENT.reset(before)
-        self.watch.ended(seen, (*args, *kwargs.values()), None)
-        return answer
+            if self.watch.wants(seen):
+                self.watch.ended(seen, (*args, *kwargs.values()), failure)
 
     return around
 
 
-def _shape(arguments: tuple[object, ...]) -> dict[str, Any]:
+def _shape(arguments: Iterable[object]) -> dict[str, Any]:
     """What was asked for, by place and size; nothing of what is stored or looked for."""
     shape: dict[str, Any] = {}
     for argument in arguments:

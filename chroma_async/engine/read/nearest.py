@@ -109,9 +109,8 @@ def nearest(request: NearestRequest, rows: Searchable, allowed: Bitmap | None = 
     if request.observed is not None:
         allowed_rows = vectors.rows if allowed is None else allowed.count()
         covers = 0 if graph is None else graph.covers
-        request.observed.note(
-            "segment search", began_ns, rows=vectors.rows, allowed=allowed_rows, graph_rows=covers, queries=len(queries), plan=search.plans
-        )
+        detail = {"rows": vectors.rows, "allowed": allowed_rows, "graph_rows": covers, "queries": len(queries), "plan": search.plans}
+        request.observed.note("segment search", began_ns, detail)
     return found
 
 

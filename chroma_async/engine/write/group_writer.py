@@ -77,7 +77,7 @@ class GroupWriter:
             began_ns = time_ns()
             prepared = await by_cost(self._threads.write, resolving_us, self._resolver.prepare, group, version, self._live.seq + 1)
             for observed in watching:
-                observed.note("resolve", began_ns, inner=True, requests=len(group))
+                observed.note("resolve", began_ns, {"requests": len(group)}, inner=True)
             changes = [item.change for item in prepared if item.change is not None]
             if changes:
                 await self._commit(changes, applying_us, watching)
@@ -105,8 +105,9 @@ class GroupWriter:
         """Log the changes, apply them to the live state, and let readers see them."""
         began_ns = time_ns()
         await self._log_writer.append([change.entry for change in changes])
+        detail = {"requests": len(changes), "bytes": sum(len(change.entry.body) for change in changes)}
         for observed in watching:
-            observed.note("log append", began_ns, requests=len(changes), bytes=sum(len(change.entry.body) for change in changes))
+            observed.note("log append", began_ns, detail)
         began_ns = time_ns()
         try:
             await by_cost(self._threads.write, applying_us, self._live.apply, [(change.batch, change.victims) for change in changes])
