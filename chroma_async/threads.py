@@ -219,16 +219,21 @@ class Lane:
             try:
                 job = self._jobs.get(timeout=LINGER_S)
             except Empty:
-                with self._lock:
-                    # If not, a job has come just now.
-                    if self._left < self._present:
-                        self._leave()
-                        return None
+                if self._leave_if_idle():
+                    return None
                 continue
             if job is None:
                 with self._lock:
                     self._leave()
             return job
+
+    def _leave_if_idle(self) -> bool:
+        """Not if a job has come just now."""
+        with self._lock:
+            idle = self._left < self._present
+            if idle:
+                self._leave()
+            return idle
 
     def _leave(self) -> None:
         """Called with the lock."""

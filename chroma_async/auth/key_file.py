@@ -75,7 +75,7 @@ def _key(entry: Any) -> Key:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f"{file.name}.tmp")
+    temporary = file.with_name(f"{file.name}.new")
     # One that a crash left might be open to others.
     temporary.unlink(missing_ok=True)
     try:

@@ -81,23 +81,29 @@ class Transport:
         self._in_flight += 1
         self._idle.clear()
         try:
-            attempt = 0
-            while True:
-                try:
-                    if not tracing():
-                        return await self._attempt(method, url, body, writes, accept)
-                    with client_span(method, url.host or "", url.port) as in_trace:
-                        return await self._attempt(method, url, body, writes, accept, in_trace)
-                except ChromaError as error:
-                    wait = None if self._closed else self._retries.wait(error, attempt, idempotent=idempotent)
-                    if wait is None:
-                        raise
-                    attempt += 1
-                    await self._pause(wait)
+            return await self._until_answered(lambda: self._traced(method, url, body, writes, accept), idempotent)
         finally:
             self._in_flight -= 1
             if self._in_flight == 0:
                 self._idle.set()
+
+    async def _until_answered(self, attempt: Callable[[], Awaitable[bytes]], idempotent: bool) -> bytes:
+        number = 0
+        while True:
+            try:
+                return await attempt()
+            except ChromaError as error:
+                wait = None if self._closed else self._retries.wait(error, number, idempotent=idempotent)
+                if wait is None:
+                    raise
+                await self._pause(wait)
+            number += 1
+
+    async def _traced(self, method: str, url: URL, body: bytes | None, writes: bool, accept: tuple[int, ...]) -> bytes:
+        if not tracing():
+            return await self._attempt(method, url, body, writes, accept)
+        with client_span(method, url.host or "", url.port) as in_trace:
+            return await self._attempt(method, url, body, writes, accept, in_trace)
 
     async def _attempt(
         self, method: str, url: URL, body: bytes | None, writes: bool, accept: tuple[int, ...], in_trace: Mapping[str, str] = NO_TRACE

@@ -88,16 +88,22 @@ def _merged(layers: list[Layer], table: Mapping[str, Setting]) -> Examination:
     notices = [line for layer in layers for line in layer.notices]
     faults = [fault for layer in layers for fault in layer.faults]
     for layer in layers:
-        winners: dict[str, Given] = {}
-        for given in layer.given:
-            first = winners.setdefault(given.row.name, given)
-            if first is not given and str(first.value) != str(given.value):
-                notices.append(f"{given.key} ({given.source}) has no effect: {first.key} says otherwise, and counts more")
-        for name, given in winners.items():
-            if origins[name] == "default":
-                origins[name] = given.origin
-                try:
-                    values[name] = given.parsed()
-                except SettingsError as error:
-                    faults.append(error)
+        for name, given in _winners(layer, notices).items():
+            if origins[name] != "default":
+                continue
+            origins[name] = given.origin
+            try:
+                values[name] = given.parsed()
+            except SettingsError as error:
+                faults.append(error)
     return Examination(values, origins, tuple(notices), tuple(faults))
+
+
+def _winners(layer: Layer, notices: list[str]) -> dict[str, Given]:
+    """What a layer says of each setting first; what it says later and otherwise is a line of ``notices``."""
+    winners: dict[str, Given] = {}
+    for given in layer.given:
+        first = winners.setdefault(given.row.name, given)
+        if first is not given and str(first.value) != str(given.value):
+            notices.append(f"{given.key} ({given.source}) has no effect: {first.key} says otherwise, and counts more")
+    return winners

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -99,21 +100,16 @@ async def pull(model: Model, root: Path | None = None, *, progress: Progress | N
 
 async def _download(model: Model, archive: Path, lane: Lane, progress: Progress | None, timeout_s: float) -> str:
     """Write the archive; its SHA-256 checksum."""
-    digest, received = hashlib.sha256(), 0
+    digest = hashlib.sha256()
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=30.0)
     file: IO[bytes] = await lane.run(archive.open, "wb")
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(model.url) as response:
             if response.status != 200:
                 raise EmbeddingRefusedError(f"{model.url} answers with status {response.status}")
-            async for part in response.content.iter_chunked(_CHUNK):
-                received += len(part)
-                if received > model.archive_bytes:
-                    raise EmbeddingAnswerError(f"{model.url} is larger than {model.archive_bytes} bytes; the download was ended")
+            async for part in _received(model, response, progress):
                 digest.update(part)
                 await lane.run(file.write, part)
-                if progress is not None:
-                    progress(received, response.content_length)
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
         raise EmbeddingUnavailableError(f"{model.url} could not be downloaded: {error!r}") from error
     finally:
@@ -121,23 +117,25 @@ async def _download(model: Model, archive: Path, lane: Lane, progress: Progress 
     return digest.hexdigest()
 
 
+async def _received(model: Model, response: aiohttp.ClientResponse, progress: Progress | None) -> AsyncIterator[bytes]:
+    """The archive in parts. :raises EmbeddingAnswerError: it is larger than it should be."""
+    received = 0
+    async for part in response.content.iter_chunked(_CHUNK):
+        received += len(part)
+        if received > model.archive_bytes:
+            raise EmbeddingAnswerError(f"{model.url} is larger than {model.archive_bytes} bytes; the download was ended")
+        yield part
+        if progress is not None:
+            progress(received, response.content_length)
+
+
 def _unpack(model: Model, archive: Path, temporary: Path, directory: Path) -> None:
     """The named files of the archive and nothing else: what else it holds, links and paths that lead elsewhere, is passed over."""
     temporary.mkdir()
-    wanted = {str(PurePosixPath(model.folder, name)): name for name in model.files}
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                name = wanted.get(str(PurePosixPath(member.name)))
-                if name is None or not member.isreg():
-                    continue
-                if member.size > model.file_bytes:
-                    raise EmbeddingAnswerError(f"{model.url}: {name} is larger than {model.file_bytes} bytes")
-                content = tar.extractfile(member)
-                assert content is not None
-                with (temporary / name).open("wb") as target:
-                    while part := content.read(_CHUNK):
-                        target.write(part)
+            for member, name in _wanted(model, tar):
+                _copy(tar, member, temporary / name)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise EmbeddingAnswerError(f"{model.url} cannot be unpacked: {error!r}") from error
     absent = [name for name in model.files if not (temporary / name).is_file()]
@@ -146,6 +144,25 @@ def _unpack(model: Model, archive: Path, temporary: Path, directory: Path) -> No
     directory.mkdir(parents=True, exist_ok=True)
     for name in model.files:
         os.replace(temporary / name, directory / name)
+
+
+def _wanted(model: Model, tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, str]]:
+    """Members that are files of the model, and their names there. :raises EmbeddingAnswerError: one is larger than it should be."""
+    names = {str(PurePosixPath(model.folder, name)): name for name in model.files}
+    for member in tar:
+        name = names.get(str(PurePosixPath(member.name)))
+        if name is None or not member.isreg():
+            continue
+        if member.size > model.file_bytes:
+            raise EmbeddingAnswerError(f"{model.url}: {name} is larger than {model.file_bytes} bytes")
+        yield member, name
+
+
+def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    content = tar.extractfile(member)
+    assert content is not None
+    with path.open("wb") as target:
+        shutil.copyfileobj(content, target, _CHUNK)
 
 
 def missing(function: str, model: Model, directory: Path, absent: list[str]) -> ModelMissingError:

@@ -97,15 +97,7 @@ class Engine:
         async with AsyncExitStack() as opened:
             threads = Threads(settings.query_threads, settings.background_threads, settings.index_threads, set_threads)
             opened.push_async_callback(threads.aclose)
-            found = await open_backends(
-                location,
-                threads,
-                log_checkpoint_bytes=settings.log_checkpoint_bytes,
-                sqlite_connections=settings.sqlite_connections,
-                open_files=settings.open_files,
-                clock=clock,
-                files=files,
-            )
+            found = await _backends(location, settings, threads, clock, files)
             backends = found if wrap is None else wrap(found)
             opened.push_async_callback(close_backends, backends, threads)
             tasks = Tasks()
@@ -193,3 +185,17 @@ class Engine:
         except ChromaError as error:
             logger.warning("an engine whose event loop was closed could not be closed in order: %s", error)
         await self.context.threads.aclose()
+
+
+async def _backends(
+    location: str | None, settings: Settings, threads: Threads, clock: Callable[[], int], files: FileSystem | None
+) -> Backends:
+    return await open_backends(
+        location,
+        threads,
+        log_checkpoint_bytes=settings.log_checkpoint_bytes,
+        sqlite_connections=settings.sqlite_connections,
+        open_files=settings.open_files,
+        clock=clock,
+        files=files,
+    )

@@ -139,21 +139,11 @@ def decode(buffer: bytes | bytearray | memoryview, name: str) -> LogBatch:
     :raises CorruptionError: it is not a whole entry as it was encoded; the error names ``name``.
     """
     view = memoryview(buffer).cast("B").toreadonly()
-    if len(view) < _HEADER.size:
-        raise CorruptionError(f"log entry {name} is truncated: {len(view)} bytes", name)
-    magic, version, crc, length, first, rows, dimension, deletions, _, *sizes = _HEADER.unpack_from(view)
-    if magic != _MAGIC:
-        raise CorruptionError(f"log entry {name} does not begin like a log entry", name)
-    if version != _VERSION:
-        raise CorruptionError(f"log entry {name} has format version {version}; this program reads version {_VERSION}", name)
-    if length != len(view):
-        raise CorruptionError(f"log entry {name} has {len(view)} bytes where {length} were written", name)
-    if zlib.crc32(view[_CHECKED_FROM:]) != crc:
-        raise CorruptionError(f"log entry {name} fails its checksum", name)
+    first, rows, dimension, deletions, sizes = _checked_header(view, name)
     vector_bytes = 4 * rows * dimension
     numbers_at = _HEADER.size + vector_bytes + -vector_bytes % 8
     texts_at = numbers_at + 8 * (2 * rows + deletions)
-    if texts_at + sum(sizes) != length:
+    if texts_at + sum(sizes) != len(view):
         raise CorruptionError(f"log entry {name} contradicts itself about its lengths", name)
     embeddings: Floats = np.frombuffer(view, dtype="<f4", count=rows * dimension, offset=_HEADER.size).reshape(rows, dimension)
     numbers: Ints = np.frombuffer(view, dtype="<i8", count=2 * rows + deletions, offset=numbers_at)
@@ -181,6 +171,22 @@ def decode(buffer: bytes | bytearray | memoryview, name: str) -> LogBatch:
         deleted=numbers[2 * rows :],
         facts=facts,
     )
+
+
+def _checked_header(view: memoryview, name: str) -> tuple[Seq, int, int, int, list[int]]:
+    """First seq, rows, dimension, deletions and the lengths of the texts. :raises CorruptionError: as :func:`decode`."""
+    if len(view) < _HEADER.size:
+        raise CorruptionError(f"log entry {name} is truncated: {len(view)} bytes", name)
+    magic, version, crc, length, first, rows, dimension, deletions, _, *sizes = _HEADER.unpack_from(view)
+    if magic != _MAGIC:
+        raise CorruptionError(f"log entry {name} does not begin like a log entry", name)
+    if version != _VERSION:
+        raise CorruptionError(f"log entry {name} has format version {version}; this program reads version {_VERSION}", name)
+    if length != len(view):
+        raise CorruptionError(f"log entry {name} has {len(view)} bytes where {length} were written", name)
+    if zlib.crc32(view[_CHECKED_FROM:]) != crc:
+        raise CorruptionError(f"log entry {name} fails its checksum", name)
+    return first, rows, dimension, deletions, sizes
 
 
 def _json(value: Any) -> bytes:

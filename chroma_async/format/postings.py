@@ -158,13 +158,14 @@ class Postings:
         """:param metadatas: one per row, as the schema has let them pass: an object among the values is a sparse vector."""
         gathered: dict[str, tuple[list[int], list[list[int]], list[list[float]]]] = {}
         for row, metadata in enumerate(metadatas):
-            if metadata:
-                for key, value in metadata.items():
-                    if value.__class__ is dict:
-                        rows, indices, values = gathered.setdefault(key, ([], [], []))
-                        rows.append(row)
-                        indices.append(value["indices"])
-                        values.append(value["values"])
+            if not metadata:
+                continue
+            for key, value in metadata.items():
+                if value.__class__ is dict:
+                    rows, indices, values = gathered.setdefault(key, ([], [], []))
+                    rows.append(row)
+                    indices.append(value["indices"])
+                    values.append(value["values"])
         count = len(metadatas)
         return cls(count, {key: KeyPostings.build(key, count, *vectors) for key, vectors in gathered.items()})
 

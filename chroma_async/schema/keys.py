@@ -35,14 +35,15 @@ class KnownKeys:
         known = self._known
         strange: set[tuple[str, type]] = set()
         for metadata in metadatas:
-            if metadata:
-                for key, value in metadata.items():
-                    kind = value.__class__
-                    if kind is list:
-                        kind = value[0].__class__ if value else None.__class__  # type: ignore[index]
-                    seen = known.get(kind)
-                    if seen is not None and key not in seen:
-                        strange.add((key, kind))
+            if not metadata:
+                continue
+            for key, value in metadata.items():
+                kind = value.__class__
+                if kind is list:
+                    kind = value[0].__class__ if value else None.__class__  # type: ignore[index]
+                seen = known.get(kind)
+                if seen is not None and key not in seen:
+                    strange.add((key, kind))
         if self._limit is not None and strange:
             strange = self._fitting(strange, self._limit)
         found: dict[str, list[str]] = {}

@@ -47,9 +47,9 @@ def parsing_us(body: Json) -> float:
         if cost_us > INLINE_US:
             return cost_us
         if isinstance(container, dict):
-            for name in container.keys() & _PATTERNS:
-                if _is_elaborate(container[name]):
-                    return UNKNOWN
+            patterns = container.keys() & _PATTERNS
+            if patterns and any(_is_elaborate(container[name]) for name in patterns):
+                return UNKNOWN
             nodes = list(container.values())
         else:
             nodes = [item for item in container if type(item) is not float]

@@ -90,22 +90,23 @@ def _files(store: PinningStore, collection: str, segment: SegmentEntry) -> list[
     derived = {trigram.file.name for trigram in segment.trigrams}
     if segment.graph is not None:
         derived.add(segment.graph.file.name)
-    findings: list[Finding] = []
-    for file in segment.files():
-        try:
-            blob = store.open(file)
-            blob.verify()
-            if _is_database(file):
-                with blob.database() as database:
-                    _check_database(database, file.name)
-        except CorruptionError as error:
-            level: Literal["warning", "error"] = "warning" if file.name in derived else "error"
-            findings.append(Finding(level, collection, f"{error}" + ("; it is rebuilt, exact search serves" if level == "warning" else "")))
-        except UnavailableError as error:
-            findings.append(Finding("error", collection, error.message()))
-        else:
-            findings.append(Finding("ok", collection, f"{file.name}: {file.bytes} bytes"))
-    return findings
+    return [_file(store, collection, file, file.name in derived) for file in segment.files()]
+
+
+def _file(store: PinningStore, collection: str, file: FileRef, derived: bool) -> Finding:
+    try:
+        blob = store.open(file)
+        blob.verify()
+        if _is_database(file):
+            with blob.database() as database:
+                _check_database(database, file.name)
+    except CorruptionError as error:
+        if derived:
+            return Finding("warning", collection, f"{error}; it is rebuilt, exact search serves")
+        return Finding("error", collection, str(error))
+    except UnavailableError as error:
+        return Finding("error", collection, error.message())
+    return Finding("ok", collection, f"{file.name}: {file.bytes} bytes")
 
 
 def _is_database(file: FileRef) -> bool:

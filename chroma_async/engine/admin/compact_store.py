@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from chroma_async.engine.collection import Collection
 from chroma_async.engine.engine import Engine
@@ -25,13 +26,18 @@ async def compact_store(engine: Engine) -> AsyncIterator[Step]:
     """Run the attached functions, flush, merge, vacuum and index every collection, then delete what nothing names any longer."""
     await engine.functions.finish()
     for id in await engine.context.backends.catalog.collection_ids():
-        try:
-            async with engine.registry.holding(id) as collection:
-                async for step in _compact(collection):
-                    yield step
-        except NotFoundError:
-            continue  # deleted since
+        async for step in _compact_unless_deleted(engine, id):
+            yield step
     await engine.ticker.sweep()
+
+
+async def _compact_unless_deleted(engine: Engine, id: UUID) -> AsyncIterator[Step]:
+    try:
+        async with engine.registry.holding(id) as collection:
+            async for step in _compact(collection):
+                yield step
+    except NotFoundError:
+        return
 
 
 async def _compact(collection: Collection) -> AsyncIterator[Step]:

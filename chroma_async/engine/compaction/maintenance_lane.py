@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from chroma_async.engine.compaction.compaction_policy import everything_left, next_job
+from chroma_async.engine.compaction.compaction_policy import Job, SegmentState, everything_left, next_job
 from chroma_async.engine.compaction.ending import Ending
 from chroma_async.engine.compaction.indexing import Stopped
 from chroma_async.engine.compaction.jobs import Jobs, Progress
@@ -66,12 +67,7 @@ class MaintenanceLane:
     async def _run(self) -> None:
         """What the policy finds worth doing under the present load."""
         try:
-            async with self._working:
-                while not self._ending.ended:
-                    job = next_job(self._jobs.states(), self._pace.load(), self._context.settings)
-                    if job is None or not await self._jobs.run(job, None):
-                        return
-                    self._retry.succeeded()
+            await self._work(lambda states: next_job(states, self._pace.load(), self._context.settings), None)
         except Stopped:
             pass
         except Exception as error:
@@ -79,13 +75,18 @@ class MaintenanceLane:
         finally:
             self._task = None
 
+    async def _work(self, choose: Callable[[list[SegmentState]], Job | None], progress: Progress | None) -> None:
+        """One job after the other, until there is none, or one is not worth doing."""
+        async with self._working:
+            while not self._ending.ended:
+                job = choose(self._jobs.states())
+                if job is None or not await self._jobs.run(job, progress):
+                    return
+                self._retry.succeeded()
+
     async def _finish(self, progress: Progress | None) -> None:
         try:
-            async with self._working:
-                while not self._ending.ended:
-                    job = everything_left(self._jobs.states(), self._context.settings)
-                    if job is None or not await self._jobs.run(job, progress):
-                        return
+            await self._work(lambda states: everything_left(states, self._context.settings), progress)
         except Stopped:
             pass
         except (PoisonedError, FencedError) as error:

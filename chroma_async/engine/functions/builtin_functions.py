@@ -8,9 +8,10 @@ time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import orjson
@@ -106,17 +107,20 @@ class _Run:
                 kind = column.type.removesuffix("[]")
                 for value, number in _tally(column, self._alive):
                     counts[kind, value] += number
+        for encoded in self._spilled_values(key):
+            entry: Json = orjson.loads(encoded)
+            if not isinstance(entry, dict):
+                counts.update((type(each).__name__, each) for each in (entry if isinstance(entry, list) else [entry]))
+
+    def _spilled_values(self, key: str) -> Iterable[bytes]:
+        """The spilled values of the alive rows under the key, as JSON."""
         spilled = self._columns.spilled
         code = spilled.keys.find_sorted(key)
-        if code >= 0:
-            order, starts = self._spilled
-            entries = order[starts[code] : starts[code + 1]]
-            entries = entries[self._alive[spilled.at[entries]]]
-            for encoded in spilled.values.encoded(entries):
-                entry: Json = orjson.loads(encoded)
-                if not isinstance(entry, dict):
-                    for each in entry if isinstance(entry, list) else [entry]:
-                        counts[type(each).__name__, each] += 1
+        if code < 0:
+            return ()
+        order, starts = self._spilled
+        entries = order[starts[code] : starts[code + 1]]
+        return spilled.values.encoded(entries[self._alive[spilled.at[entries]]])
 
     def count_sparse(self, key: str, counts: Counter[tuple[str, Scalar]], labels: dict[Scalar, str]) -> None:
         """Add the indices of the alive rows' sparse vectors, and to ``labels`` what any of these rows calls them."""
@@ -132,15 +136,17 @@ class _Run:
         unnamed = used[[term not in labels for term in held.terms[used].tolist()]] if len(used) else used
         # The first alive row of each.
         first = np.searchsorted(reached, before[unnamed] + 1) - 1
-        rows = np.unique(held.at[first]).astype(np.int64)
+        for vector in self._vectors(key, np.unique(held.at[first]).astype(np.int64)):
+            for index, token in zip(vector["indices"], vector.get("tokens") or (), strict=False):
+                labels.setdefault(index, token)
+
+    def _vectors(self, key: str, rows: Ints) -> Iterator[Any]:
+        """The sparse vectors that rows have under a key."""
         for start in range(0, len(rows), _LABEL_ROWS):
             positions = rows[start : start + _LABEL_ROWS] + self._base
             _, _, metadatas = self._part.fetch(positions, documents=False, uris=False, metadatas=True)
-            for metadata in metadatas or ():
-                vector = (metadata or {}).get(key)
-                if isinstance(vector, dict) and vector.get("tokens"):
-                    for index, token in zip(vector["indices"], vector["tokens"], strict=False):
-                        labels.setdefault(index, token)
+            found = ((metadata or {}).get(key) for metadata in metadatas or ())
+            yield from (vector for vector in found if isinstance(vector, dict))
 
 
 def _runs(version: Version) -> Iterator[_Run]:

@@ -83,11 +83,14 @@ class PinningStore:
             self.litter = True
             raise
         finally:
-            with self._lock:
-                for name in making.names:
-                    self._making[name] -= 1
-                    if not self._making[name]:
-                        del self._making[name]
+            self._release(making.names)
+
+    def _release(self, names: Iterable[str]) -> None:
+        with self._lock:
+            for name in names:
+                self._making[name] -= 1
+                if not self._making[name]:
+                    del self._making[name]
 
     def hold(self, name: str) -> None:
         """Protect a file that is about to be made."""

@@ -239,17 +239,20 @@ def _is_plain(path: Path) -> bool:
 def _check_begun(directory: Path, names: set[str]) -> None:
     """:raises ForeignDirectoryError: a file has a name of ours and was not written by an opening that was cut short."""
     for name, beginning in _BEGUN.items():
-        if name in names:
-            try:
-                with open(directory / name, "rb") as file:
-                    # What was not written before a power cut reads as zeros.
-                    found = file.read(len(beginning)).rstrip(b"\0")
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise StoreError(f"{directory / name} cannot be read: {error.strerror or error}") from error
-            if not beginning.startswith(found):
-                raise ForeignDirectoryError(f"{directory / name} was not made by chroma_async; nothing was touched. {_ELSEWHERE}")
+        # What was not written before a power cut reads as zeros.
+        if name in names and not beginning.startswith(_first_bytes(directory / name, len(beginning)).rstrip(b"\0")):
+            raise ForeignDirectoryError(f"{directory / name} was not made by chroma_async; nothing was touched. {_ELSEWHERE}")
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
+    """None of a file that is gone by now. :raises StoreError: it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(count)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _read_marker(directory: Path) -> int:

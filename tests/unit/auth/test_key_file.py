@@ -62,7 +62,7 @@ def test_keys_that_cannot_be_written_stay_as_they_were(tmp_path: Path, monkeypat
 
 def test_what_a_crash_left_half_done_is_begun_anew_by_the_next_start(tmp_path: Path) -> None:
     (tmp_path / INITIAL_TOKEN).write_text("chroma_initial_of-no-key\n")
-    (tmp_path / f"{KEYS}.tmp").write_text("{")
+    (tmp_path / f"{KEYS}.new").write_text("{")
     make_initial_key(tmp_path, 1.0)
     token = (tmp_path / INITIAL_TOKEN).read_text().strip()
     assert Keys(read_keys(tmp_path), lambda: 2.0).caller(token) is not None
