@@ -129,7 +129,7 @@ async def opened(kind: str, path: Path) -> AsyncIterator[Store]:
         if kind in ("http", "official", "official-sync"):
             port = await stack.enter_async_context(served())
         if kind == "official":
-            stack.push_async_callback(_forget_official)
+            stack.push_async_callback(forget_official)
         if kind == "official-sync":
             stack.callback(_stop_official)
             stack.enter_context(patch("httpx.Client", _Pool))
@@ -160,7 +160,7 @@ def _admin(client: Any) -> Any:
     return client.admin if isinstance(client, chroma_async.AsyncClient) else client._admin_client
 
 
-async def _forget_official() -> None:
+async def forget_official() -> None:
     """chromadb's async client has no end of its own: its pool of the running loop is dropped here."""
     from chromadb.api.async_fastapi import AsyncFastAPI
 

@@ -17,6 +17,8 @@ from chromadb.config import Settings as TheirSettings
 
 import chroma_async
 from chroma_async.errors import ChromaError, TransportError
+from tests.api.conftest import forget_official
+from tests.compat.conftest import close
 from tests.compat.servers import Server, start_ours
 from tests.fakes.authority import Authority, Issued
 
@@ -56,10 +58,14 @@ async def test_clients_reach_the_server_over_tls_with_a_token_and_not_without_tl
         headers = {"X-Chroma-Token": "a-token"}
         theirs = await chromadb.AsyncHttpClient(server.host, server.port, ssl=True, headers=headers, settings=settings)
         assert await (await theirs.get_collection("docs")).count() == 1
+        await forget_official()
 
         def sync() -> int:
             blocking = chromadb.HttpClient(server.host, server.port, ssl=True, headers=headers, settings=settings)
-            return blocking.get_collection("docs").count()
+            try:
+                return blocking.get_collection("docs").count()
+            finally:
+                close(blocking)
 
         assert await asyncio.to_thread(sync) == 1
         with pytest.raises(TransportError):

@@ -12,11 +12,10 @@ from typing import Any
 
 import chromadb
 import pytest
-from chromadb.api.async_fastapi import AsyncFastAPI
-from chromadb.api.shared_system_client import SharedSystemClient
 
 import chroma_async
 from chroma_async.errors import AuthorizationError, ChromaAuthError
+from tests.api.conftest import forget_official
 from tests.compat.conftest import close
 from tests.compat.servers import Server, start_ours
 from tests.fakes.issuer import AUDIENCE, Issuer, jwks
@@ -44,15 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def forgetting() -> AsyncIterator[None]:
     """chromadb keeps a pool of connections for each loop, and every client that was made, also when it failed to be."""
     yield
-    await forget()
-
-
-async def forget() -> None:
-    """Until then all of chromadb's clients in a loop send the headers of the first."""
-    for client in list(AsyncFastAPI._clients.values()):
-        await client.aclose()
-    AsyncFastAPI._clients.clear()
-    SharedSystemClient.clear_system_cache()
+    await forget_official()
 
 
 def settings_of(header: str) -> chromadb.Settings:
@@ -160,7 +151,7 @@ async def test_users_with_roles_work_through_the_official_clients_where_they_bel
     server = start_ours(tmp_path / "data", env=env)
 
     async def connect(user: str) -> Any:
-        await forget()
+        await forget_official()
         return await chromadb.AsyncHttpClient(server.host, server.port, headers={"X-Chroma-Token": f"{user}s-token"})
 
     try:
