@@ -310,6 +310,12 @@ def importers(library: str) -> set[str]:
     return {module.name for module in modules() for item in module.imports() if item.target.split(".")[0] == library}
 
 
+def test_formats_of_metrics_and_traces_are_known_where_they_are_written_and_nowhere_else() -> None:
+    assert importers("prometheus_client") == {"chroma_async.server.metrics"}
+    traced = ("spans", "server.tracing", "client.client_span", "cli.telemetry")
+    assert importers("opentelemetry") == {f"chroma_async.{name}" for name in traced}
+
+
 def test_sqlite_is_the_storages_matter() -> None:
     assert {name for name in importers("sqlite3") if not name.startswith("chroma_async.storage.")} == set()
 
