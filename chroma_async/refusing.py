@@ -11,6 +11,7 @@ What the caller's own functions raise when they are called (:func:`calling`) goe
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -89,11 +90,11 @@ def guarded(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def guarded_class(cls: type[T]) -> type[T]:
-    """The class, with its constructor, public methods and operators :func:`guarded`."""
+    """The class, with its constructor, operators and public methods :func:`guarded`; not coroutine functions, which do more than read."""
     for name, member in list(vars(cls).items()):
         if name.startswith("_") and name not in _OPERATORS:
             continue
-        if isinstance(member, FunctionType):
+        if isinstance(member, FunctionType) and not inspect.iscoroutinefunction(member):
             setattr(cls, name, guarded(member))
         elif isinstance(member, staticmethod | classmethod):
             setattr(cls, name, type(member)(guarded(member.__func__)))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from chroma_async.embedding.protocol import EmbeddingFunction
 from chroma_async.errors import ValidationError
+from chroma_async.refusing import guarded_class
 
 
 class Field(NamedTuple):
@@ -33,6 +34,10 @@ class NamedFunction(EmbeddingFunction[list[Any]]):
 
     #: Whether it was built from a configuration, which somebody else may have written.
     stored: bool = False
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        guarded_class(cls)
 
     def get_config(self) -> dict[str, Any]:
         """chromadb's configuration of the function of this name. It holds no key.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from inspect import isclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import pytest
 
 import chroma_async
+from chroma_async import embedding
 from chroma_async.client.opening import Opening
 from chroma_async.client.transaction import Transaction
 from chroma_async.config.settings import ClientSettings
@@ -219,6 +221,29 @@ async def test_a_builder_and_a_factory_let_out_no_error_but_the_packages(
 
 
 NO_BUILDERS = {name for name in MADE if name[0].islower() or "Client" in name or "Settings" in name or name == "Encryption"}
+#: What the constructors of embedding functions need.
+KEYED = {"api_key": "k", "model_name": "m", "url": "http://localhost"}
+FUNCTIONS = {name: kind for name in embedding.__all__ if isclass(kind := getattr(embedding, name)) and hasattr(kind, "build_from_config")}
+
+
+def test_the_embedding_functions_are_found() -> None:
+    assert len(FUNCTIONS) > 8
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("EmbeddingFunction", "SparseEmbeddingFunction")])
+async def test_an_embedding_function_is_made_or_refused_by_an_error_of_the_package(name: str) -> None:
+    found = []
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    needed = {key: value for key, value in KEYED.items() if key in parameters}
+    for argument, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        for kind, value in HOSTILE.items():
+            said = await leak(lambda argument=argument, value=value: repr(FUNCTIONS[name](**{**needed, argument: value()})))  # type: ignore[misc]
+            found += [f"{name}({argument}={kind}): {said}"] if said else []
+    assert found == []
+
+
 #: Methods and operators of builders.
 BUILT: dict[str, Callable[[], Any]] = {
     **{name: lambda name=name: getattr(chroma_async, name)(**MADE[name]) for name in MADE if name not in NO_BUILDERS},  # type: ignore[misc]

@@ -253,7 +253,7 @@ IMPORTS: dict[str, set[str]] = {
     },
     "cli": {"limits", "client", "wire", "errors", "config", "auth", "threads", "embedding", "server", "service"},
     "__main__": {"cli"},
-    "embedding.services": {"costs", "types", "errors", "threads", "embedding"},
+    "embedding.services": {"costs", "types", "errors", "refusing", "threads", "embedding"},
     "engine": set(),
     "storage": set(),
 }

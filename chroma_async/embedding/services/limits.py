@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, fields
 from email.utils import parsedate_to_datetime
 
 from chroma_async.errors import ValidationError
+from chroma_async.refusing import guarded_class
 
 
+@guarded_class
 @dataclass(frozen=True)
 class Limits:
     """The bounds of one function. Times in seconds."""
