@@ -304,7 +304,7 @@ class TelemetrySettings:
     metrics_open: bool = setting(False, "Whether ``/metrics`` at the server's own port is answered without a credential.")
     metrics_collections: int = setting(
         20,
-        "Loaded collections with metrics of their own, the largest first; the others are summed up as ``other``.",
+        "Loaded collections with metrics of their own, the largest first; the others are summed up as ``(other)``.",
         at_least=0,
         at_most=200,
     )

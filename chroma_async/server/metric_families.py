@@ -1,7 +1,7 @@
 """The metrics: names, labels and meanings, made of plain counters. In what format they are asked for is for :mod:`.metrics`.
 
 The number of series is bounded: operations are as many as routes, statuses as many as there are, and of collections the largest have series
-of their own; the rest is summed up as ``other``.
+of their own; the rest is summed up as ``(other)``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from chroma_async.measures import Histogram, Work
 from chroma_async.server.traffic import OperationTraffic
 from chroma_async.statistics import CollectionStatistics, LaneStatistics, StoreStatistics
 
-#: What the collections are called that have no series of their own.
-OTHER = "other"
+#: What the collections are called that have no series of their own: no collection can have this name, so no series stands twice.
+OTHER = "(other)"
 PREFIX = "chroma_async_"
 _COLLECTION_LABELS = ("tenant", "database", "collection")
 #: Name and meaning, what of a collection it shows, and what that comes to over the others.

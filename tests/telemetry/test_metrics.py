@@ -19,7 +19,7 @@ from tests.fakes.api import FakeAPI
 from tests.telemetry.conftest import Served, parsed, serving, value
 
 OURS = {"tenant": "default_tenant", "database": "default_database"}
-OTHERS = {"tenant": "other", "database": "other", "collection": "other"}
+OTHERS = {"tenant": "(other)", "database": "(other)", "collection": "(other)"}
 
 
 async def test_requests_are_counted_by_operation_and_status_with_their_time_and_bytes(served: Served) -> None:

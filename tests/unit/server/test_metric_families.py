@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
+
+from chroma_async.errors import InvalidArgumentError
 from chroma_async.measures import Histogram, Work
+from chroma_async.schema.names import check_collection_name
 from chroma_async.server.app import ROUTES
-from chroma_async.server.metric_families import Family, Snapshot, families
+from chroma_async.server.metric_families import OTHER, Family, Snapshot, families
 from chroma_async.server.traffic import Traffic
 from chroma_async.statistics import CacheStatistics, CollectionStatistics, DiskStatistics, LaneStatistics, LogStatistics, StoreStatistics
 from chroma_async.types import Scope
@@ -71,9 +75,14 @@ def test_at_their_most_the_series_of_ten_thousand_collections_are_five_thousand(
 def test_the_largest_collections_stand_by_themselves_and_the_rest_is_one() -> None:
     found = told(10, 3)
     sizes = dict(found["chroma_async_collection_memory_bytes"].samples)
-    assert [labels[2] for labels in sizes] == ["c-9", "c-8", "c-7", "other"]
-    assert sizes["other", "other", "other"] == sum(1000 + number for number in range(7))
-    assert dict(found["chroma_async_collection_log_lag_seconds"].samples)["other", "other", "other"] == 6.0
+    assert [labels[2] for labels in sizes] == ["c-9", "c-8", "c-7", "(other)"]
+    assert sizes["(other)", "(other)", "(other)"] == sum(1000 + number for number in range(7))
+    assert dict(found["chroma_async_collection_log_lag_seconds"].samples)["(other)", "(other)", "(other)"] == 6.0
+
+
+def test_no_collection_can_be_called_what_the_others_are_together() -> None:
+    with pytest.raises(InvalidArgumentError):
+        check_collection_name(OTHER)
 
 
 def test_where_all_have_room_there_are_no_others() -> None:
