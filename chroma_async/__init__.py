@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from chroma_async.embedding.registry import register_embedding_function, register_sparse_embedding_function
     from chroma_async.encryption.encryption import Encryption
     from chroma_async.errors import ChromaError, IgnoredArgumentWarning
-    from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel, SparseVector
+    from chroma_async.sparse_vector import SparseVector
+    from chroma_async.types import DEFAULT_DATABASE, DEFAULT_TENANT, ReadLevel
 
 __all__ = [
     "DEFAULT_DATABASE",
@@ -127,7 +128,8 @@ _HOMES = {
     "embedding.registry": ("register_embedding_function", "register_sparse_embedding_function"),
     "encryption.encryption": ("Encryption",),
     "errors": ("ChromaError", "IgnoredArgumentWarning"),
-    "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel", "SparseVector"),
+    "sparse_vector": ("SparseVector",),
+    "types": ("DEFAULT_DATABASE", "DEFAULT_TENANT", "ReadLevel"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

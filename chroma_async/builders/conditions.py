@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.plain import MAX_CONTAINERS, bounded_list, plain, plain_scalar, plain_text, said, shown
 from chroma_async.refusing import guarded_class
+from chroma_async.types import DOCUMENT_KEY, EMBEDDING_KEY
 
 _COMPARISONS = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
 _LISTS = frozenset({"$in", "$nin"})
@@ -159,8 +160,8 @@ class Key:
 K = Key
 
 Key.ID = Key("#id")
-Key.DOCUMENT = Key("#document")
-Key.EMBEDDING = Key("#embedding")
+Key.DOCUMENT = Key(DOCUMENT_KEY)
+Key.EMBEDDING = Key(EMBEDDING_KEY)
 Key.METADATA = Key("#metadata")
 Key.SCORE = Key("#score")
 

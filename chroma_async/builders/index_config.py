@@ -11,11 +11,10 @@ from chroma_async.embedding.protocol import describe, function_name
 from chroma_async.errors import ValidationError
 from chroma_async.plain import plain_json, plain_scalar, shown
 from chroma_async.refusing import guarded_class
-from chroma_async.types import Json, Space
+from chroma_async.types import DOCUMENT_KEY, Json, Space
 
 _T = TypeVar("_T", bound=type[Any])
 
-DOCUMENT_KEY = "#document"
 _SPACES = tuple(space.value for space in Space)
 
 

@@ -16,7 +16,6 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from chroma_async.builders.cmek import Cmek
 from chroma_async.builders.index_config import (
-    DOCUMENT_KEY,
     BoolInvertedIndexConfig,
     FloatInvertedIndexConfig,
     FtsIndexConfig,
@@ -31,9 +30,7 @@ from chroma_async.embedding.missing_function import build_dense, build_sparse
 from chroma_async.embedding.protocol import described_name
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.refusing import guarded_class
-from chroma_async.types import Json
-
-EMBEDDING_KEY = "#embedding"
+from chroma_async.types import DOCUMENT_KEY, EMBEDDING_KEY, Json
 
 C = TypeVar("C", bound=IndexConfig)
 #: Makes a function from its stored description.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from pathlib import Path
 
-from chroma_async.cli.commands import package_version
 from chroma_async.cli.mounts import mount_of
 from chroma_async.config.settings import Settings
+from chroma_async.release import release
 
 #: Types of file systems that forget: with a container, and with a restart.
 _FORGETFUL = {"overlay": "this container is removed", "tmpfs": "the system restarts", "ramfs": "the system restarts"}
@@ -23,7 +23,7 @@ def banner(settings: Settings, host: str, port: int, mountinfo: str, *, credenti
     name = f"[{host}]" if ":" in host else host
     place = str(Path(settings.path).resolve()) if settings.is_persistent else "memory only"
     scheme = "https" if settings.tls_cert else "http"
-    ready = f"chroma-async {package_version()} ready at {scheme}://{name}:{port} (data: {place})"
+    ready = f"chroma-async {release()} ready at {scheme}://{name}:{port} (data: {place})"
     return [ready, _where_data_goes(settings, mountinfo), _who_may_connect(host, credentials=credentials, initial_token=initial_token)]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
 from chroma_async.errors import ChromaError
+from chroma_async.release import release
 
 #: Command name -> module and attribute.
 COMMANDS = {
@@ -45,17 +45,9 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-def package_version() -> str:
-    """The release that is installed, or "unknown" in a tree that was never installed."""
-    try:
-        return version("chroma-async")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"chroma-async {package_version()}")
+        click.echo(f"chroma-async {release()}")
         ctx.exit()
 
 

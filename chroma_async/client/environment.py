@@ -10,9 +10,9 @@ from chroma_async.client.address import auth_headers
 from chroma_async.config.environment import service_links
 from chroma_async.config.loading import load_client_settings
 from chroma_async.config.setting import MASK, SettingsError
+from chroma_async.config.values import FLAG_WORDS
 
 _CREDENTIALS = "CHROMA_CLIENT_AUTH_CREDENTIALS"
-_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
 def connection_from(env: Mapping[str, str]) -> dict[str, Any]:
@@ -35,9 +35,9 @@ def connection_from(env: Mapping[str, str]) -> dict[str, Any]:
             raise SettingsError("CHROMA_PORT", port, "environment", "a number from 1 to 65535 is expected")
         found["port"] = int(port)
     if ssl := given.get("CHROMA_SSL"):
-        if ssl.lower() not in _WORDS:
+        if ssl.lower() not in FLAG_WORDS:
             raise SettingsError("CHROMA_SSL", ssl, "environment", "true or false is expected")
-        found["ssl"] = _WORDS[ssl.lower()]
+        found["ssl"] = FLAG_WORDS[ssl.lower()]
     provider = given.get("CHROMA_CLIENT_AUTH_PROVIDER", "")
     if credentials := _credentials(given):
         found["headers"] = auth_headers(

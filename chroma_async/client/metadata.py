@@ -12,7 +12,8 @@ from typing import Any, cast
 from chroma_async.client.validate import as_list, check_text
 from chroma_async.errors import ValidationError, ValidationTypeError
 from chroma_async.plain import fields_of, plain, plain_scalar, said, shown
-from chroma_async.types import MetadataPatch, Scalar, SparseValue, SparseVector
+from chroma_async.sparse_vector import SparseVector
+from chroma_async.types import MetadataPatch, Scalar, SparseValue
 
 RESERVED_KEY = "chroma:document"
 _I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
@@ -30,7 +31,8 @@ def check_metadatas(value: Any, *, removing: bool = True) -> list[MetadataPatch 
 def check_metadata(metadata: Any, *, removing: bool = True) -> dict[str, Any] | None:
     """A record's metadata with plain values. ``None`` as a value asks update and upsert to remove the key; add has none to remove.
 
-    A sparse vector comes as a :class:`~chroma_async.types.SparseVector`, as chromadb's, or in its JSON form; it leaves in its JSON form.
+    A sparse vector comes as a :class:`~chroma_async.sparse_vector.SparseVector`, as chromadb's, or in its JSON form, in which it
+    leaves.
 
     :raises ValidationError: not a dict, an empty one, the reserved key, or a value of a type that metadata cannot hold.
     :raises ValidationTypeError: a key that is not text.

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from chroma_async.errors import ProtocolError
-from chroma_async.types import Floats, Metadata, MetadataValue, Neighbours, Records, SparseVector
+from chroma_async.sparse_vector import SparseVector
+from chroma_async.types import Floats, Metadata, MetadataValue, Neighbours, Records
 
 #: What ``include`` may name. ``data`` is what the collection's data loader makes of the uris.
 Include: TypeAlias = list[Literal["documents", "embeddings", "metadatas", "distances", "uris", "data"]]
@@ -106,7 +107,7 @@ def query_result(neighbours: Neighbours, included: Sequence[str], data: list[lis
 
 
 def with_sparse_vectors(metadatas: Sequence[Metadata | None]) -> list[ResultMetadata | None]:
-    """Metadata as callers read it: each sparse vector as a :class:`~chroma_async.types.SparseVector` instead of its JSON form."""
+    """Metadata as callers read it: each sparse vector as a :class:`~chroma_async.sparse_vector.SparseVector` instead of its JSON form."""
     # Most metadata holds none, and is handed out as it is.
     return [
         {key: _read(value) for key, value in metadata.items()} if metadata and dict in map(type, metadata.values()) else metadata

@@ -12,9 +12,7 @@ from chroma_async.costs import CHECK_SPARSE_VECTOR, by_cost
 from chroma_async.embedding.protocol import described_name
 from chroma_async.errors import ValidationError
 from chroma_async.threads import Lane
-from chroma_async.types import Json, MetadataPatch, SparseValue
-
-DOCUMENT_KEY = "#document"
+from chroma_async.types import DOCUMENT_KEY, Json, MetadataPatch, SparseValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,21 +16,12 @@ from chroma_async.client.address import Address
 from chroma_async.client.client_span import client_span, tracing
 from chroma_async.client.retry import Retries
 from chroma_async.errors import ChromaError, ClosedError, ConnectError, ProtocolError, RequestTimeoutError, TLSError, TransportError
+from chroma_async.release import release
 from chroma_async.wire.errors import decode_error
 
 TRACE_HEADER = "chroma-trace-id"
 #: The headers of a request that is in no trace.
 NO_TRACE: Mapping[str, str] = {}
-
-
-def _user_agent() -> str:
-    # Loaded when the first client is made: importing the client stays quick.
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"chroma-async/{version('chroma-async')}"
-    except PackageNotFoundError:
-        return "chroma-async"
 
 
 class Transport:
@@ -53,7 +44,7 @@ class Transport:
                 ttl_dns_cache=max(1, round(settings.dns_ttl_s)),
                 ssl=address.verify,
             ),
-            headers={"User-Agent": _user_agent(), "x-chroma-counts": "true", **address.headers},
+            headers={"User-Agent": f"chroma-async/{release()}", "x-chroma-counts": "true", **address.headers},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

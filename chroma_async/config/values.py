@@ -85,7 +85,7 @@ def _content(name: object) -> str:
 
 
 def _flag(value: Any) -> bool:
-    return value if isinstance(value, bool) else _FLAG_WORDS[value.strip().lower()]
+    return value if isinstance(value, bool) else FLAG_WORDS[value.strip().lower()]
 
 
 def _whole_number(value: Any) -> int:
@@ -115,6 +115,6 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 #: Words for true and false.
-_FLAG_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+FLAG_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 #: Type of a setting -> what makes a value of it.
 _PARSERS: dict[Any, Callable[[Any], Any]] = {bool: _flag, int: _whole_number, float: _number, str: _text, tuple: _texts}

@@ -18,7 +18,7 @@ from chroma_async.embedding.protocol import SparseEmbeddingFunction
 from chroma_async.embedding.stopwords import ENGLISH
 from chroma_async.errors import ModelMissingError, ValidationError
 from chroma_async.refusing import guarded_class
-from chroma_async.types import SparseVector
+from chroma_async.sparse_vector import SparseVector
 
 NAME: Final = "chroma_bm25"
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from chroma_async.errors import ValidationError
-from chroma_async.types import Json
+from chroma_async.types import DOCUMENT_KEY, Json
 
-DOCUMENT = "#document"
 _LOGICAL = ("$and", "$or")
 #: What a deterministic field can be asked, and as what: under each key that may have encrypted a value, the text is another.
 _EQUALITY = {"$eq": "$in", "$in": "$in", "$ne": "$nin", "$nin": "$nin"}
@@ -46,14 +45,14 @@ class FilterRewriter:
     def refuse_order(self, keys: Collection[str], what: str) -> None:
         """:raises ValidationError: one of ``keys`` is encrypted, and ``what`` needs its clear values."""
         for key in keys:
-            if key in self._encrypted or (key == DOCUMENT and self._documents):
+            if key in self._encrypted or (key == DOCUMENT_KEY and self._documents):
                 raise ValidationError(f"{what}: {key!r} is encrypted, and {what} needs its clear values; use a field that is not")
 
     def _member(self, key: str, value: Json) -> Json:
         if key in _LOGICAL and isinstance(value, list):
             return [self.where(clause) for clause in value]
-        if key == DOCUMENT and self._documents:
-            raise ValidationError(f"where: {DOCUMENT} is encrypted, so nothing can be searched in it; filter by a metadata field")
+        if key == DOCUMENT_KEY and self._documents:
+            raise ValidationError(f"where: {DOCUMENT_KEY} is encrypted, so nothing can be searched in it; filter by a metadata field")
         if key not in self._encrypted:
             return value
         conditions = value if isinstance(value, Mapping) else {"$eq": value}

@@ -38,9 +38,8 @@ from chroma_async.query_language.filter_ast import (
     TextMatches,
 )
 from chroma_async.rust_regex.patterns import MAX_PATTERN_CHARS, compile_pattern
-from chroma_async.types import Json, Scalar
+from chroma_async.types import DOCUMENT_KEY, Json, Scalar
 
-DOCUMENT_KEY = "#document"
 ID_KEY = "#id"
 
 _I64_MIN, _I64_MAX = -(2**63), 2**63 - 1

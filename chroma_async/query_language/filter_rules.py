@@ -18,8 +18,7 @@ from chroma_async.query_language.filter_ast import (
     TextMatches,
     leaves,
 )
-from chroma_async.schema.read import DOCUMENT_KEY
-from chroma_async.types import Json
+from chroma_async.types import DOCUMENT_KEY, Json
 
 #: Python type of a literal -> value type, its index, and what error messages call it.
 _LITERALS: dict[type, tuple[str, str, str]] = {

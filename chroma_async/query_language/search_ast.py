@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from chroma_async.query_language.filter_ast import Filter
-from chroma_async.types import Floats, Ints
+from chroma_async.types import DOCUMENT_KEY, EMBEDDING_KEY, Floats, Ints
 
 FoldOperator: TypeAlias = Literal["sum", "mul", "max", "min"]
 PairOperator: TypeAlias = Literal["sub", "div"]
 MapOperator: TypeAlias = Literal["abs", "exp", "log"]
 
-DOCUMENT = "#document"
-EMBEDDING = "#embedding"
 METADATA = "#metadata"
 SCORE = "#score"
 
 #: Keys that name something else than a metadata field.
-SPECIAL_KEYS = frozenset({DOCUMENT, EMBEDDING, METADATA, SCORE})
+SPECIAL_KEYS = frozenset({DOCUMENT_KEY, EMBEDDING_KEY, METADATA, SCORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class DenseKnn:
     limit: int = 16
     default: float | None = None
     return_rank: bool = False
-    key: str = EMBEDDING
+    key: str = EMBEDDING_KEY
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,6 @@ from chroma_async.plain import MAX_LEVELS
 from chroma_async.query_language.filter_ast import Filter
 from chroma_async.query_language.filter_parse import parse as parse_filter
 from chroma_async.query_language.search_ast import (
-    EMBEDDING,
     SCORE,
     SPECIAL_KEYS,
     Aggregate,
@@ -48,13 +47,12 @@ from chroma_async.query_language.search_ast import (
 )
 from chroma_async.rust_regex.patterns import MAX_PATTERN_CHARS
 from chroma_async.schema.sparse import check_sparse, looks_sparse
-from chroma_async.types import Floats, Json
+from chroma_async.types import EMBEDDING_KEY, JSON_KINDS, U32_LIMIT, Floats, Json
 
 T = TypeVar("T")
 
 DEFAULT_LIMIT = 16
 
-_U32_LIMIT = 1 << 32
 _NUMBERS: frozenset[type] = frozenset({int, float})
 _FOLDS: dict[str, FoldOperator] = {"$sum": "sum", "$mul": "mul", "$max": "max", "$min": "min"}
 _PAIRS: dict[str, PairOperator] = {"$sub": "sub", "$div": "div"}
@@ -162,7 +160,7 @@ _RANKS = {"$knn", "$val", *_FOLDS, *_PAIRS, *_MAPS}
 def _knn(value: Json, path: str) -> DenseKnn | SparseKnn:
     fields = _object(value, path)
     query = _required(fields, "query", path)
-    key = _member(fields, "key", path, _text, EMBEDDING)
+    key = _member(fields, "key", path, _text, EMBEDDING_KEY)
     limit = _member(fields, "limit", path, _u32, DEFAULT_LIMIT)
     default = None if fields.get("default") is None else _number(fields["default"], f"{path}.default")
     return_rank = _member(fields, "return_rank", path, _boolean, False)
@@ -222,9 +220,9 @@ def _check_knn(knn: DenseKnn | SparseKnn, path: str) -> None:
         )
         numbers = knn.values
     else:
-        if knn.key != EMBEDDING:
+        if knn.key != EMBEDDING_KEY:
             raise InvalidArgumentError(
-                f"Validation error: {path}: a dense $knn query searches {EMBEDDING!r}; key {knn.key!r} takes a sparse vector"
+                f"Validation error: {path}: a dense $knn query searches {EMBEDDING_KEY!r}; key {knn.key!r} takes a sparse vector"
             )
         numbers = knn.query
     if not np.isfinite(numbers).all():
@@ -287,8 +285,8 @@ def _boolean(value: Json, path: str) -> bool:
 
 
 def _u32(value: Json, path: str) -> int:
-    if type(value) is not int or not 0 <= value < _U32_LIMIT:
-        raise UnprocessableError(f"{path}: expected an integer from 0 to {_U32_LIMIT - 1}, found {value!r:.40}")
+    if type(value) is not int or not 0 <= value < U32_LIMIT:
+        raise UnprocessableError(f"{path}: expected an integer from 0 to {U32_LIMIT - 1}, found {value!r:.40}")
     return value
 
 
@@ -304,8 +302,5 @@ def _number(value: Json, path: str) -> float:
     return number
 
 
-_KINDS = {type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "a list", dict: "an object"}
-
-
 def _unexpected(path: str, wanted: str, value: Json) -> UnprocessableError:
-    return UnprocessableError(f"{path}: expected {wanted}, found {_KINDS.get(type(value), type(value).__name__)}")
+    return UnprocessableError(f"{path}: expected {wanted}, found {JSON_KINDS.get(type(value), type(value).__name__)}")

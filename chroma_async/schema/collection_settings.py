@@ -10,8 +10,8 @@ from chroma_async.schema import hnsw
 from chroma_async.schema.configuration import IndexSettings, configuration_json, read_configuration, read_new_configuration, settle
 from chroma_async.schema.defaults import complete, default_schema, is_default
 from chroma_async.schema.metadata import check_collection_metadata
-from chroma_async.schema.read import EMBEDDING_KEY, check_schema, read_schema
-from chroma_async.types import Json, Scalar
+from chroma_async.schema.read import check_schema, read_schema
+from chroma_async.types import EMBEDDING_KEY, Json, Scalar
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from chroma_async.schema import hnsw, spann
 from chroma_async.schema.embedding import UNKNOWN, is_default_function
-from chroma_async.schema.read import DOCUMENT_KEY, EMBEDDING_KEY, INDEXES
-from chroma_async.types import Json
+from chroma_async.schema.read import INDEXES
+from chroma_async.types import DOCUMENT_KEY, EMBEDDING_KEY, Json
 
 
 def default_schema(options: Mapping[str, Json], embedding_function: dict[str, Json] | None = None) -> dict[str, Json]:

@@ -16,10 +16,7 @@ from chroma_async.errors import InvalidArgumentError
 from chroma_async.schema import hnsw, spann
 from chroma_async.schema.embedding import read_embedding_function
 from chroma_async.schema.json_shape import read_choice, read_fields, read_flag, read_object, read_string, refuse, resolve_aliases
-from chroma_async.types import Json
-
-DOCUMENT_KEY = "#document"
-EMBEDDING_KEY = "#embedding"
+from chroma_async.types import DOCUMENT_KEY, EMBEDDING_KEY, Json
 
 #: Value types, and the indexes that each may have.
 INDEXES: dict[str, tuple[str, ...]] = {

@@ -16,8 +16,8 @@ from multidict import CIMultiDict
 from chroma_async.costs import INFLATE_BYTE, INLINE_US, READ_BYTE, by_cost
 from chroma_async.errors import InvalidArgumentError, InvalidUUIDError, PayloadTooLargeError, SlowRequestError, UnsupportedMediaTypeError
 from chroma_async.server.service import Service
-from chroma_async.types import Scope
-from chroma_async.wire.body import U32_LIMIT, dump_json
+from chroma_async.types import U32_LIMIT, Scope
+from chroma_async.wire.body import dump_json
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

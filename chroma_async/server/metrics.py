@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from aiohttp import web
@@ -12,6 +11,7 @@ from aiohttp import web
 from chroma_async.api import Inspectable
 from chroma_async.errors import StoreError, UnimplementedError
 from chroma_async.measures import Histogram
+from chroma_async.release import release
 from chroma_async.server.exchange import SERVER_NAME
 from chroma_async.server.metric_families import Family, Snapshot, families
 from chroma_async.server.route import Route
@@ -61,15 +61,6 @@ async def _snapshot(service: Service) -> Snapshot:
         store=statistics,
         most_collections=settings.metrics_collections,
     )
-
-
-@cache
-def release() -> str:
-    """The release that is installed."""
-    try:
-        return version("chroma-async")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:

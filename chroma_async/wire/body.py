@@ -15,13 +15,10 @@ from typing import Any
 import orjson
 
 from chroma_async.errors import InvalidArgumentError, UnprocessableError
-from chroma_async.types import Json
+from chroma_async.types import JSON_KINDS, U32_LIMIT, Json
 
 #: Containers inside one another at which a body is refused, as Chroma's parser does.
 NESTING_LIMIT = 128
-U32_LIMIT = 1 << 32
-
-_KINDS = {type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "a list", dict: "an object"}
 
 
 class Body:
@@ -100,7 +97,7 @@ def dump_json(value: Json) -> bytes:
 
 def unexpected(path: str, wanted: str, value: Any) -> UnprocessableError:
     """The shape error for ``value`` at ``path``."""
-    return UnprocessableError(f"{path or 'the body'}: expected {wanted}, found {_KINDS.get(type(value), type(value).__name__)}")
+    return UnprocessableError(f"{path or 'the body'}: expected {wanted}, found {JSON_KINDS.get(type(value), type(value).__name__)}")
 
 
 def required(body: Body, name: str) -> Json:

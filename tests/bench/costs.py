@@ -38,8 +38,9 @@ from chroma_async.plain import plain_json
 from chroma_async.query_language import filter_parse, search_parse
 from chroma_async.schema.keys import KnownKeys
 from chroma_async.service.local import LocalAPI, open_local
+from chroma_async.sparse_vector import SparseVector
 from chroma_async.threads import Lane
-from chroma_async.types import Json, RecordBatch, Records, Rows, Scope, SparseVector, WriteKind
+from chroma_async.types import Json, RecordBatch, Records, Rows, Scope, WriteKind
 from chroma_async.wire import requests, responses
 from chroma_async.wire.collections import encode_collections
 

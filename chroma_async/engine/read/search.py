@@ -21,9 +21,9 @@ from chroma_async.engine.read.sparse import sparse_knn
 from chroma_async.engine.snapshot.version import Places, Version
 from chroma_async.errors import InvalidArgumentError
 from chroma_async.format.bitmap import Bitmap
-from chroma_async.query_language.search_ast import DOCUMENT, EMBEDDING, METADATA, SCORE, SPECIAL_KEYS, DenseKnn, Search, SparseKnn, knns
+from chroma_async.query_language.search_ast import METADATA, SCORE, SPECIAL_KEYS, DenseKnn, Search, SparseKnn, knns
 from chroma_async.threads import Run
-from chroma_async.types import Floats, IncludeField, Ints, Metadata, Rows, SearchRows
+from chroma_async.types import DOCUMENT_KEY, EMBEDDING_KEY, Floats, IncludeField, Ints, Metadata, Rows, SearchRows
 
 
 async def search_each(
@@ -153,9 +153,9 @@ def _selected(version: Version, request: Search, places: Places, scores: Floats)
     select = request.select
     fields = [key for key in select if key not in SPECIAL_KEYS]
     include: list[IncludeField] = []
-    if DOCUMENT in select:
+    if DOCUMENT_KEY in select:
         include.append("documents")
-    if EMBEDDING in select:
+    if EMBEDDING_KEY in select:
         include.append("embeddings")
     if METADATA in select or fields:
         include.append("metadatas")

@@ -10,9 +10,8 @@ from chroma_async.format.logbatch import Facts
 from chroma_async.schema.collection_settings import update_settings
 from chroma_async.schema.hnsw import HnswOptions
 from chroma_async.schema.keys import KnownKeys, discover
-from chroma_async.schema.read import EMBEDDING_KEY
 from chroma_async.storage.base.collections import CollectionChange, CollectionRow, Collections
-from chroma_async.types import Json, Scalar, Scope
+from chroma_async.types import EMBEDDING_KEY, Json, Scalar, Scope
 
 
 def with_facts(row: CollectionRow, facts: Facts) -> CollectionRow:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chroma_async.cli.banner import banner
-from chroma_async.cli.commands import package_version
 from chroma_async.config.settings import Settings
+from chroma_async.release import release
 from tests.unit.cli.test_mounts import TABLE
 
 
@@ -46,4 +46,4 @@ def test_a_line_says_who_may_connect(host: str, who: str) -> None:
 
 def test_the_first_line_is_the_address_that_programs_wait_for() -> None:
     said = banner(Settings(path="/data"), "::1", 8001, TABLE, credentials=True)[0]
-    assert said == f"chroma-async {package_version()} ready at http://[::1]:8001 (data: /data)"
+    assert said == f"chroma-async {release()} ready at http://[::1]:8001 (data: /data)"

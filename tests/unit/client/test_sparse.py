@@ -15,8 +15,8 @@ from chroma_async.client.metadata import check_collection_metadata, check_metada
 from chroma_async.client.results import with_sparse_vectors
 from chroma_async.client.sparse import SparseEmbedder
 from chroma_async.errors import ValidationError
+from chroma_async.sparse_vector import SparseVector
 from chroma_async.threads import Lane
-from chroma_async.types import SparseVector
 
 FORM = {"#type": "sparse_vector", "indices": [1, 7], "values": [0.5, -2.0]}
 

@@ -19,7 +19,7 @@ from chroma_async.embedding import bm25
 from chroma_async.embedding.bm25 import ChromaBm25EmbeddingFunction
 from chroma_async.embedding.murmur3 import murmur3_32
 from chroma_async.errors import ModelMissingError, ValidationError
-from chroma_async.types import SparseVector
+from chroma_async.sparse_vector import SparseVector
 
 ROOT = Path(__file__).parents[3]
 
