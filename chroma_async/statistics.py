@@ -90,3 +90,5 @@ class StoreStatistics:
     filter_cache: CacheStatistics
     disk: DiskStatistics | None
     poisoned: bool
+    #: By which instructions vectors are compared, such as ``AVX2``.
+    simd: str = ""

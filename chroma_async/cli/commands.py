@@ -18,6 +18,13 @@ COMMANDS = {
     "keys": ("chroma_async.cli.keys", "keys"),
     "config": ("chroma_async.cli.config", "config"),
     "models": ("chroma_async.cli.models", "models"),
+    "collections": ("chroma_async.cli.collections", "collections"),
+    "stats": ("chroma_async.cli.maintenance", "stats"),
+    "hnsw": ("chroma_async.cli.maintenance", "hnsw"),
+    "wal": ("chroma_async.cli.maintenance", "wal"),
+    "db": ("chroma_async.cli.maintenance", "db"),
+    "vacuum": ("chroma_async.cli.compact", "vacuum"),
+    "completion": ("chroma_async.cli.completion", "completion"),
 }
 
 

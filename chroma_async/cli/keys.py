@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -13,18 +13,14 @@ import click
 
 from chroma_async.cli import options
 from chroma_async.cli.key_access import KeyAccess, key_access
+from chroma_async.cli.table import show_table
+from chroma_async.cli.target import url_option
 from chroma_async.config.settings import Settings
 from chroma_async.wire.keys import CreateKey, KeyInfo
 
 T = TypeVar("T")
 DAY_S = 86_400
 _HEAD = ("ID", "USER", "ROLE", "TENANT", "DATABASES", "MADE", "EXPIRES")
-
-_url = click.option(
-    "--url",
-    metavar="URL",
-    help="A server that runs; CHROMA_CLIENT_AUTH_CREDENTIALS is the credential. Without it: a data directory that no server uses.",
-)
 
 
 @click.group()
@@ -38,7 +34,7 @@ def keys() -> None:
 @click.option("--tenant", default="*", show_default=True, metavar="GLOB", help="Where the key may be used.")
 @click.option("--database", "databases", multiple=True, metavar="GLOB", help="May be given several times. [default: *]")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), metavar="NUMBER", help="Days until it expires. [default: never]")
-@_url
+@url_option
 @options.flags("path")
 @options.config_file
 def create(
@@ -60,19 +56,18 @@ def create(
 
 
 @keys.command("list")
-@_url
+@url_option
 @options.flags("path")
 @options.config_file
 def list_(url: str | None, path: str | None, config_path: Path | None) -> None:
     """Print all keys by their ids, but for the keys themselves."""
     found = _asked(options.settings_from({"path": path}, config_path), url, lambda access: access.list())
-    for line in _table(found):
-        click.echo(line)
+    show_table(_HEAD, map(_row, found))
 
 
 @keys.command("revoke")
 @click.argument("id")
-@_url
+@url_option
 @options.flags("path")
 @options.config_file
 def revoke(id: str, url: str | None, path: str | None, config_path: Path | None) -> None:
@@ -89,26 +84,9 @@ def _asked(settings: Settings, url: str | None, ask: Callable[[KeyAccess], Await
     return asyncio.run(asking())
 
 
-def _table(infos: Sequence[KeyInfo]) -> Iterator[str]:
-    """Lines with columns of equal width."""
-    rows = [
-        _HEAD,
-        *(
-            (
-                info.id,
-                info.user,
-                info.role or "-",
-                info.tenant,
-                ",".join(info.databases),
-                _day(info.created_at),
-                "never" if info.expires_at is None else _day(info.expires_at),
-            )
-            for info in infos
-        ),
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+def _row(info: KeyInfo) -> tuple[str, ...]:
+    until = "never" if info.expires_at is None else _day(info.expires_at)
+    return info.id, info.user, info.role or "-", info.tenant, ",".join(info.databases), _day(info.created_at), until
 
 
 def _until(info: KeyInfo) -> str:

@@ -294,6 +294,12 @@ class Collection:
         """Flush, merge, vacuum and index now."""
         await self.compactor.finish(progress)
 
+    async def rebuild_graphs(self, progress: Progress | None = None) -> None:
+        """Flush and do what else is left to do, with every graph built anew; those in use serve until theirs is checked."""
+        await self.compactor.flush()
+        await self.compactor.maintenance_lane.rebuild_graphs(progress)
+        await self.compactor.finish(progress)
+
     async def tick(self) -> None:
         """Called about twice a second."""
         self.tokens.expire()

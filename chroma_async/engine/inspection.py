@@ -7,6 +7,7 @@ import shutil
 
 from chroma_async.costs import TICK_COLLECTION, items_at_once
 from chroma_async.engine.engine import Engine
+from chroma_async.index.kernels import simd_level
 from chroma_async.statistics import (
     CacheStatistics,
     CollectionStatistics,
@@ -43,6 +44,7 @@ async def inspect(engine: Engine) -> StoreStatistics:
         filter_cache=CacheStatistics(filters.bytes, context.settings.filter_cache_bytes, filters.hits, filters.misses),
         disk=None if context.backends.location is None else await context.threads.run(_disk, context.backends.location),
         poisoned=writer.poisoned is not None,
+        simd=simd_level(),
     )
 
 

@@ -18,6 +18,11 @@ from chroma_async.types import Floats, Ints, Space
 faiss: Any = _faiss
 
 
+def simd_level() -> str:
+    """By which instructions FAISS compares vectors on this machine, such as ``AVX2``."""
+    return str(faiss.SIMDConfig.get_level_name())
+
+
 def set_threads(count: int) -> None:
     """How many cores FAISS may use in calls made by the calling thread. Other threads are not affected."""
     faiss.omp_set_num_threads(count)

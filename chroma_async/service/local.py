@@ -11,6 +11,7 @@ from chroma_async.engine.inspection import inspect
 from chroma_async.errors import ResetDisabledError, StoreError
 from chroma_async.service.collections import CollectionVerbs
 from chroma_async.service.functions import FunctionVerbs
+from chroma_async.service.maintenance import MaintenanceVerbs
 from chroma_async.service.observed import observed
 from chroma_async.service.records import RecordVerbs
 from chroma_async.service.searches import SearchVerbs
@@ -32,7 +33,7 @@ POISONED = "damaged: a write failed in doubt, and writes are refused until the s
     "set_alias", "delete_alias", "list_aliases", "attach_function", "get_attached_function", "detach_function",
     "write", "delete", "get", "query", "search", "count", "conditional_get", "conditional_commit", "reset",
 )  # fmt: skip
-class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, FunctionVerbs):
+class LocalAPI(TenancyVerbs, CollectionVerbs, RecordVerbs, SearchVerbs, FunctionVerbs, MaintenanceVerbs):
     """See :class:`chroma_async.api.ChromaAPI`. Made by :func:`open_local`."""
 
     async def heartbeat(self) -> int:

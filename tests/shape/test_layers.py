@@ -230,7 +230,7 @@ IMPORTS: dict[str, set[str]] = {
         "engine.collection",
         "engine.engine",
     },
-    "engine.inspection": {"costs", "statistics", "storage.base", "engine.engine"},
+    "engine.inspection": {"index", "costs", "statistics", "storage.base", "engine.engine"},
     "service": {
         "costs",
         "types",

@@ -78,9 +78,10 @@ class Vacuum:
 
 @dataclass(frozen=True, slots=True)
 class IndexGraph:
-    """Add a segment's tail to its graph, or build the first one."""
+    """Add a segment's tail to its graph, or build the first one; ``anew``: a graph of all its rows in the place of the one that it has."""
 
     segment: str
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Jobs:
                 case Vacuum():
                     return await self._vacuum(making, segment, progress)
                 case IndexGraph():
-                    return await self._index(making, segment, progress)
+                    return await self._index(making, segment, job, progress)
                 case IndexText():
                     return await self._index_text(making, segment)
 
@@ -158,10 +158,10 @@ class Jobs:
 
     # -------------------------------------------------------------------------------------------------------------------------- index
 
-    async def _index(self, making: Making, segment: Segment, progress: Progress | None) -> bool:
+    async def _index(self, making: Making, segment: Segment, job: IndexGraph, progress: Progress | None) -> bool:
         context = self._context
         current = None
-        if segment.graph is not None and segment.entry.graph is not None:
+        if segment.graph is not None and segment.entry.graph is not None and not job.anew:
             current = await context.threads.background(context.store.open, segment.entry.graph.file)
         built = await context.threads.background(
             build_graph, making, context.new_key, segment, current, segment.alive, self._graph_job(progress)

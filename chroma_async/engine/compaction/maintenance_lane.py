@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from chroma_async.engine.compaction.compaction_policy import Job, SegmentState, everything_left, next_job
+from chroma_async.engine.compaction.compaction_policy import IndexGraph, Job, SegmentState, everything_left, next_job
 from chroma_async.engine.compaction.ending import Ending
 from chroma_async.engine.compaction.indexing import Stopped
 from chroma_async.engine.compaction.jobs import Jobs, Progress
@@ -55,7 +55,15 @@ class MaintenanceLane:
 
         Cancelling the caller lets the job that is under way come to its end.
         """
-        await self._context.tasks.whole(self._finish(progress), f"compaction of {self._live.manifest.collection}")
+        work = self._finish(lambda states: everything_left(states, self._context.settings), progress)
+        await self._context.tasks.whole(work, f"compaction of {self._live.manifest.collection}")
+
+    async def rebuild_graphs(self, progress: Progress | None) -> None:
+        """Build the graph of each segment that has one anew. As :meth:`finish`."""
+        manifest = self._live.manifest
+        jobs = iter([IndexGraph(segment.key, anew=True) for segment in manifest.segments if segment.graph is not None])
+        work = self._finish(lambda _: next(jobs, None), progress)
+        await self._context.tasks.whole(work, f"rebuilding of {manifest.collection}")
 
     async def wait(self) -> None:
         """Until the lane rests, also from what somebody asked for."""
@@ -84,9 +92,9 @@ class MaintenanceLane:
                     return
                 self._retry.succeeded()
 
-    async def _finish(self, progress: Progress | None) -> None:
+    async def _finish(self, choose: Callable[[list[SegmentState]], Job | None], progress: Progress | None) -> None:
         try:
-            await self._work(lambda states: everything_left(states, self._context.settings), progress)
+            await self._work(choose, progress)
         except Stopped:
             pass
         except (PoisonedError, FencedError) as error:
