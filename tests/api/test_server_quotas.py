@@ -18,7 +18,7 @@ from chroma_async import Knn, Search
 from chroma_async.errors import QuotaExceededError
 from chroma_async.server.app import create_app
 from chroma_async.service.local import open_local
-from tests.api.conftest import SETTINGS
+from tests.api.conftest import SETTINGS, forget_official
 
 
 @asynccontextmanager
@@ -138,3 +138,4 @@ async def test_the_official_client_knows_a_quota_by_the_name_of_the_error() -> N
         docs = await theirs.get_collection("docs", embedding_function=None)
         with pytest.raises(chromadb.errors.QuotaError, match=r"^Quota exceeded: records: 2 of 1"):
             await docs.add(ids=["a", "b"], embeddings=[[1.0, 2.0]] * 2)
+        await forget_official()

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from chroma_async import AsyncPersistentClient
 from chroma_async.cli import main
+from tests.unit.cli.test_logs import restored  # noqa: F401 - commands set up the log of the process
 
 
 def call(*arguments: str) -> Result:
