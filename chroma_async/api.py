@@ -1,6 +1,6 @@
 """ChromaAPI: the verbs of Chroma's HTTP API v2 as coroutines on typed data.
 
-The engine behind it (:mod:`chroma_async.service.local`) and a server at the end of a connection (:mod:`chroma_async.client.http`) both
+The engine behind it (:mod:`chroma_async.service.local`) and a server at the end of a connection (:mod:`chroma_async.client.http_api`) both
 speak it,
 so clients and tests need not know which one they hold. Every method raises :class:`chroma_async.errors.ChromaError` subclasses only.
 """

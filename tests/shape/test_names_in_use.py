@@ -13,7 +13,6 @@ from tests.shape.source import Module, modules
 
 #: What the package itself never calls, and why it is kept.
 KEPT = {
-    "chroma_async.config.loading.load_client_settings": "with it a program reads its client's settings from its environment",
     "chroma_async.index.distance.exact_top_k": "the slow obvious version of a search, which is its oracle",
     "chroma_async.engine.snapshot.segment.Segment.held": "nobody reads it: that a segment refers to the files is what it is for",
 }

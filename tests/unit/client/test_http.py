@@ -19,7 +19,8 @@ import pytest
 from aiohttp import web
 
 from chroma_async.client.address import resolve_address
-from chroma_async.client.http import AsyncHttpClient, HttpAPI
+from chroma_async.client.http import AsyncHttpClient
+from chroma_async.client.http_api import HttpAPI
 from chroma_async.client.retry import Retries
 from chroma_async.config.settings import ClientSettings
 from chroma_async.errors import (
