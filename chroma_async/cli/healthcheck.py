@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from chroma_async.cli import options
+from chroma_async.cli.first_process import first_process
 from chroma_async.config.settings import Settings
 
 
@@ -22,9 +23,11 @@ from chroma_async.config.settings import Settings
 def healthcheck(config_path: Path | None, timeout: float, **flags: object) -> None:
     """Exit with 0 if the server at this address serves reads and writes, else with 1 and a reason.
 
-    With a certificate among the settings it is asked by TLS.
+    With a certificate among the settings it is asked by TLS. In a container the flags of its server count as well.
     """
-    settings = options.settings_from(flags, config_path)
+    started = first_process()
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = options.settings_from({**started.flags, **given}, config_path or started.config)
     try:
         tls = _as_a_client(settings) if settings.tls_cert else None
     except OSError as error:

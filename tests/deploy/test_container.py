@@ -141,6 +141,7 @@ def test_flags_after_run_win_over_the_variables_of_the_image(image: Image, volum
     with started(image, command=["run", "--path", "/data/below", "--port", "9001"], volumes={"/data": volume}) as container:
         said = container.lines_until("ready at")
         assert "http://0.0.0.0:9001 (data: /data/below)" in said[-1], said
+        assert container.execute(*image.healthcheck[1:]) == (0, "healthy\n"), "its flags are seen"
 
 
 def test_the_image_has_every_extra_of_a_server_and_no_installer(image: Image, volume: Path) -> None:
