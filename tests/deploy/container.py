@@ -127,9 +127,21 @@ class Container:
         os.kill(self._first(), 15)
         return self.process.wait(30)
 
+    def kill(self) -> None:
+        """End all of it at once. The first process would outlive the program that made the namespaces: who changes its user
+        forgets that it was to die with its parent."""
+        if self._children():
+            os.kill(self._first(), 9)
+        self.process.kill()
+
     def _first(self) -> int:
         """The first process, as this machine counts: the child of the program that made the namespaces."""
-        return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("utf-8").split()[0])
+        return self._children()[0]
+
+    def _children(self) -> list[int]:
+        if self.process.poll() is not None:
+            return []
+        return [int(word) for word in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("utf-8").split()]
 
 
 def _in_root(image: Image, environment: Mapping[str, str], command: Sequence[str]) -> list[str]:
@@ -161,7 +173,8 @@ def started(
         ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-c", script],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
+        container = Container(process, image, environment)
         try:
-            yield Container(process, image, environment)
+            yield container
         finally:
-            process.kill()
+            container.kill()
