@@ -237,7 +237,7 @@ def test_what_needs_other_programs_has_a_goal_of_its_own(goal: str, marks: list[
     assert all("pytest.mark.deployment" in file.read_text("utf-8") for file in files)
 
 
-CHECKED = ("check", "test", "deployment", "reference")
+CHECKED = ("check", "test", "deployment", "reference", "recall", "crash")
 
 
 def test_the_continuous_check_starts_from_nothing_and_runs_what_a_developer_runs() -> None:
