@@ -21,7 +21,6 @@ import pytest
 from tests.deploy.programs import ROOT, output_of, program
 
 SUITE, BASE = "trixie", "docker.io/library/python:3.13-slim-trixie"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "python3,python3-venv,ca-certificates,e2fsprogs"
 INSTALL = "apt-get install buildah debootstrap"
 USER = 65532
@@ -63,7 +62,7 @@ def base_files() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = cache / f"unfinished-{os.getpid()}"
         code, said = output_of(
-            program("debootstrap", INSTALL), "--variant=minbase", f"--include={PACKAGES}", SUITE, unfinished, MIRROR, timeout_s=900
+            program("debootstrap", INSTALL), "--variant=minbase", f"--include={PACKAGES}", SUITE, unfinished, timeout_s=900
         )
         assert code == 0, said
         (unfinished / "usr/local/bin/python").symlink_to("/usr/bin/python3")
