@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from secrets import token_bytes
 
 from chroma_async.config.settings import Settings
-from chroma_async.errors import RateLimitError
+from chroma_async.limits.buckets import Buckets
 
 #: Addresses whose failures are remembered, and pairs of an address and a credential that was good there.
 _ADDRESSES, _KNOWN = 4096, 16384
@@ -23,11 +23,7 @@ class Attempts:
 
     def __init__(self, burst: int, refill_s: float, clock_s: Callable[[], float]) -> None:
         """:param burst: attempts that may fail at once. :param refill_s: time for one more. :param clock_s: seconds of a steady clock."""
-        self._burst = burst
-        self._refill_s = refill_s
-        self._clock_s = clock_s
-        #: Address -> when its bucket will be full again.
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._buckets = Buckets(burst, refill_s, _ADDRESSES, clock_s)
         #: Pairs of address and credential: those that were good, and those that are being judged, with how many requests wait for that.
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._pending: dict[bytes, _Pending] = {}
@@ -55,22 +51,9 @@ class Attempts:
     def _begin(self, place: str, digest: bytes) -> None:
         pending = self._pending.get(digest)
         if pending is None:
-            self._take(place)
+            self._buckets.take(place, "too many credentials from this address were wrong; wait before the next")
             pending = self._pending[digest] = _Pending()
         pending.requests += 1
-
-    def _take(self, place: str) -> None:
-        now_s = self._clock_s()
-        full_at = max(self._full_at.get(place, now_s), now_s)
-        wait_s = full_at - now_s - (self._burst - 1) * self._refill_s
-        if wait_s > 0:
-            refusal = RateLimitError("too many credentials from this address were wrong; wait before the next")
-            refusal.retry_after_s = wait_s
-            raise refusal
-        self._full_at[place] = full_at + self._refill_s
-        self._full_at.move_to_end(place)
-        if len(self._full_at) > _ADDRESSES:
-            self._full_at.popitem(last=False)
 
     def _end(self, place: str, digest: bytes, verdict: list[bool]) -> None:
         pending = self._pending[digest]
@@ -85,11 +68,7 @@ class Attempts:
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
         if verdict == [True] or not (pending.requests or pending.is_bad):
-            self._put_back(place)
-
-    def _put_back(self, place: str) -> None:
-        if place in self._full_at:
-            self._full_at[place] -= self._refill_s
+            self._buckets.put_back(place)
 
     def _digest(self, place: str, shown: str) -> bytes:
         return blake2b(f"{place} {shown}".encode(), key=self._key, digest_size=16).digest()

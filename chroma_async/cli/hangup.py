@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+from chroma_async.server.signals import on_signals
 
 
 @contextmanager
@@ -26,13 +28,11 @@ def on_hangup(reload: Callable[[], Awaitable[None]]) -> Iterator[None]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    # Not the main thread, or a system without the signal: then nothing is read again.
-    with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
-        loop.add_signal_handler(signal.SIGHUP, begin)
-    try:
-        yield
-    finally:
-        with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
-            loop.remove_signal_handler(signal.SIGHUP)
-        for task in tasks:
-            task.cancel()
+    # Some systems have no such signal: then nothing is read again.
+    numbers = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+    with on_signals(numbers, begin):
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()

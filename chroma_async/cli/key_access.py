@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import click
-
 from chroma_async.auth.attempts import attempts_from
 from chroma_async.auth.authentication import authentication_from
 from chroma_async.auth.caller import Caller
@@ -26,7 +24,6 @@ from chroma_async.client.address import resolve_address
 from chroma_async.client.environment import connection_from
 from chroma_async.client.transport import Transport
 from chroma_async.config.settings import Settings
-from chroma_async.errors import ChromaError
 from chroma_async.server.routes_keys import key_info
 from chroma_async.threads import Lane
 from chroma_async.wire.keys import CreateKey, KeyInfo, decode_keys, decode_made_key, encode_create_key
@@ -53,11 +50,9 @@ async def key_access(settings: Settings, url: str | None) -> AsyncIterator[KeyAc
 
     :raises click.ClickException: they cannot be had, or what was done with them was refused.
     """
-    try:
+    with store.refusals_as_messages():
         async with _remote(url) if url is not None else _offline(settings) as access:
             yield access
-    except (ChromaError, ValueError) as error:
-        raise click.ClickException(error.message() if isinstance(error, ChromaError) else str(error)) from error
 
 
 class _Offline:

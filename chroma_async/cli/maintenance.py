@@ -14,7 +14,6 @@ import click
 
 from chroma_async.cli import options, store
 from chroma_async.cli.table import show_table
-from chroma_async.errors import ChromaError
 
 if TYPE_CHECKING:
     from chroma_async.service.local import LocalAPI
@@ -109,10 +108,8 @@ def stats(path: str | None, config_path: Path | None) -> None:
 def _done(path: str | None, config_path: Path | None, work: Callable[[LocalAPI], Awaitable[T]]) -> T:
     async def doing() -> T:
         async with store.opened(options.settings_from({"path": path}, config_path)) as api:
-            try:
+            with store.refusals_as_messages():
                 return await work(api)
-            except ChromaError as error:
-                raise click.ClickException(error.message()) from error
 
     return asyncio.run(doing())
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,15 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
         yield api
     finally:
         await api.aclose()
+
+
+@contextmanager
+def refusals_as_messages() -> Iterator[None]:
+    """:raises click.ClickException: what was done in the block was refused (exit code 1)."""
+    try:
+        yield
+    except (ChromaError, ValueError) as error:
+        raise click.ClickException(error.message() if isinstance(error, ChromaError) else str(error)) from error
 
 
 def _exists(path: str) -> bool:

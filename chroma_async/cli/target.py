@@ -14,7 +14,6 @@ from chroma_async.client.client import AsyncClient
 from chroma_async.client.environment import connection_from
 from chroma_async.client.http import AsyncHttpClient
 from chroma_async.config.settings import Settings
-from chroma_async.errors import ChromaError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,7 +37,7 @@ async def client_of(settings: Settings, url: str | None, tenant: str, database: 
 
     :raises click.ClickException: it cannot be had, or what was done with it was refused (exit code 1).
     """
-    try:
+    with store.refusals_as_messages():
         if url is not None:
             found = connection_from(os.environ)
             async with AsyncHttpClient(
@@ -49,5 +48,3 @@ async def client_of(settings: Settings, url: str | None, tenant: str, database: 
         async with store.opened(settings) as api, AsyncClient(api, tenant=tenant, database=database) as client:
             await client.connect()
             yield client
-    except (ChromaError, ValueError) as error:
-        raise click.ClickException(error.message() if isinstance(error, ChromaError) else str(error)) from error

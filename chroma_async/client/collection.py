@@ -33,6 +33,7 @@ from chroma_async.costs import RESULT_ROW, by_cost
 from chroma_async.errors import NotFoundError, UnavailableError, ValidationError
 from chroma_async.plain import plain_json, walking_us
 from chroma_async.refusing import refusing
+from chroma_async.schema.metadata import replace_collection_metadata
 from chroma_async.types import (
     DeleteRequest,
     Floats,
@@ -311,12 +312,7 @@ class AsyncCollection(CollectionWrites):
             self._info = await api.get_collection_by_id(self._scope, self.id)
         except NotFoundError:
             # Deleted since; it was changed before that, and others may have seen it so.
-            self._info = replace(self._info, name=new_name or self._info.name, metadata=_replaced(self._info.metadata, new_metadata))
+            self._info = replace(
+                self._info, name=new_name or self._info.name, metadata=replace_collection_metadata(self._info.metadata, new_metadata)
+            )
         self._embedder = Embedder(self._info, function or self._embedder.function, self._client.functions, self._client.lane)
-
-
-def _replaced(metadata: dict[str, Any] | None, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What :meth:`AsyncCollection.modify` makes of a collection's metadata."""
-    if given is None:
-        return metadata
-    return {key: value for key, value in given.items() if value is not None} or None

@@ -8,8 +8,8 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -22,6 +22,7 @@ from chroma_async.server.app import create_app, create_metrics_app
 from chroma_async.server.audit_log import AuditLog
 from chroma_async.server.connection import Runner
 from chroma_async.server.service import SERVICE
+from chroma_async.server.signals import on_signals
 from chroma_async.threads import Run
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ async def serve(
         for each in metrics_sockets:
             await web.SockSite(metrics, each).start()
         service.store = within_quotas(await opening(), quotas_from(settings))
-        with _signals(stop):
+        with on_signals((signal.SIGTERM, signal.SIGINT), stop.request):
             host, port = runner.addresses[0][:2]
             ready(host, port)
             logger.info("requests are served", extra={"fields": {"address": host, "port": port}})
@@ -121,21 +122,3 @@ def _cut_off(runner: web.AppRunner, app: web.Application) -> None:
         for connection in runner.server.connections:
             if isinstance(connection.transport, asyncio.Transport):
                 connection.transport.abort()
-
-
-@contextmanager
-def _signals(stop: StopRequest) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    try:
-        for number in numbers:
-            loop.add_signal_handler(number, stop.request)
-        handled = True
-    except (NotImplementedError, RuntimeError, ValueError):  # not the main thread, or a system without signals: only ``stop`` ends it
-        handled = False
-    try:
-        yield
-    finally:
-        if handled:
-            for number in numbers:
-                loop.remove_signal_handler(number)

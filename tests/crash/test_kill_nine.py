@@ -18,6 +18,15 @@ from tests.compat.servers import Server, start_ours
 ROUNDS = 20
 WRITERS = 4
 DIMENSION = 8
+#: So that flushes, merges and graph builds are under way when the end comes.
+SMALL_BOUNDS = {
+    "CHROMA_ASYNC_MEMTABLE_ROWS": "64",
+    "CHROMA_ASYNC_FLUSH_IDLE_S": "0.01",
+    "CHROMA_ASYNC_FLUSH_IDLE_ROWS": "0",
+    "CHROMA_ASYNC_FLAT_ROWS": "128",
+    "CHROMA_ASYNC_ABSORB_BULK_ROWS": "64",
+    "CHROMA_ASYNC_ABSORB_CALM_ROWS": "64",
+}
 COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 
 
@@ -141,22 +150,13 @@ async def one_life(server: Server, name: str, ledgers: list[Ledger], random_: ra
 async def test_a_server_killed_twenty_times_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     random_ = random.Random(9)
     ledgers = [Ledger() for _ in range(WRITERS)]
-    # Small bounds, so that flushes, merges and graph builds are under way when the end comes.
-    env = {
-        "CHROMA_ASYNC_MEMTABLE_ROWS": "64",
-        "CHROMA_ASYNC_FLUSH_IDLE_S": "0.01",
-        "CHROMA_ASYNC_FLUSH_IDLE_ROWS": "0",
-        "CHROMA_ASYNC_FLAT_ROWS": "128",
-        "CHROMA_ASYNC_ABSORB_BULK_ROWS": "64",
-        "CHROMA_ASYNC_ABSORB_CALM_ROWS": "64",
-    }
     for _ in range(ROUNDS):
-        server = start_ours(tmp_path / "data", env=env)
+        server = start_ours(tmp_path / "data", env=SMALL_BOUNDS)
         try:
             await one_life(server, "ledger", ledgers, random_)
         finally:
             server.kill()
-    server = start_ours(tmp_path / "data", env=env)
+    server = start_ours(tmp_path / "data", env=SMALL_BOUNDS)
     try:
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{server.url}{COLLECTIONS}/ledger") as answer:

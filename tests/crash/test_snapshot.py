@@ -16,19 +16,10 @@ import aiohttp
 import pytest
 
 from tests.compat.servers import Server, start_ours
-from tests.crash.test_kill_nine import COLLECTIONS, WRITERS, Countdown, Ledger, judge, read_all, write
+from tests.crash.test_kill_nine import COLLECTIONS, SMALL_BOUNDS, WRITERS, Countdown, Ledger, judge, read_all, write
 
 SNAPSHOTS = 4
 ANSWERS_BETWEEN = 60
-#: Small bounds, so that flushes, merges and graph builds are under way when a snapshot is taken.
-ENVIRONMENT = {
-    "CHROMA_ASYNC_MEMTABLE_ROWS": "64",
-    "CHROMA_ASYNC_FLUSH_IDLE_S": "0.01",
-    "CHROMA_ASYNC_FLUSH_IDLE_ROWS": "0",
-    "CHROMA_ASYNC_FLAT_ROWS": "128",
-    "CHROMA_ASYNC_ABSORB_BULK_ROWS": "64",
-    "CHROMA_ASYNC_ABSORB_CALM_ROWS": "64",
-}
 
 
 def snapshot(server: Server, data: Path, copied: Path) -> None:
@@ -83,13 +74,13 @@ def verified(directory: Path) -> str:
 @pytest.mark.slow
 async def test_a_copy_taken_under_load_opens_with_all_that_was_acknowledged(tmp_path: Path) -> None:
     data, copies = tmp_path / "data", [tmp_path / f"snapshot-{number}" for number in range(SNAPSHOTS)]
-    server = start_ours(data, env=ENVIRONMENT)
+    server = start_ours(data, env=SMALL_BOUNDS)
     try:
         known = await taken_under_load(server, data, copies)
     finally:
         server.kill()
     for copied, ledgers in zip(copies, known, strict=True):
-        restored = start_ours(copied, env=ENVIRONMENT)
+        restored = start_ours(copied, env=SMALL_BOUNDS)
         try:
             async with aiohttp.ClientSession() as session:
                 judge(ledgers, await read_all(session, await collection_url(session, restored)))

@@ -25,8 +25,8 @@ IMPORTS: dict[str, set[str]] = {
     "embedding": {"types", "errors", "refusing", "sparse_vector", "threads"},
     "api": {"types", "statistics"},
     "wire": {"costs", "types", "errors"},
-    "auth": {"statistics", "costs", "threads", "types", "errors", "config", "api"},
     "limits": {"types", "errors", "config", "api"},
+    "auth": {"limits", "statistics", "costs", "threads", "types", "errors", "config", "api"},
     "server": {
         "release",
         "limits",

@@ -87,13 +87,14 @@ def test_a_network_of_ipv6_counts_as_one_address_and_a_mapped_address_as_its_own
     assert wait_of(attempts, "fe80::1%eth0") == wait_of(attempts, "") == 0.0
 
 
-def test_what_is_remembered_is_bounded_and_holds_no_credential(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_is_bounded_and_holds_no_credential(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chroma_async.auth.attempts._ADDRESSES", 10)
     monkeypatch.setattr("chroma_async.auth.attempts._KNOWN", 10)
+    attempts = Attempts(3, 5.0, clock)
     for number in range(100):
         fail(attempts, f"192.0.2.{number}", 1)
         succeed(attempts, f"192.0.2.{number}", "secret-token")
-    held = vars(attempts)
+    held = vars(attempts) | vars(attempts._buckets)
     assert [len(held[name]) for name in ("_full_at", "_known")] == [10, 10]
     assert "secret-token" not in repr(held)
 
